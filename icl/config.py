@@ -4,7 +4,7 @@ Every part of the simulator is made from a branch of this tree; nothing else car
 This module imports neither JAX nor any data, so that a mistake is reported at once.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -68,7 +68,7 @@ class DataConfig(Frozen):
         return (self.num_classes + self.num_holdout_classes) * self.label_multiplicity
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "DataConfig":
         rest = self.context_len - self.shots * self.ways
         errors = []
         if rest < 0:
@@ -155,7 +155,7 @@ class TransformerConfig(Frozen):
     embedder: Embedder = MLPEmbedder()
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "TransformerConfig":
         errors = []
         if self.width % 2:
             errors.append(
@@ -228,7 +228,7 @@ class ExperimentConfig(Frozen):
     checkpoints: CheckpointConfig = CheckpointConfig()
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "ExperimentConfig":
         data, evaluation = self.data, self.evaluation
         errors = []
         if "fewshot_holdout" in evaluation.conditions and data.num_holdout_classes == 0:
@@ -257,4 +257,3 @@ class ExperimentConfig(Frozen):
             )
         _raise(errors)
         return self
-

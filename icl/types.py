@@ -6,7 +6,7 @@ Axis names used in shapes throughout: `class`, `exemplar` (of an exemplar bank);
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax import Array
@@ -56,11 +56,26 @@ class IndexSequence(NamedTuple):
 
 
 class Sequence(NamedTuple):
-    """What a network is given, and what it is asked.
+    """A batch of what a network is given, and what it is asked.
 
     exemplars: the items themselves, float32; context in order, then the query.
     labels: the labels of the context, then the query's, which no network may read.
     """
 
-    exemplars: Float[Array, "*batch item *shape"]
-    labels: Int[Array, "*batch item"]
+    exemplars: Float[Array, "batch item *shape"]
+    labels: Int[Array, "batch item"]
+
+
+Aux = dict[str, Any]
+"""Intermediates by name ("block0/attention"); what nobody reads, XLA removes."""
+
+
+class Variables(NamedTuple):
+    """The numbers of a network, as nested dictionaries of arrays by name.
+
+    params: what is trained.
+    state: what is not: running statistics of batch norm, frozen encoders.
+    """
+
+    params: dict[str, Any]
+    state: dict[str, Any]

@@ -1,0 +1,25 @@
+"""One look for all figures."""
+
+from typing import Any
+
+# Colours that readers with any colour vision can tell apart (Okabe and Ito 2008).
+COLORS = {
+    "fewshot_holdout": "#0072B2",
+    "fewshot_train": "#56B4E9",
+    "no_support": "#D55E00",
+}
+LABELS = {
+    "fewshot_holdout": "ICL: few-shot, held-out classes, among labels in context",
+    "fewshot_train": "ICL: few-shot, training classes, among labels in context",
+    "no_support": "IWL: query's class absent from context, all labels",
+}
+
+
+def apply_style(axes: Any) -> None:
+    """Open frame, small text, light grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.2, linewidth=0.5)
+    axes.title.set_fontsize(9)
+    axes.xaxis.label.set_fontsize(8)
+    axes.yaxis.label.set_fontsize(8)

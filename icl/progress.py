@@ -1,0 +1,96 @@
+"""What a person sees while a run goes on: a bar in a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+
+class Progress:
+    """Reports to standard error; the result, at the end, to standard output."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self._bar: Bar | None = None
+        self._scores = ""
+        self._first = (0, 0.0)
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def training(self, num_steps: int, step: int) -> Iterator[None]:
+        """A bar over the steps of a run, where there is a terminal for it."""
+        self.say("compiling ...")
+        self._first = (step, time.monotonic())
+        if not self.console.is_terminal:
+            yield
+            return
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[scores]}"),
+        )
+        with Bar(*columns, console=self.console, speed_estimate_period=10) as bar:
+            bar.add_task("", total=num_steps, completed=step, rate="", scores="")
+            self._bar = bar
+            try:
+                yield
+            finally:
+                self._bar = None
+
+    def advance(self, step: int, loss: float) -> None:
+        """`step` steps are done; `loss` is the mean since the last evaluation."""
+        first_step, first_time = self._first
+        if first_time == 0.0 or step <= first_step:
+            return
+        if self._bar:
+            rate = (step - first_step) / (time.monotonic() - first_time)
+            self._bar.update(
+                self._bar.task_ids[0],
+                completed=step,
+                rate=f"{rate:.0f} steps/s",
+                scores=f"loss {loss:.2f}  {self._scores}",
+            )
+
+    def evaluated(self, record: dict[str, Any]) -> None:
+        """An evaluation was made."""
+        self._scores = "  ".join(
+            f"{short} {record['conditions'][name][metric]:.2f}"
+            for short, name, metric in (
+                ("ICL", "fewshot_holdout", "accuracy_in_context"),
+                ("IWL", "no_support", "accuracy"),
+            )
+            if name in record["conditions"]
+        )
+        if not self._bar:
+            loss = record["train"]["loss"]
+            loss_text = "" if loss is None else f"loss {loss:.3f}  "
+            self.say(f"step {record['step']}  {loss_text}{self._scores}")
+
+    def finished(self, summary: dict[str, Any], path: Path) -> None:
+        """The table of results, and where the files are."""
+        table = Table("condition", "accuracy", "in context", "best in context", "loss")
+        for name, metrics in summary["conditions"].items():
+            in_context = metrics["accuracy_in_context"]
+            table.add_row(
+                name,
+                f"{metrics['accuracy']['final']:.3f}",
+                f"{in_context['final']:.3f}",
+                f"{in_context['best']:.3f} at step {in_context['best_step']}",
+                f"{metrics['loss']['final']:.3f}",
+            )
+        console = Console(file=sys.stdout, highlight=False)
+        console.print(table)
+        for name in ("summary.json", "metrics.jsonl", "curves.png", "sequences.png"):
+            console.print(str(path / name), markup=False, soft_wrap=True)

@@ -1,0 +1,200 @@
+"""The directory of a run: who may write to it, and its files other than checkpoints.
+
+    config.yaml     the resolved config; its presence makes a directory that of a run
+    events.jsonl    starts, resumptions and ends, with versions, device, and wall-clock times
+    metrics.jsonl   one line for each evaluation; the same bits however often a run was killed
+    summary.json    final and best scores; its presence means that the run is finished
+
+A file is either appended to, one fsynced line at a time, or replaced as a whole.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from icl.config import ExperimentConfig
+from icl.errors import UserError
+from icl.records.config_file import differences, dump_config, load_config
+
+CONFIG, EVENTS, METRICS, SUMMARY = "config.yaml", "events.jsonl", "metrics.jsonl", "summary.json"
+LOCK = ".lock"
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Replace a file by new content, or leave it as it is if anything fails."""
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def append_line(path: Path, record: dict[str, Any]) -> None:
+    """Add one JSON line; it is on the disk when this returns."""
+    with path.open("ab") as file:
+        file.write(json.dumps(record).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The records of a JSON-lines file. A torn last line, from a write cut short, is left out.
+
+    Raises UserError for a broken line before the last.
+    """
+    if not path.exists():
+        return []
+    records = []
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError
+        except ValueError:
+            if number == len(lines) - 1:
+                break
+            raise UserError(
+                f"{path}: line {number} is corrupt; restore the file or start in a new folder"
+            ) from None
+        records.append(record)
+    return records
+
+
+class RunDirectory:
+    """A run's directory, held by one process at a time while used as a context manager.
+
+    Nothing but the lock is written before `begin`; if it never comes to that, folders made for
+    the lock are removed again. Raises UserError where the folder cannot be used for `config`.
+    """
+
+    def __init__(self, path: str | Path, config: ExperimentConfig):
+        self.path = Path(path).absolute()
+        self.config = config
+        self._made: list[Path] = []
+        self._lock = FileLock(self.path / LOCK)
+
+    def __enter__(self) -> "RunDirectory":
+        try:
+            self._make_folders()
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"--out = {self.path}: in use by another process; wait for it or choose another"
+            ) from None
+        except OSError as error:
+            self._remove_folders()
+            raise UserError(
+                f"--out = {self.path}: cannot be written ({error.strerror}); "
+                "allowed: a folder that can"
+            ) from None
+        try:
+            self._check()
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    @property
+    def has_begun(self) -> bool:
+        return (self.path / CONFIG).exists()
+
+    @property
+    def is_finished(self) -> bool:
+        return (self.path / SUMMARY).exists()
+
+    def begin(self, environment: dict[str, Any]) -> None:
+        """Write the config, if it is not there, and that a process started."""
+        kind = "resume" if self.has_begun else "start"
+        if not self.has_begun:
+            write_whole(self.path / CONFIG, dump_config(self.config))
+        _end_last_line(self.path / EVENTS)
+        self.log(kind, **environment)
+
+    def log(self, event: str, **details: Any) -> None:
+        """Note what happened, and when; for people."""
+        append_line(self.path / EVENTS, {"event": event, "time": time.time()} | details)
+
+    def record(self, metrics: dict[str, Any]) -> None:
+        """Add the metrics of one evaluation."""
+        append_line(self.path / METRICS, metrics)
+
+    def rewind(self, step: int) -> list[dict[str, Any]]:
+        """Forget evaluations after `step` and a torn last line; return those that are left."""
+        records = [record for record in read_lines(self.path / METRICS) if record["step"] <= step]
+        lines = [json.dumps(record) + "\n" for record in records]
+        write_whole(self.path / METRICS, "".join(lines))
+        return records
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Write the summary: the last file of a run."""
+        write_whole(self.path / SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+    def _check(self) -> None:
+        config_path = self.path / CONFIG
+        if not config_path.exists():
+            names = {entry.name for entry in self.path.iterdir()} - {LOCK, f".{CONFIG}.tmp"}
+            if names:
+                raise UserError(
+                    f"--out = {self.path}: holds {sorted(names)[0]} but no {CONFIG}; "
+                    "allowed: a new or empty folder, or that of a run"
+                )
+            return
+        try:
+            old = load_config(config_path)
+        except UserError as error:
+            raise UserError(
+                f"{config_path}: not a config of this version ({error.args[0]}); "
+                "allowed: a new folder"
+            ) from None
+        lines = differences(old, self.config)
+        if lines:
+            raise UserError(
+                *(f"{line} in {self.path}; allowed: the same, or another --out" for line in lines)
+            )
+
+    def _make_folders(self) -> None:
+        missing = [p for p in (self.path, *self.path.parents) if not p.exists()]
+        for folder in reversed(missing):
+            folder.mkdir(exist_ok=True)
+            self._made.append(folder)
+
+    def _release(self) -> None:
+        if not self.has_begun:
+            (self.path / LOCK).unlink(missing_ok=True)
+        self._lock.release()
+        if not self.has_begun:
+            self._remove_folders()
+
+    def _remove_folders(self) -> None:
+        for folder in reversed(self._made):
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+
+
+def _end_last_line(path: Path) -> None:
+    """Close a line torn by a kill, so that the next one stands alone."""
+    if path.exists() and not path.read_bytes().endswith(b"\n"):
+        with path.open("ab") as file:
+            file.write(b"\n")

@@ -1,0 +1,65 @@
+"""Scores of an evaluation as a record, and of a run as a summary."""
+
+from typing import Any
+
+from jaxtyping import Array
+
+from icl.config import ExperimentConfig
+from icl.evaluation import CONDITIONS
+from icl.experiment import make_rates
+from icl.training import TrainState, learning_rate_at
+
+# Of each metric: whether the best is the largest.
+METRICS = {"accuracy": True, "accuracy_in_context": True, "loss": False}
+
+
+def make_record(
+    config: ExperimentConfig, state: TrainState, scores: dict[str, dict[str, Array]]
+) -> dict[str, Any]:
+    """One evaluation: the step, the training loss since the last, each condition's scores.
+
+    Holds nothing that depends on when or how fast it was made, so that a resumed run writes
+    the same bits.
+    """
+    count = int(state.loss_count)
+    conditions = {}
+    for name, values in scores.items():
+        chance = CONDITIONS[name](config.data, config.evaluation).chance
+        conditions[name] = {
+            **{metric: float(value) for metric, value in values.items()},
+            **{f"{metric}_chance": value for metric, value in chance.items()},
+            "num_sequences": config.evaluation.num_sequences,
+        }
+    return {
+        "step": int(state.step),
+        "train": {
+            "loss": float(state.loss_sum) / count if count else None,
+            "learning_rate": float(learning_rate_at(state.step, make_rates(config.training))),
+        },
+        "conditions": conditions,
+    }
+
+
+def summarize(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """The final and the best value of each metric, and the first step at which it was best."""
+    conditions = {
+        name: {
+            metric: _final_and_best(records, name, metric, largest)
+            for metric, largest in METRICS.items()
+        }
+        for name in records[-1]["conditions"]
+    }
+    return {"step": records[-1]["step"], "conditions": conditions}
+
+
+def _final_and_best(
+    records: list[dict[str, Any]], name: str, metric: str, largest: bool
+) -> dict[str, Any]:
+    values = [record["conditions"][name][metric] for record in records]
+    best = max(values) if largest else min(values)
+    return {
+        "final": values[-1],
+        "final_stderr": records[-1]["conditions"][name][f"{metric}_stderr"],
+        "best": best,
+        "best_step": records[values.index(best)]["step"],
+    }

@@ -1,0 +1,132 @@
+"""A training run on the device: one jitted loop from a PRNG key to parameter updates."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from icl.types import Sequence, Variables
+
+Batch = Callable[[Key[Array, ""]], Sequence]
+Apply = Callable[..., tuple[Array, dict[str, Any]]]
+
+
+class Rates(NamedTuple):
+    """What a user may vary in the optimiser without recompiling: all traced scalars."""
+
+    learning_rate: Float[Array, ""]
+    warmup_steps: Float[Array, ""]
+    weight_decay: Float[Array, ""]
+    clip_norm: Float[Array, ""]
+    adam_b1: Float[Array, ""]
+    adam_b2: Float[Array, ""]
+
+
+class TrainState(NamedTuple):
+    """All that the next step needs, and the running sums for the record.
+
+    step: updates made so far.
+    loss_sum, loss_count: over the steps since the last evaluation.
+    bad_step: the first step (counted from 1) whose loss or update was not finite; 0 if none.
+        From there on the state does not change.
+    """
+
+    step: Int[Array, ""]
+    variables: Variables
+    optimizer: PyTree
+    loss_sum: Float[Array, ""]
+    loss_count: Int[Array, ""]
+    bad_step: Int[Array, ""]
+
+
+def learning_rate_at(count: Int[Array, ""], rates: Rates) -> Float[Array, ""]:
+    """Linear warm-up to the peak, then inverse-square-root decay (Chan et al. 2022).
+
+    count: updates made before this one; the first update uses count + 1 = 1.
+    """
+    t = count + 1
+    warmup = rates.warmup_steps
+    return rates.learning_rate * jnp.minimum(t / warmup, jnp.sqrt(warmup / t))
+
+
+def make_optimizer(rates: Rates) -> optax.GradientTransformation:
+    """Adam with gradient clipping by global norm and decoupled weight decay.
+
+    An infinite `clip_norm` and a zero `weight_decay` leave the gradient and weights as they are.
+    """
+    return optax.chain(
+        optax.clip_by_global_norm(rates.clip_norm),
+        optax.scale_by_adam(rates.adam_b1, rates.adam_b2),
+        optax.add_decayed_weights(rates.weight_decay),
+        optax.scale_by_learning_rate(lambda count: learning_rate_at(count, rates)),
+    )
+
+
+def query_loss(
+    logits: Float[Array, "batch 1 label"], labels: Int[Array, "batch item"]
+) -> Float[Array, " batch"]:
+    """Cross-entropy, in nats, of the query's label."""
+    return optax.softmax_cross_entropy_with_integer_labels(logits[:, -1], labels[:, -1])
+
+
+def init_state(variables: Variables, rates: Rates) -> TrainState:
+    """The state before the first step."""
+    zero = jnp.zeros((), jnp.int32)
+    return TrainState(
+        step=zero,
+        variables=variables,
+        optimizer=make_optimizer(rates).init(variables.params),
+        loss_sum=jnp.zeros(()),
+        loss_count=zero,
+        bad_step=zero,
+    )
+
+
+def train_step(
+    state: TrainState, key: Key[Array, ""], batch: Batch, apply: Apply, rates: Rates
+) -> TrainState:
+    """One update. key: of the run; the step's own is `fold_in(key, step)`."""
+    sequence = batch(jax.random.fold_in(key, state.step))
+
+    def loss_fn(params: PyTree) -> tuple[Array, PyTree]:
+        variables = Variables(params, state.variables.state)
+        logits, aux = apply(variables, sequence, training=True)
+        return query_loss(logits, sequence.labels).mean(), aux["state"]
+
+    (loss, net_state), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.variables.params)
+    updates, optimizer = make_optimizer(rates).update(
+        gradient, state.optimizer, state.variables.params
+    )
+    after = TrainState(
+        step=state.step + 1,
+        variables=Variables(optax.apply_updates(state.variables.params, updates), net_state),
+        optimizer=optimizer,
+        loss_sum=state.loss_sum + loss,
+        loss_count=state.loss_count + 1,
+        bad_step=state.bad_step,
+    )
+    is_finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(gradient))
+    kept = state._replace(bad_step=jnp.where(state.bad_step == 0, state.step + 1, state.bad_step))
+    return jax.tree.map(lambda a, b: jnp.where(is_finite, a, b), after, kept)
+
+
+def train_until(
+    state: TrainState,
+    stop: Int[Array, ""],
+    key: Key[Array, ""],
+    batch: Batch,
+    apply: Apply,
+    rates: Rates,
+) -> TrainState:
+    """Steps until `stop` have been made in all, in one compiled loop.
+
+    The number of steps is traced, where a scan would fix it: evaluation, checkpoints and the
+    end may fall on any step without a second compilation, and the bits of a run cannot depend
+    on how it was cut into chunks.
+    """
+    return jax.lax.fori_loop(
+        state.step, stop, lambda _, s: train_step(s, key, batch, apply, rates), state
+    )
