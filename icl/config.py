@@ -103,7 +103,7 @@ class LinearEmbedder(Frozen):
 
 
 class MLPEmbedder(Frozen):
-    """A hidden layer with ReLU, then a linear map."""
+    """Standardised pixels, a hidden layer with ReLU, then a linear map."""
 
     kind: Literal["mlp"] = "mlp"
     hidden_dim: int = Field(128, ge=1)
@@ -117,7 +117,7 @@ class PCAEmbedder(Frozen):
 
 
 class ConvEmbedder(Frozen):
-    """Strided 3 x 3 convolutions with ReLU, then a linear map; no normalisation."""
+    """Standardised pixels, strided 3 x 3 convolutions with ReLU, then a linear map."""
 
     kind: Literal["conv"] = "conv"
     channels: tuple[int, ...] = Field((16, 32, 32), min_length=1)
@@ -151,6 +151,7 @@ class TransformerConfig(Frozen):
     width: int = Field(64, ge=2)
     num_heads: int = Field(8, ge=1)
     mlp_ratio: int = Field(4, ge=1)
+    label_init_std: float = Field(0.02, gt=0, description="s.d. of the initial label table")
     position_max_time: float = Field(30.0, gt=1, description="longest wavelength / 2 pi")
     embedder: Embedder = MLPEmbedder()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -118,7 +119,7 @@ def make_experiment(config: ExperimentConfig, bank: ExemplarBank) -> Experiment:
                 key,
                 name,
                 config.evaluation.num_sequences,
-                lambda k, n, family=condition.family: draw_from(k, n, family, knobs, exemplars),
+                partial(draw_from, family=condition.family, knobs=knobs, exemplars=exemplars),
                 lambda sequence: network.apply(state.variables, sequence)[0],
             )
             for name, condition in conditions.items()

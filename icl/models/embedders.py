@@ -22,6 +22,21 @@ def _flatten(x: Float[Array, "n *shape"]) -> Float[Array, "n pixel"]:
     return x.reshape(len(x), -1)
 
 
+class Standardize(nnx.Module):
+    """Subtract the mean and divide by the deviation of all pixels of the examples, two numbers.
+
+    Without it the embedding of mostly empty images is small beside the positions it is added
+    to, and what the images have in common is found later than what each is called.
+    """
+
+    def __init__(self, examples: Examples):
+        self.mean = Frozen(jnp.float32(examples.mean()))
+        self.deviation = Frozen(jnp.float32(examples.std() or 1.0))
+
+    def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n *shape"]:
+        return (x - self.mean[...]) / self.deviation[...]
+
+
 class Linear(nnx.Module):
     def __init__(self, config: LinearEmbedder, examples: Examples, width: int, rngs: nnx.Rngs):
         self.out = linear(int(np.prod(examples.shape[1:])), width, rngs)
@@ -32,11 +47,12 @@ class Linear(nnx.Module):
 
 class MLP(nnx.Module):
     def __init__(self, config: MLPEmbedder, examples: Examples, width: int, rngs: nnx.Rngs):
+        self.standardize = Standardize(examples)
         self.hidden = linear(int(np.prod(examples.shape[1:])), config.hidden_dim, rngs)
         self.out = linear(config.hidden_dim, width, rngs)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
-        return self.out(jax.nn.relu(self.hidden(_flatten(x))))
+        return self.out(jax.nn.relu(self.hidden(_flatten(self.standardize(x)))))
 
 
 def principal_components(
@@ -66,6 +82,7 @@ class PCA(nnx.Module):
 
 class Conv(nnx.Module):
     def __init__(self, config: ConvEmbedder, examples: Examples, width: int, rngs: nnx.Rngs):
+        self.standardize = Standardize(examples)
         height, breadth = examples.shape[1:]
         self.num_layers = len(config.channels)
         for i, (c_in, c_out) in enumerate(
@@ -77,7 +94,7 @@ class Conv(nnx.Module):
         self.out = linear(height * breadth * config.channels[-1], width, rngs)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
-        x = x[..., None]
+        x = self.standardize(x)[..., None]
         for i in range(self.num_layers):
             x = jax.nn.relu(getattr(self, f"conv{i}")(x))
         return self.out(_flatten(x))

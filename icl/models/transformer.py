@@ -60,7 +60,7 @@ class Transformer(nnx.Module):
         self.label_table = nnx.Embed(
             num_labels,
             config.width,
-            embedding_init=nnx.initializers.truncated_normal(0.02),
+            embedding_init=nnx.initializers.truncated_normal(config.label_init_std),
             rngs=rngs,
         )
         for i in range(config.num_layers):

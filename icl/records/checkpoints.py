@@ -67,7 +67,18 @@ class Checkpoints:
 
     def restore(self, step: int, like: State) -> State:
         """The state at a step, in the structure of `like` (arrays or shapes)."""
-        where = self.path / str(step)
+        leaves = self.restore_leaves(step)
+        expected = {name: (leaf.shape, leaf.dtype) for name, leaf in _named_leaves(like)}
+        if {name: (leaf.shape, leaf.dtype) for name, leaf in leaves.items()} != expected:
+            raise UserError(
+                f"{self.path / str(step)}: the checkpoint is of another network or version; "
+                "allowed: a new folder"
+            )
+        structure = jax.tree.structure(like)
+        return jax.tree.unflatten(structure, [leaves[name] for name in expected])
+
+    def restore_leaves(self, step: int) -> dict[str, np.ndarray]:
+        """The arrays of a state by name, such as `variables.params.readout.kernel`."""
         try:
             items = self._manager.restore(
                 step,
@@ -77,19 +88,14 @@ class Checkpoints:
             )
             leaves = {name: np.asarray(leaf) for name, leaf in items["state"].items()}
             intact = _digests(leaves) == items["digest"]
-        except Exception:
+        except Exception:  # storage raises nearly anything on broken files
             intact = False
         if not intact:
             raise UserError(
-                f"{where}: the checkpoint is corrupt; delete it to go on from the one before"
+                f"{self.path / str(step)}: the checkpoint is corrupt; "
+                "delete it to go on from the one before"
             )
-        expected = {name: (leaf.shape, leaf.dtype) for name, leaf in _named_leaves(like)}
-        if {name: (leaf.shape, leaf.dtype) for name, leaf in leaves.items()} != expected:
-            raise UserError(
-                f"{where}: the checkpoint is of another network or version; allowed: a new folder"
-            )
-        structure = jax.tree.structure(like)
-        return jax.tree.unflatten(structure, [leaves[name] for name in expected])
+        return leaves
 
     def check_space(self, state: Any) -> None:
         """Raise UserError unless the disk can hold the checkpoints to come."""

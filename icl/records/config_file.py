@@ -75,7 +75,7 @@ def parse_config(tree: dict[str, Any]) -> ExperimentConfig:
                 line
                 for problem in error.errors()
                 for line in _describe(problem, tree)
-                if line not in lines and not any(name in line for name in names)
+                if line not in lines and not any(_mentions(line, name) for name in names)
             ]
     raise UserError(*lines)
 
@@ -97,6 +97,10 @@ def differences(old: ExperimentConfig, new: ExperimentConfig) -> list[str]:
         for key in keys
         if flat_old.get(key, "(unset)") != flat_new.get(key, "(unset)")
     ]
+
+
+def _mentions(line: str, field: str) -> bool:
+    return re.search(rf"(?<![\w.]){re.escape(field)}(?![\w.])", line) is not None
 
 
 def _is_kind(override: str) -> bool:
@@ -166,27 +170,52 @@ def _describe(problem: Any, tree: dict[str, Any]) -> list[str]:
             return [f"{field}.kind: missing; allowed: one kind, see the documentation"]
         case "missing":
             return [f"{field}: missing"]
-    allowed = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return [f"{field} = {value}; allowed: settings: {', '.join(_fields(problem['loc']))}"]
+    allowed = _bounds(problem["loc"]) or problem["msg"].removeprefix("Input should be ")
     return [f"{field} = {value}; allowed: {allowed}"]
+
+
+def _schema(loc: tuple[int | str, ...]) -> dict[str, Any]:
+    """The JSON schema of what is at a pydantic location."""
+    root = ExperimentConfig.model_json_schema()
+
+    def resolve(node: dict[str, Any]) -> dict[str, Any]:
+        return root["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+
+    node = root
+    for part in loc:
+        if "discriminator" in node:
+            node = resolve({"$ref": node["discriminator"]["mapping"][str(part)]})
+        elif isinstance(part, int):
+            node = resolve(node["items"])
+        else:
+            node = resolve(node["properties"][part])
+    return node
 
 
 def _fields(loc: tuple[int | str, ...]) -> list[str]:
     """Names of the settings of the branch at a pydantic location."""
-    schema = ExperimentConfig.model_json_schema()
+    return list(_schema(loc).get("properties", {}))
 
-    def resolve(node: dict[str, Any]) -> dict[str, Any]:
-        while "$ref" in node:
-            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
-        return node
 
-    node = schema
-    for part in loc:
-        node = resolve(node)
-        if "discriminator" in node:
-            node = {"$ref": node["discriminator"]["mapping"][str(part)]}
-        else:
-            node = node["properties"][str(part)]
-    return list(resolve(node).get("properties", {}))
+def _bounds(loc: tuple[int | str, ...]) -> str:
+    """What a number at a pydantic location may be; empty for what is not a number."""
+    node = _schema(loc)
+    options = node.get("anyOf", [node])  # a number or null
+    number = next((o for o in options if o.get("type") in ("integer", "number")), None)
+    if number is None:
+        return ""
+    words = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    limits = [f"{word} {number[key]}" for key, word in words.items() if key in number]
+    kind = "a whole number" if number["type"] == "integer" else "a number"
+    null = ", or null" if len(options) > 1 else ""
+    return " ".join([kind, " and ".join(limits)]).strip() + null
 
 
 def _remove(tree: Any, keys: list[str]) -> None:

@@ -36,6 +36,11 @@ def difficulty(exemplars: np.ndarray) -> dict[str, float]:
     }
 
 
+@pytest.fixture(scope="module")
+def glyphs_difficulty(glyphs) -> dict[str, float]:
+    return difficulty(glyphs)
+
+
 def assert_alike(ours: dict[str, float], theirs: dict[str, float]) -> None:
     for name, allowed in TOLERANCE.items():
         print(f"{name}: glyphs {ours[name]:.3f}, Omniglot {theirs[name]:.3f}")
@@ -107,14 +112,14 @@ def test_twice_the_size_is_the_same_shape(glyphs):
     assert np.quantile(difference, 0.999) < 0.3
 
 
-def test_as_hard_as_the_recorded_omniglot(glyphs):
-    assert_alike(difficulty(glyphs), OMNIGLOT)
+def test_as_hard_as_the_recorded_omniglot(glyphs_difficulty):
+    assert_alike(glyphs_difficulty, OMNIGLOT)
 
 
 @pytest.mark.skipif(
     "ICL_OMNIGLOT_DIR" not in os.environ, reason="ICL_OMNIGLOT_DIR does not say where Omniglot is"
 )
-def test_as_hard_as_omniglot(glyphs):
+def test_as_hard_as_omniglot(glyphs_difficulty):
     omniglot = difficulty(load_omniglot(OmniglotSource(size=28)).exemplars)
-    assert_alike(difficulty(glyphs), omniglot)
+    assert_alike(glyphs_difficulty, omniglot)
     assert_alike(omniglot, OMNIGLOT)

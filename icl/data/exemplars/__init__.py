@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 
 from icl.config import Source
-from icl.data.exemplars.glyphs import draw_glyphs
+from icl.data.exemplars.glyphs import load_glyphs
 from icl.data.exemplars.omniglot import load_omniglot
 from icl.types import ExemplarBank
 
 SOURCES: dict[str, Callable[..., ExemplarBank]] = {
     "omniglot": load_omniglot,
-    "glyphs": draw_glyphs,
+    "glyphs": load_glyphs,
 }
 
 

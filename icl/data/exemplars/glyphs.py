@@ -14,12 +14,23 @@ from jax import Array
 from jaxtyping import Bool, Float, Int, UInt8
 
 from icl.config import GlyphsSource
+from icl.data.exemplars.cache import cached
 from icl.data.exemplars.handwriting import write
 from icl.data.exemplars.motor_programs import invent
 from icl.types import ExemplarBank
 
 GLYPHS_PER_BLOCK = 4096  # on the device at a time: 3 MB of uint8 pixels at 28 x 28
 GLYPHS_AT_ONCE = 32  # whose distances are held in float32; few enough for a core's cache
+
+
+def load_glyphs(source: GlyphsSource) -> ExemplarBank:
+    """`draw_glyphs`, once for each machine: then from the cache, unless too large for it."""
+    shape = (source.num_classes, source.num_exemplars, source.size, source.size)
+    if np.prod(shape, dtype=np.int64) > MAX_CACHED_BYTES:
+        return draw_glyphs(source)
+    numbers = "x".join(map(str, shape))
+    name = f"glyphs-v{PROCEDURE}-seed{source.seed}-{numbers}"
+    return cached(name, lambda: draw_glyphs(source), shape)
 
 
 def draw_glyphs(source: GlyphsSource) -> ExemplarBank:
@@ -33,8 +44,9 @@ def draw_glyphs(source: GlyphsSource) -> ExemplarBank:
         block = glyphs[first : first + GLYPHS_PER_BLOCK]
         index = np.arange(first, first + GLYPHS_PER_BLOCK)
         classes, exemplars = np.divmod(np.minimum(index, total - 1), source.num_exemplars)
-        drawn = _draw_block(
-            source.seed, classes.astype(np.int32), exemplars.astype(np.int32), source.size
+        drawn = _ink_block(
+            _pen_block(source.seed, classes.astype(np.int32), exemplars.astype(np.int32)),
+            size=source.size,
         )
         block[:] = np.asarray(drawn)[: len(block)]
     shape = (source.num_classes, source.num_exemplars, source.size, source.size)
@@ -57,18 +69,6 @@ def draw_glyph(
     return _ink(*_pen_strokes(seed, class_index, exemplar_index), size=size)
 
 
-@partial(jax.jit, static_argnames="size")
-def _draw_block(
-    seed: int | Int[Array, ""], classes: Array, exemplars: Array, size: int
-) -> UInt8[Array, "block size size"]:
-    strokes = jax.vmap(_pen_strokes, in_axes=(None, 0, 0))(seed, classes, exemplars)
-
-    def ink(glyph: tuple[Array, Array, Array]) -> Array:
-        return _ink(*glyph, size=size)
-
-    return jax.lax.map(ink, strokes, batch_size=GLYPHS_AT_ONCE)
-
-
 def _pen_strokes(
     seed: int | Array, class_index: int | Array, exemplar_index: int | Array
 ) -> tuple[Array, Array, Array]:
@@ -79,6 +79,18 @@ def _pen_strokes(
     program = invent(program_key)
     points, width = write(jax.random.fold_in(hands_key, exemplar_index), program)
     return points, program.is_drawn, width
+
+
+# Two programs, because strokes take long to compile and are the same for every size.
+_pen_block = jax.jit(jax.vmap(_pen_strokes, in_axes=(None, 0, 0)))
+
+
+@partial(jax.jit, static_argnames="size")
+def _ink_block(strokes: tuple[Array, Array, Array], size: int) -> UInt8[Array, "block size size"]:
+    def ink(glyph: tuple[Array, Array, Array]) -> Array:
+        return _ink(*glyph, size=size)
+
+    return jax.lax.map(ink, strokes, batch_size=GLYPHS_AT_ONCE)
 
 
 def _ink(

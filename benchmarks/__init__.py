@@ -1,0 +1,1 @@
+"""How fast the simulator is, as ratios measured side by side: `python -m benchmarks`."""

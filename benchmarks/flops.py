@@ -1,0 +1,42 @@
+"""Useful floating-point operations: what the mathematics of a training step cannot do without.
+
+Matrix products only (2 operations for each multiply-add), the last block at the query alone,
+the lower triangle of attention alone; norms, activations and the optimiser count as nothing.
+"""
+
+import math
+
+from icl.config import ExperimentConfig
+
+
+def training_flops_per_sequence(config: ExperimentConfig) -> int:
+    """Forward, and backward at twice the forward less the gradient towards the pixels."""
+    items = config.data.context_len + 1
+    embedder, pixel_layer = _embedder_flops(config)
+    forward = items * embedder + _transformer_flops(config)
+    return 3 * forward - items * pixel_layer
+
+
+def _embedder_flops(config: ExperimentConfig) -> tuple[int, int]:
+    """For one exemplar: all layers, and the first, whose input needs no gradient."""
+    embedder, width = config.model.embedder, config.model.width
+    pixels = config.data.source.size**2
+    if embedder.kind == "linear":
+        return 2 * pixels * width, 2 * pixels * width
+    if embedder.kind == "mlp":
+        first = 2 * pixels * embedder.hidden_dim
+        return first + 2 * embedder.hidden_dim * width, first
+    raise ValueError(f"no count of operations for the embedder {embedder.kind}")
+
+
+def _transformer_flops(config: ExperimentConfig) -> int:
+    """For one sequence, forward."""
+    model = config.model
+    width, tokens = model.width, 2 * config.data.context_len + 1
+    projection = 2 * width * width
+    mlp = 2 * projection * model.mlp_ratio
+    seen = math.comb(tokens + 1, 2)  # pairs of a token and one that it sees
+    whole_block = tokens * (4 * projection + mlp) + 2 * 2 * width * seen
+    last_block = tokens * 2 * projection + 2 * projection + mlp + 2 * 2 * width * tokens
+    readout = 2 * width * config.data.num_labels
+    return (model.num_layers - 1) * whole_block + last_block + readout

@@ -1,0 +1,46 @@
+"""What the tests share: a small experiment, and no file outside of pytest's own folders."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from icl.config import ExperimentConfig
+from icl.records.config_file import load_config
+
+QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
+
+# Small enough for seconds, with every part in place.
+SMALL = (
+    "data.source.size=12",
+    "data.source.num_classes=40",
+    "data.source.num_exemplars=6",
+    "data.num_classes=30",
+    "data.num_holdout_classes=6",
+    "data.num_exemplars=6",
+    "model.width=16",
+    "model.num_heads=2",
+    "model.embedder.hidden_dim=8",
+    "training.num_steps=40",
+    "training.batch_size=8",
+    "training.warmup_steps=10",
+    "evaluation.every=10",
+    "evaluation.num_sequences=32",
+    "checkpoints.every=10",
+)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("ICL_CACHE_DIR", str(folder))
+
+
+@pytest.fixture
+def small_config() -> Callable[..., ExperimentConfig]:
+    """(override, ...) -> the small experiment with these settings."""
+
+    def make(*overrides: str) -> ExperimentConfig:
+        return load_config(QUICKSTART, [*SMALL, *overrides])
+
+    return make
