@@ -131,7 +131,7 @@ def test_an_override_that_is_none_is_refused(text: str):
 def test_a_file_that_is_no_config_is_refused(tmp_path: Path, content: str):
     path = tmp_path / "config.yaml"
     path.write_text(content)
-    with pytest.raises(UserError, match="config.yaml") as caught:
+    with pytest.raises(UserError, match=r"config\.yaml") as caught:
         load_config(path)
     assert "\n" not in str(caught.value)
 

@@ -1,24 +1,22 @@
 """What a class is called: its own labels, one or several, or labels given for one sequence."""
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, UInt32
 
 from icl.data.distribution import random_order, uniform_below
 
 
 def own_labels(
-    key: Array, classes: Int[Array, "*shape"], multiplicity: Int[Array, ""]
-) -> Int[Array, "*shape"]:
+    bits: UInt32[Array, " *shape"], classes: Int[Array, " *shape"], multiplicity: Int[Array, ""]
+) -> Int[Array, " *shape"]:
     """Class c owns the labels c * multiplicity + 0 .. multiplicity - 1; one is drawn for each.
 
     Label multiplicity is the "dynamic meaning" of Chan et al. 2022: the larger, the less a
     class says about its label.
     """
-    bits = jax.random.bits(key, classes.shape, jnp.uint32)
     return classes * multiplicity + uniform_below(bits, multiplicity).astype(jnp.int32)
 
 
-def assigned_labels(key: Array, ways: int) -> Int[Array, " ways"]:
+def assigned_labels(bits: UInt32[Array, " ways"]) -> Int[Array, " ways"]:
     """The labels 0 .. ways - 1 in random order: in-context evaluation as in Chan et al. 2022."""
-    return random_order(key, ways)
+    return random_order(bits)

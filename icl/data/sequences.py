@@ -1,35 +1,53 @@
-"""Families of sequences: each draws one sequence, as integers, from a key and traced knobs.
+"""Families of sequences: each makes one, as integers, from random words and traced knobs.
 
 A family is a frozen object that holds what fixes shapes. Its definition in words and formulas
 is in docs/distribution.md.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Key, Shaped
+from jaxtyping import Array, Int, Key, Shaped, UInt32
 
 from icl.data.distribution import draw_class, draw_classes, random_order, uniform_below
 from icl.data.labels import assigned_labels, own_labels
 from icl.types import IndexSequence, Knobs, Sequence
 
-Family = Callable[[Key[Array, ""], Knobs], IndexSequence]
+Words = UInt32[Array, " word"]
 
 
-def _draw_exemplars(key: Array, count: int, num_exemplars: Int[Array, ""]) -> Array:
-    bits = jax.random.bits(key, (count,), jnp.uint32)
-    return uniform_below(bits, num_exemplars).astype(jnp.int32)
+@runtime_checkable
+class Family(Protocol):
+    """One sequence as a pure function of `num_words` random 32-bit words and of traced knobs.
+
+    Words, and not a key, because one call to the generator for a whole batch compiles several
+    times faster than a dozen calls within each sequence, and runs faster.
+    """
+
+    @property
+    def num_words(self) -> int: ...
+
+    def __call__(self, words: Words, knobs: Knobs) -> IndexSequence: ...
 
 
-def _shuffled_context(key: Array, classes: Array, labels: Array) -> tuple[Array, Array]:
-    """Context items in random order, then the query, which is the first class given."""
-    order = random_order(key, len(classes))
-    query = slice(0, 1)
+def _split(words: Words, *sizes: int) -> list[UInt32[Array, " _"]]:
+    """Consecutive pieces, each to be used once."""
+    assert len(words) == sum(sizes)
+    return jnp.split(words, [sum(sizes[:i]) for i in range(1, len(sizes))])
+
+
+def _draw_exemplars(words: Words, num_exemplars: Int[Array, ""]) -> Array:
+    return uniform_below(words, num_exemplars).astype(jnp.int32)
+
+
+def _shuffled_context(words: Words, classes: Array, labels: Array) -> tuple[Array, Array]:
+    """Context items in random order, then the query, which is of the first class given."""
+    order = random_order(words)
     return (
-        jnp.concatenate([classes[order], classes[query]]),
-        jnp.concatenate([labels[order], labels[query]]),
+        jnp.concatenate([classes[order], classes[:1]]),
+        jnp.concatenate([labels[order], labels[:1]]),
     )
 
 
@@ -47,21 +65,25 @@ class Bursty:
     ways: int
     distinct: bool = True
 
-    def __call__(self, key: Key[Array, ""], knobs: Knobs) -> IndexSequence:
-        class_key, label_key, order_key, exemplar_key = jax.random.split(key, 4)
-        num_others = self.context_len - self.shots * self.ways
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        num_classes = self.ways + self.context_len - self.shots * self.ways
+        return num_classes, num_classes, self.context_len, self.context_len + 1
+
+    @property
+    def num_words(self) -> int:
+        return sum(self._sizes)
+
+    def __call__(self, words: Words, knobs: Knobs) -> IndexSequence:
+        class_words, label_words, order_words, exemplar_words = _split(words, *self._sizes)
         classes = draw_classes(
-            class_key,
-            knobs.class_thresholds,
-            knobs.num_classes,
-            self.ways + num_others,
-            self.distinct,
+            class_words, knobs.class_thresholds, knobs.num_classes, self.distinct
         )
-        labels = own_labels(label_key, classes, knobs.label_multiplicity)
+        labels = own_labels(label_words, classes, knobs.label_multiplicity)
         repeats = [i for i in range(self.ways) for _ in range(self.shots)]
-        slots = jnp.array(repeats + list(range(self.ways, self.ways + num_others)))
-        classes, labels = _shuffled_context(order_key, classes[slots], labels[slots])
-        exemplars = _draw_exemplars(exemplar_key, self.context_len + 1, knobs.num_exemplars)
+        slots = jnp.array(repeats + list(range(self.ways, len(classes))))
+        classes, labels = _shuffled_context(order_words, classes[slots], labels[slots])
+        exemplars = _draw_exemplars(exemplar_words, knobs.num_exemplars)
         return IndexSequence(classes, exemplars, labels, jnp.array(True), knobs.label_multiplicity)
 
 
@@ -71,13 +93,15 @@ class Independent:
 
     context_len: int
 
-    def __call__(self, key: Key[Array, ""], knobs: Knobs) -> IndexSequence:
-        class_key, label_key, exemplar_key = jax.random.split(key, 3)
-        classes = draw_classes(
-            class_key, knobs.class_thresholds, knobs.num_classes, self.context_len + 1, False
-        )
-        labels = own_labels(label_key, classes, knobs.label_multiplicity)
-        exemplars = _draw_exemplars(exemplar_key, self.context_len + 1, knobs.num_exemplars)
+    @property
+    def num_words(self) -> int:
+        return 3 * (self.context_len + 1)
+
+    def __call__(self, words: Words, knobs: Knobs) -> IndexSequence:
+        class_words, label_words, exemplar_words = jnp.split(words, 3)
+        classes = draw_classes(class_words, knobs.class_thresholds, knobs.num_classes, False)
+        labels = own_labels(label_words, classes, knobs.label_multiplicity)
+        exemplars = _draw_exemplars(exemplar_words, knobs.num_exemplars)
         return IndexSequence(classes, exemplars, labels, jnp.array(False), knobs.label_multiplicity)
 
 
@@ -87,16 +111,19 @@ class NoSupport:
 
     context_len: int
 
-    def __call__(self, key: Key[Array, ""], knobs: Knobs) -> IndexSequence:
-        class_key, label_key, exemplar_key = jax.random.split(key, 3)
-        bits = jax.random.bits(class_key, (self.context_len + 1,), jnp.uint32)
-        query = draw_class(bits[0], knobs.class_thresholds, knobs.num_classes)
+    @property
+    def num_words(self) -> int:
+        return 3 * (self.context_len + 1)
+
+    def __call__(self, words: Words, knobs: Knobs) -> IndexSequence:
+        class_words, label_words, exemplar_words = jnp.split(words, 3)
+        query = draw_class(class_words[0], knobs.class_thresholds, knobs.num_classes)
         context = jax.vmap(draw_class, (0, None, None, None))(
-            bits[1:], knobs.class_thresholds, knobs.num_classes, query[None]
+            class_words[1:], knobs.class_thresholds, knobs.num_classes, query[None]
         )
         classes = jnp.append(context, query)
-        labels = own_labels(label_key, classes, knobs.label_multiplicity)
-        exemplars = _draw_exemplars(exemplar_key, self.context_len + 1, knobs.num_exemplars)
+        labels = own_labels(label_words, classes, knobs.label_multiplicity)
+        exemplars = _draw_exemplars(exemplar_words, knobs.num_exemplars)
         return IndexSequence(classes, exemplars, labels, jnp.array(False), knobs.label_multiplicity)
 
 
@@ -112,19 +139,26 @@ class FewShot:
     ways: int
     holdout: tuple[int, int] | None = None
 
-    def __call__(self, key: Key[Array, ""], knobs: Knobs) -> IndexSequence:
-        class_key, label_key, order_key, exemplar_key = jax.random.split(key, 4)
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        context_len = self.shots * self.ways
+        num_class_words = self.ways if self.holdout is None else self.holdout[1]
+        return num_class_words, self.ways, context_len, context_len + 1
+
+    @property
+    def num_words(self) -> int:
+        return sum(self._sizes)
+
+    def __call__(self, words: Words, knobs: Knobs) -> IndexSequence:
+        class_words, label_words, order_words, exemplar_words = _split(words, *self._sizes)
         if self.holdout is None:
-            classes = draw_classes(
-                class_key, knobs.class_thresholds, knobs.num_classes, self.ways, True
-            )
+            classes = draw_classes(class_words, knobs.class_thresholds, knobs.num_classes, True)
         else:
-            first, count = self.holdout
-            classes = first + random_order(class_key, count)[: self.ways]
-        labels = assigned_labels(label_key, self.ways)
+            classes = self.holdout[0] + random_order(class_words)[: self.ways]
+        labels = assigned_labels(label_words)
         slots = jnp.repeat(jnp.arange(self.ways), self.shots)
-        classes, labels = _shuffled_context(order_key, classes[slots], labels[slots])
-        exemplars = _draw_exemplars(exemplar_key, len(slots) + 1, knobs.num_exemplars)
+        classes, labels = _shuffled_context(order_words, classes[slots], labels[slots])
+        exemplars = _draw_exemplars(exemplar_words, knobs.num_exemplars)
         return IndexSequence(classes, exemplars, labels, jnp.array(True), jnp.array(1))
 
 
@@ -135,13 +169,17 @@ class Mixture:
     bursty: Family
     other: Family
 
-    def __call__(self, key: Key[Array, ""], knobs: Knobs) -> IndexSequence:
-        choice_key, bursty_key, other_key = jax.random.split(key, 3)
-        choose = jax.random.uniform(choice_key) < knobs.p_bursty
+    @property
+    def num_words(self) -> int:
+        return 1 + max(self.bursty.num_words, self.other.num_words)
+
+    def __call__(self, words: Words, knobs: Knobs) -> IndexSequence:
+        # Both are computed from the same words and one is kept. 24 bits are a float32 exactly.
+        choose = (words[0] >> 8).astype(jnp.float32) < knobs.p_bursty * 2.0**24
         return jax.tree.map(
             lambda a, b: jnp.where(choose, a, b),
-            self.bursty(bursty_key, knobs),
-            self.other(other_key, knobs),
+            self.bursty(words[1 : 1 + self.bursty.num_words], knobs),
+            self.other(words[1 : 1 + self.other.num_words], knobs),
         )
 
 
@@ -149,7 +187,8 @@ def draw_indices(
     key: Key[Array, ""], family: Family, knobs: Knobs, batch_size: int
 ) -> IndexSequence:
     """A batch of sequences as integers."""
-    return jax.vmap(family, (0, None))(jax.random.split(key, batch_size), knobs)
+    words = jax.random.bits(key, (batch_size, family.num_words), jnp.uint32)
+    return jax.vmap(family, (0, None))(words, knobs)
 
 
 def look_up(
