@@ -51,7 +51,7 @@ class DataConfig(Frozen):
     shots: int = Field(3, ge=1, description="repeats of each way in a bursty context")
     ways: int = Field(2, ge=1, description="repeated classes in a bursty context")
     p_bursty: float = Field(0.9, ge=0, le=1)
-    zipf_exponent: float = Field(0.0, ge=0, le=10)
+    zipf_exponent: float = Field(0.0, ge=0, le=5)
     num_classes: int = Field(1600, ge=2, description="classes trained on")
     num_holdout_classes: int = Field(23, ge=0, description="classes never trained on")
     label_multiplicity: int = Field(1, ge=1, le=1024, description="labels of each class")

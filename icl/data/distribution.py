@@ -34,7 +34,7 @@ def class_thresholds(
 def uniform_below(
     bits: UInt32[Array, "*shape"], bound: Int[Array, "..."] | UInt32[Array, "..."] | int
 ) -> UInt32[Array, "*shape"]:
-    """floor(bits * bound / 2**32): uniform on [0, bound), off by at most bound * 2**-32.
+    """floor(bits * bound / 2**32): uniform on [0, bound), each value within 2**-32.
 
     The upper half of a 32 x 32 bit product, put together from 16-bit halves.
     """
@@ -50,25 +50,28 @@ def draw_class(
     bits: UInt32[Array, ""],
     thresholds: UInt32[Array, " class"],
     num_classes: Int[Array, ""],
-    excluded: Int[Array, " k"] | None = None,
+    excluded: Int[Array, " k"],
 ) -> Int[Array, ""]:
-    """One class from 32 random bits; of those not in `excluded`, which must be distinct.
+    """One class from 32 random bits, not in `excluded`: distinct classes, and -1 for none.
 
     The conditional distribution is exact: the integers owned by excluded classes are cut out,
     a uniform integer is drawn from what is left, and then moved past the cuts before it.
     """
-    if excluded is not None:
-        start = jnp.where(excluded == 0, 0, thresholds[excluded - 1]).astype(jnp.uint32)
-        # 2**32 is 0 in this arithmetic: the widths below and their sum's complement come out right.
-        end = jnp.where(excluded == num_classes - 1, 0, thresholds[excluded]).astype(jnp.uint32)
-        width = end - start
-        cut_before = jnp.sum(jnp.where(start[None] < start[:, None], width[None], 0), axis=1)
-        cut_before = cut_before.astype(jnp.uint32)
-        bits = uniform_below(bits, jnp.uint32(0) - jnp.sum(width).astype(jnp.uint32))
-        bits = bits + jnp.sum(jnp.where(bits >= start - cut_before, width, 0)).astype(jnp.uint32)
+    start = jnp.where(excluded <= 0, 0, thresholds[excluded - 1]).astype(jnp.uint32)
+    # 2**32 is 0 in this arithmetic: the widths below and their sum's complement come out right.
+    end = jnp.where(excluded == num_classes - 1, 0, thresholds[excluded]).astype(jnp.uint32)
+    width = jnp.where(excluded < 0, 0, end - start).astype(jnp.uint32)
+    cut_before = jnp.sum(jnp.where(start[None] < start[:, None], width[None], 0), axis=1)
+    total = jnp.sum(width).astype(jnp.uint32)
+    rest = jnp.where(total == 0, bits, uniform_below(bits, jnp.uint32(0) - total))
+    is_before = rest >= start - cut_before.astype(jnp.uint32)
+    value = rest + jnp.sum(jnp.where(is_before, width, 0)).astype(jnp.uint32)
     # "scan_unrolled" would run a little faster and compile five times slower.
-    index = jnp.searchsorted(thresholds, bits, side="right", method="scan")
+    index = jnp.searchsorted(thresholds, value, side="right", method="scan")
     return jnp.minimum(index.astype(jnp.int32), num_classes - 1)
+
+
+NONE = jnp.full(1, -1)  # excluded by a draw that excludes nothing
 
 
 def draw_classes(
@@ -82,11 +85,29 @@ def draw_classes(
     Either way the first is distributed as the table says.
     """
     if not distinct:
-        return jax.vmap(draw_class, (0, None, None))(bits, thresholds, num_classes)
-    drawn = [draw_class(bits[0], thresholds, num_classes)]
-    for i in range(1, len(bits)):
-        drawn.append(draw_class(bits[i], thresholds, num_classes, jnp.stack(drawn)))
-    return jnp.stack(drawn)
+        return jax.vmap(draw_class, (0, None, None, None))(bits, thresholds, num_classes, NONE)
+
+    def draw_next(i: Array, drawn: Array) -> Array:
+        return drawn.at[i].set(draw_class(bits[i], thresholds, num_classes, drawn))
+
+    return jax.lax.fori_loop(0, len(bits), draw_next, jnp.full(len(bits), -1, jnp.int32))
+
+
+def distinct_below(bits: UInt32[Array, " count"], bound: Int[Array, ""] | int) -> Array:
+    """Integers in [0, bound), one after another without replacement; [count].
+
+    Those beyond the first `bound`, if any, are drawn as if nothing had been drawn before.
+    """
+    index = jnp.arange(len(bits))
+
+    def draw_next(i: Array, drawn: Array) -> Array:
+        left = jnp.where(i < bound, bound - i, bound)
+        rest = uniform_below(bits[i], left).astype(jnp.int32)
+        is_drawn = (index < i) & (i < bound)
+        rank = jnp.sum(is_drawn[None] & (drawn[None] < drawn[:, None]), axis=1)
+        return drawn.at[i].set(rest + jnp.sum(is_drawn & (rest >= drawn - rank)))
+
+    return jax.lax.fori_loop(0, len(bits), draw_next, jnp.zeros(len(bits), jnp.int32))
 
 
 def random_order(bits: UInt32[Array, " count"]) -> Int[Array, " count"]:

@@ -11,7 +11,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, Shaped, UInt32
 
-from icl.data.distribution import draw_class, draw_classes, random_order, uniform_below
+from icl.data.distribution import (
+    distinct_below,
+    draw_class,
+    draw_classes,
+    random_order,
+    uniform_below,
+)
 from icl.data.labels import assigned_labels, own_labels
 from icl.types import IndexSequence, Knobs, Sequence
 
@@ -38,16 +44,30 @@ def _split(words: Words, *sizes: int) -> list[UInt32[Array, " _"]]:
     return jnp.split(words, [sum(sizes[:i]) for i in range(1, len(sizes))])
 
 
-def _draw_exemplars(words: Words, num_exemplars: Int[Array, ""]) -> Array:
-    return uniform_below(words, num_exemplars).astype(jnp.int32)
+def _compose(
+    order_words: Words,
+    exemplar_words: UInt32[Array, " n"],
+    num_exemplars: Int[Array, ""],
+    classes: Int[Array, " k"],
+    labels: Int[Array, " k"],
+    shots: int,
+    ways: int,
+) -> tuple[Array, Array, Array]:
+    """Classes, exemplars and labels of a shuffled context, then of a query of the first class.
 
-
-def _shuffled_context(words: Words, classes: Array, labels: Array) -> tuple[Array, Array]:
-    """Context items in random order, then the query, which is of the first class given."""
-    order = random_order(words)
+    The first `ways` classes come `shots` times, the others once. A way's exemplars differ, the
+    query's among them.
+    """
+    of_ways = exemplar_words[: ways * (shots + 1)].reshape(ways, shots + 1)
+    repeated = jax.vmap(distinct_below, (0, None))(of_ways, num_exemplars)
+    single = uniform_below(exemplar_words[ways * (shots + 1) :], num_exemplars)
+    exemplars = jnp.concatenate([repeated[:, :shots].ravel(), single.astype(jnp.int32)])
+    slots = jnp.array([i for i in range(ways) for _ in range(shots)] + [*range(ways, len(classes))])
+    order = random_order(order_words)
     return (
-        jnp.concatenate([classes[order], classes[:1]]),
-        jnp.concatenate([labels[order], labels[:1]]),
+        jnp.append(classes[slots][order], classes[0]),
+        jnp.append(exemplars[order], repeated[0, shots]),
+        jnp.append(labels[slots][order], labels[0]),
     )
 
 
@@ -67,8 +87,9 @@ class Bursty:
 
     @property
     def _sizes(self) -> tuple[int, ...]:
-        num_classes = self.ways + self.context_len - self.shots * self.ways
-        return num_classes, num_classes, self.context_len, self.context_len + 1
+        others = self.context_len - self.shots * self.ways
+        num_classes = self.ways + others
+        return num_classes, num_classes, self.context_len, self.ways * (self.shots + 1) + others
 
     @property
     def num_words(self) -> int:
@@ -80,11 +101,19 @@ class Bursty:
             class_words, knobs.class_thresholds, knobs.num_classes, self.distinct
         )
         labels = own_labels(label_words, classes, knobs.label_multiplicity)
-        repeats = [i for i in range(self.ways) for _ in range(self.shots)]
-        slots = jnp.array(repeats + list(range(self.ways, len(classes))))
-        classes, labels = _shuffled_context(order_words, classes[slots], labels[slots])
-        exemplars = _draw_exemplars(exemplar_words, knobs.num_exemplars)
-        return IndexSequence(classes, exemplars, labels, jnp.array(True), knobs.label_multiplicity)
+        composed = _compose(
+            order_words, exemplar_words, knobs.num_exemplars, classes, labels, self.shots, self.ways
+        )
+        return IndexSequence(*composed, jnp.array(True), knobs.label_multiplicity)
+
+
+def _separate_items(
+    label_words: Words, exemplar_words: Words, classes: Int[Array, " item"], knobs: Knobs
+) -> IndexSequence:
+    """Every item has an exemplar and a label of its own, drawn without regard to the others."""
+    exemplars = uniform_below(exemplar_words, knobs.num_exemplars).astype(jnp.int32)
+    labels = own_labels(label_words, classes, knobs.label_multiplicity)
+    return IndexSequence(classes, exemplars, labels, jnp.array(False), knobs.label_multiplicity)
 
 
 @dataclass(frozen=True)
@@ -100,9 +129,7 @@ class Independent:
     def __call__(self, words: Words, knobs: Knobs) -> IndexSequence:
         class_words, label_words, exemplar_words = jnp.split(words, 3)
         classes = draw_classes(class_words, knobs.class_thresholds, knobs.num_classes, False)
-        labels = own_labels(label_words, classes, knobs.label_multiplicity)
-        exemplars = _draw_exemplars(exemplar_words, knobs.num_exemplars)
-        return IndexSequence(classes, exemplars, labels, jnp.array(False), knobs.label_multiplicity)
+        return _separate_items(label_words, exemplar_words, classes, knobs)
 
 
 @dataclass(frozen=True)
@@ -117,22 +144,19 @@ class NoSupport:
 
     def __call__(self, words: Words, knobs: Knobs) -> IndexSequence:
         class_words, label_words, exemplar_words = jnp.split(words, 3)
-        query = draw_class(class_words[0], knobs.class_thresholds, knobs.num_classes)
-        context = jax.vmap(draw_class, (0, None, None, None))(
-            class_words[1:], knobs.class_thresholds, knobs.num_classes, query[None]
-        )
-        classes = jnp.append(context, query)
-        labels = own_labels(label_words, classes, knobs.label_multiplicity)
-        exemplars = _draw_exemplars(exemplar_words, knobs.num_exemplars)
-        return IndexSequence(classes, exemplars, labels, jnp.array(False), knobs.label_multiplicity)
+        table = (knobs.class_thresholds, knobs.num_classes)
+        query = draw_classes(class_words[:1], *table, distinct=False)
+        context = jax.vmap(draw_class, (0, None, None, None))(class_words[1:], *table, query)
+        classes = jnp.concatenate([context, query])
+        return _separate_items(label_words, exemplar_words, classes, knobs)
 
 
 @dataclass(frozen=True)
 class FewShot:
     """In-context test: `shots` of each of `ways` distinct classes, labelled 0 .. ways - 1.
 
-    holdout: None draws from the training distribution; (first, count) draws uniformly from the
-        classes first .. first + count - 1.
+    The query is of the first class drawn. holdout: None draws from the training distribution;
+    (first, count) draws uniformly from the classes first .. first + count - 1.
     """
 
     shots: int
@@ -142,8 +166,7 @@ class FewShot:
     @property
     def _sizes(self) -> tuple[int, ...]:
         context_len = self.shots * self.ways
-        num_class_words = self.ways if self.holdout is None else self.holdout[1]
-        return num_class_words, self.ways, context_len, context_len + 1
+        return self.ways, self.ways, context_len, context_len + self.ways
 
     @property
     def num_words(self) -> int:
@@ -154,12 +177,13 @@ class FewShot:
         if self.holdout is None:
             classes = draw_classes(class_words, knobs.class_thresholds, knobs.num_classes, True)
         else:
-            classes = self.holdout[0] + random_order(class_words)[: self.ways]
+            first, count = self.holdout
+            classes = first + distinct_below(class_words, count)
         labels = assigned_labels(label_words)
-        slots = jnp.repeat(jnp.arange(self.ways), self.shots)
-        classes, labels = _shuffled_context(order_words, classes[slots], labels[slots])
-        exemplars = _draw_exemplars(exemplar_words, knobs.num_exemplars)
-        return IndexSequence(classes, exemplars, labels, jnp.array(True), jnp.array(1))
+        composed = _compose(
+            order_words, exemplar_words, knobs.num_exemplars, classes, labels, self.shots, self.ways
+        )
+        return IndexSequence(*composed, jnp.array(True), jnp.array(1))
 
 
 @dataclass(frozen=True)
