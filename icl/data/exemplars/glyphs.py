@@ -19,6 +19,8 @@ from icl.data.exemplars.handwriting import write
 from icl.data.exemplars.motor_programs import invent
 from icl.types import ExemplarBank
 
+PROCEDURE = 1  # raise it with any change to what is drawn, so that older cached banks are left
+MAX_CACHED_BYTES = 2**28
 GLYPHS_PER_BLOCK = 4096  # on the device at a time: 3 MB of uint8 pixels at 28 x 28
 GLYPHS_AT_ONCE = 32  # whose distances are held in float32; few enough for a core's cache
 
