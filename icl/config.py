@@ -249,12 +249,12 @@ class ExperimentConfig(Frozen):
                 f"evaluation.ways = {evaluation.ways}; allowed: at most data.num_classes = "
                 f"{data.num_classes}"
             )
-        pixels = data.source.size**2
         embedder = self.model.embedder
-        if embedder.kind == "pca" and embedder.num_components > pixels:
+        most = min(data.source.size**2, data.num_classes * data.num_exemplars)
+        if embedder.kind == "pca" and embedder.num_components > most:
             errors.append(
                 f"model.embedder.num_components = {embedder.num_components}; allowed: at most "
-                f"the {pixels} pixels of data.source.size = {data.source.size}"
+                f"{most}, the smaller of the pixels and the exemplars of training classes"
             )
         _raise(errors)
         return self

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from icl.data.distribution import class_thresholds
 from icl.data.exemplars import shuffle_classes
 from icl.data.sequences import Bursty, Family, Independent, Mixture, draw_indices, look_up
 from icl.evaluation import CONDITIONS, evaluate
-from icl.models import Network, make_network
+from icl.models import make_network
 from icl.training import Rates, TrainState, init_state, train_until
 from icl.types import ExemplarBank, IndexSequence, Knobs, Sequence
 
@@ -23,10 +23,21 @@ from icl.types import ExemplarBank, IndexSequence, Knobs, Sequence
 MAX_EXAMPLES = 10_000
 
 
+class Inputs(NamedTuple):
+    """All that differs between runs which share one compiled program."""
+
+    init_key: Key[Array, ""]
+    train_key: Key[Array, ""]
+    eval_key: Key[Array, ""]
+    rates: Rates
+    knobs: Knobs
+
+
 @dataclass(frozen=True)
 class Experiment:
     """A run's functions, compiled on first use.
 
+    shapes: the shapes and types of the state.
     init: () -> the state before the first step.
     train: (state, step) -> the state after that many steps in all; gives up the state given.
     evaluate: state -> {condition: {metric: value}}, the metrics of `icl.evaluation.evaluate`.
@@ -34,12 +45,17 @@ class Experiment:
     """
 
     config: ExperimentConfig
-    num_parameters: int
+    shapes: TrainState
     families: dict[str, Family]
     init: Callable[[], TrainState]
     train: Callable[[TrainState, int], TrainState]
     evaluate: Callable[[TrainState], dict[str, dict[str, Array]]]
     draw: Callable[[Key[Array, ""], int, Family], tuple[IndexSequence, Sequence]]
+
+    @property
+    def num_parameters(self) -> int:
+        """Of the network: those that are trained."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.shapes.variables.params))
 
 
 def make_knobs(data: DataConfig) -> Knobs:
@@ -80,6 +96,14 @@ def make_families(data: DataConfig) -> dict[str, Family]:
     }
 
 
+def make_inputs(config: ExperimentConfig) -> Inputs:
+    """The traced part of an experiment."""
+    init_key, train_key, eval_key = jax.random.split(jax.random.key(config.seed), 3)
+    return Inputs(
+        init_key, train_key, eval_key, make_rates(config.training), make_knobs(config.data)
+    )
+
+
 def make_experiment(config: ExperimentConfig, bank: ExemplarBank) -> Experiment:
     """Put the exemplars on the device and build the run's functions.
 
@@ -87,59 +111,59 @@ def make_experiment(config: ExperimentConfig, bank: ExemplarBank) -> Experiment:
     """
     bank = shuffle_classes(bank, config.data.split_seed)
     network = make_network(config.model, config.data.num_labels, _examples(config.data, bank))
-    init_key, train_key, eval_key = jax.random.split(jax.random.key(config.seed), 3)
     families = make_families(config.data)
-    conditions = {
-        name: CONDITIONS[name](config.data, config.evaluation)
-        for name in config.evaluation.conditions
-    }
-    noisy = config.data.noise_scale > 0
+    is_noisy = config.data.noise_scale > 0
 
-    def draw_from(
+    def draw(
         key: Array, batch_size: int, family: Family, knobs: Knobs, exemplars: Array
     ) -> tuple[IndexSequence, Sequence]:
         index_key, noise_key = jax.random.split(key)
         indices = draw_indices(index_key, family, knobs, batch_size)
-        noise_scale = knobs.noise_scale if noisy else None
+        noise_scale = knobs.noise_scale if is_noisy else None
         return indices, look_up(noise_key, indices, exemplars, noise_scale)
 
-    def train(
-        state: TrainState, stop: Array, rates: Rates, knobs: Knobs, exemplars: Array
-    ) -> TrainState:
+    def init(inputs: Inputs) -> TrainState:
+        return init_state(network.init(inputs.init_key), inputs.rates)
+
+    def train(state: TrainState, stop: Array, inputs: Inputs, exemplars: Array) -> TrainState:
         def batch(key: Array) -> Sequence:
-            batch_size = config.training.batch_size
-            return draw_from(key, batch_size, families["train"], knobs, exemplars)[1]
+            size = config.training.batch_size
+            return draw(key, size, families["train"], inputs.knobs, exemplars)[1]
 
-        return train_until(state, stop, train_key, batch, network.apply, rates)
+        return train_until(state, stop, inputs.train_key, batch, network.apply, inputs.rates)
 
-    def evaluate_all(state: TrainState, knobs: Knobs, exemplars: Array) -> dict[str, Any]:
-        key = jax.random.fold_in(eval_key, state.step)
+    def evaluate_all(state: TrainState, inputs: Inputs, exemplars: Array) -> dict[str, Any]:
         return {
             name: evaluate(
-                key,
+                jax.random.fold_in(inputs.eval_key, state.step),
                 name,
                 config.evaluation.num_sequences,
-                partial(draw_from, family=condition.family, knobs=knobs, exemplars=exemplars),
+                partial(
+                    draw,
+                    family=CONDITIONS[name](config.data, config.evaluation).family,
+                    knobs=inputs.knobs,
+                    exemplars=exemplars,
+                ),
                 lambda sequence: network.apply(state.variables, sequence)[0],
             )
-            for name, condition in conditions.items()
+            for name in config.evaluation.conditions
         }
 
-    # Everything that a grid may vary is an argument of the compiled programs, not a constant.
-    rates, knobs = make_rates(config.training), make_knobs(config.data)
+    inputs = make_inputs(config)
     exemplars = jnp.asarray(bank.exemplars)
-    jit_init = jax.jit(lambda key, rates: init_state(network.init(key), rates))
+    # Runs once: compiling it well would take longer than it could save.
+    jit_init = jax.jit(init, compiler_options={"xla_backend_optimization_level": 0})
     jit_train = jax.jit(train, donate_argnums=0)
     jit_evaluate = jax.jit(evaluate_all)
-    jit_draw = jax.jit(draw_from, static_argnums=(1, 2))
+    jit_draw = jax.jit(draw, static_argnums=(1, 2))
     return Experiment(
         config=config,
-        num_parameters=_count_parameters(network),
+        shapes=jax.eval_shape(init, inputs),
         families=families,
-        init=lambda: jit_init(init_key, rates),
-        train=lambda state, stop: jit_train(state, jnp.int32(stop), rates, knobs, exemplars),
-        evaluate=lambda state: jit_evaluate(state, knobs, exemplars),
-        draw=lambda key, n, family: jit_draw(key, n, family, knobs, exemplars),
+        init=lambda: jit_init(inputs),
+        train=lambda state, stop: jit_train(state, jnp.int32(stop), inputs, exemplars),
+        evaluate=lambda state: jit_evaluate(state, inputs, exemplars),
+        draw=lambda key, size, family: jit_draw(key, size, family, inputs.knobs, exemplars),
     )
 
 
@@ -149,8 +173,3 @@ def _examples(data: DataConfig, bank: ExemplarBank) -> np.ndarray:
     flat = used.reshape(-1, *used.shape[2:])
     examples = flat[:: -(-len(flat) // MAX_EXAMPLES)]
     return examples.astype(np.float32) / 255 if examples.dtype == np.uint8 else examples
-
-
-def _count_parameters(network: Network) -> int:
-    shapes = jax.eval_shape(network.init, jax.random.key(0))
-    return sum(leaf.size for leaf in jax.tree.leaves(shapes.params))

@@ -119,17 +119,17 @@ def _train(
 def _start_or_resume(
     experiment: Experiment, directory: RunDirectory, checkpoints: Checkpoints, progress: Progress
 ) -> tuple[TrainState, list[dict[str, Any]]]:
-    state = experiment.init()
-    step = checkpoints.latest_step or 0
-    if step > 0:
-        state = jax.device_put(checkpoints.restore(step, state))
-        progress.say(f"going on from step {step}")
-    else:
-        checkpoints.check_space(state)
-    records = directory.rewind(step) if step > 0 else directory.rewind(-1)
+    step = checkpoints.latest_step
+    if step is None:
+        checkpoints.check_space(experiment.shapes)
+        directory.rewind(-1)
+        return experiment.init(), []
+    state = jax.device_put(checkpoints.restore(step, experiment.shapes))
+    progress.say(f"going on from step {step}")
+    records = directory.rewind(step)
     config = experiment.config
     every, num_steps = config.evaluation.every, config.training.num_steps
-    expected = [s for s in range(step + 1) if _is_due(s, every, num_steps)] if step > 0 else []
+    expected = [s for s in range(step + 1) if _is_due(s, every, num_steps)]
     if [record["step"] for record in records] != expected:
         raise UserError(
             f"{directory.path}: metrics.jsonl does not hold the evaluations up to the checkpoint "

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from icl.config import ExperimentConfig
@@ -16,14 +17,16 @@ METRICS = {"accuracy": True, "accuracy_in_context": True, "loss": False}
 def make_record(
     config: ExperimentConfig, state: TrainState, scores: dict[str, dict[str, Array]]
 ) -> dict[str, Any]:
-    """One evaluation: the step, the training loss since the last, each condition's scores.
+    """One evaluation: the step, the mean loss since the last, the rate of the last update, and
+    each condition's scores.
 
     Holds nothing that depends on when or how fast it was made, so that a resumed run writes
     the same bits.
     """
-    count = int(state.loss_count)
+    count, last, rates = int(state.loss_count), int(state.step) - 1, make_rates(config.training)
     conditions = {}
-    for name, values in scores.items():
+    for name in config.evaluation.conditions:
+        values = scores[name]
         chance = CONDITIONS[name](config.data, config.evaluation).chance
         conditions[name] = {
             **{metric: float(value) for metric, value in values.items()},
@@ -34,7 +37,7 @@ def make_record(
         "step": int(state.step),
         "train": {
             "loss": float(state.loss_sum) / count if count else None,
-            "learning_rate": float(learning_rate_at(state.step, make_rates(config.training))),
+            "learning_rate": float(learning_rate_at(jnp.int32(last), rates)) if last >= 0 else None,
         },
         "conditions": conditions,
     }

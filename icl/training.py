@@ -30,7 +30,8 @@ class TrainState(NamedTuple):
 
     step: updates made so far.
     loss_sum, loss_count: over the steps since the last evaluation.
-    bad_step: the first step (counted from 1) whose loss or update was not finite; 0 if none.
+    bad_step: the first step (counted from 1) whose loss, gradient or outcome was not finite; 0 if
+        none.
         From there on the state does not change.
     """
 
@@ -108,7 +109,11 @@ def train_step(
         loss_count=state.loss_count + 1,
         bad_step=state.bad_step,
     )
-    is_finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(gradient))
+    is_finite = (
+        jnp.isfinite(loss)
+        & jnp.isfinite(optax.tree.norm(gradient))
+        & jnp.isfinite(optax.tree.norm(after.variables.params))
+    )
     kept = state._replace(bad_step=jnp.where(state.bad_step == 0, state.step + 1, state.bad_step))
     return jax.tree.map(lambda a, b: jnp.where(is_finite, a, b), after, kept)
 

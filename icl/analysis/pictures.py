@@ -30,7 +30,7 @@ def draw_sequences(experiment: Experiment) -> bytes:
         axes_row[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
         for axes, exemplar, label in zip(axes_row, exemplars, labels, strict=True):
             _draw_item(axes, exemplar, f"{label}")
-        axes_row[-1].set_title(f"query: {labels[-1]}", fontsize=8)
+        axes_row[-1].set_title(f"query: {labels[-1]}", fontsize=8, pad=3)
         axes_row[-1].patch.set_visible(False)
         for spine in axes_row[-1].spines.values():
             spine.set(edgecolor="#D55E00", linewidth=2)

@@ -15,6 +15,9 @@ from icl.config import ConvEmbedder, LinearEmbedder, MLPEmbedder, PCAEmbedder
 from icl.models.layers import LINEAR_INIT, Frozen, linear
 from icl.models.resnet import ResNet
 
+# Above this size only the leading eigenvectors are computed, by iteration.
+EXACT_PIXELS = 2048
+
 Examples = Float[np.ndarray, "example *shape"]
 
 
@@ -62,11 +65,11 @@ def principal_components(
     flat = examples.reshape(len(examples), -1).astype(np.float64)
     mean = flat.mean(axis=0)
     covariance = np.cov(flat, rowvar=False)
-    if count < len(mean):
-        _, vectors = eigsh(covariance, count, v0=np.ones(len(mean)))
-    else:
+    if len(mean) <= EXACT_PIXELS:
         _, vectors = np.linalg.eigh(covariance)
-    return mean.astype(np.float32), vectors[:, ::-1].astype(np.float32)
+    else:
+        _, vectors = eigsh(covariance, count, v0=np.ones(len(mean)))
+    return mean.astype(np.float32), vectors[:, : -count - 1 : -1].astype(np.float32)
 
 
 class PCA(nnx.Module):

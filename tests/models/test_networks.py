@@ -1,0 +1,416 @@
+"""Every network with every embedder: causal, the same in every mode, and the papers' numbers."""
+
+import itertools
+import math
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from icl.config import Model, ResNetEmbedder, TransformerConfig
+from icl.models import NETWORKS, Network, make_network
+from icl.models.embedders import EMBEDDERS, principal_components
+from icl.models.layers import LINEAR_INIT, sinusoidal_positions
+from icl.types import Sequence, Variables
+from tests.models import numpy_transformer
+
+# Of a kind not named here, the defaults are tested.
+SMALL: dict[str, dict[str, Any]] = {
+    "transformer": {"num_layers": 2, "num_heads": 2},
+    "mlp": {"hidden_dim": 8},
+    "pca": {"num_components": 8},
+    "conv": {"channels": (4, 4)},
+}
+SIZE, CONTEXT, NUM_LABELS = 9, 3, 7
+ITEMS, TOKENS = CONTEXT + 1, 2 * CONTEXT + 1
+BATCH = ITEMS  # one sequence for each item that a test may change
+CASES = list(itertools.product(NETWORKS, EMBEDDERS))
+every_network = pytest.mark.parametrize(("kind", "embedder"), CASES)
+
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+class Case(NamedTuple):
+    """variables: initial ones, all moved by noise, so that no bias is zero and no scale one."""
+
+    config: Any
+    network: Network
+    init: Any
+    variables: Variables
+    full: Any
+    query: Any
+    train: Any
+
+
+def make_config(kind: str, embedder: str) -> Any:
+    width = 64 if embedder == "resnet" else 16
+    described = {"kind": embedder} | SMALL.get(embedder, {})
+    return TypeAdapter(Model).validate_python(
+        {"kind": kind, "width": width, "embedder": described} | SMALL.get(kind, {})
+    )
+
+
+def make_examples(size: int = SIZE, count: int = 40) -> np.ndarray:
+    return np.random.default_rng(0).random((count, size, size), np.float32)
+
+
+def moved(variables: Variables, scale: float = 0.1) -> Variables:
+    rng = np.random.default_rng(1)
+    params = jax.tree.map(
+        lambda a: a + scale * rng.standard_normal(a.shape, np.float32), variables.params
+    )
+    return Variables(params, variables.state)
+
+
+@cache
+def make_case(kind: str, embedder: str) -> Case:
+    config = make_config(kind, embedder)
+    network = make_network(config, NUM_LABELS, make_examples())
+    init = jax.jit(network.init)
+    return Case(
+        config,
+        network,
+        init,
+        moved(init(jax.random.key(0))),
+        jax.jit(lambda variables, sequence: network.apply(variables, sequence, query_only=False)),
+        jax.jit(network.apply),
+        jax.jit(lambda variables, sequence: network.apply(variables, sequence, training=True)),
+    )
+
+
+def make_sequence(batch: int = BATCH, seed: int = 2) -> Sequence:
+    rng = np.random.default_rng(seed)
+    return Sequence(
+        jnp.asarray(rng.random((batch, ITEMS, SIZE, SIZE), np.float32)),
+        jnp.asarray(rng.integers(NUM_LABELS, size=(batch, ITEMS), dtype=np.int32)),
+    )
+
+
+def assert_trees_close(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-5) -> None:
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=rtol, atol=atol), a, b)
+
+
+def assert_trees_equal(a: Any, b: Any) -> None:
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+# What a token may see.
+
+
+@every_network
+def test_by_gradient_a_token_sees_all_items_up_to_itself_and_none_after(kind, embedder):
+    case = make_case(kind, embedder)
+    sequence = make_sequence(batch=1)
+    weights = np.random.default_rng(3).standard_normal(NUM_LABELS).astype(np.float32)
+
+    @jax.jit
+    @jax.grad
+    def gradient(exemplars, token):
+        logits, _ = case.network.apply(
+            case.variables, Sequence(exemplars, sequence.labels), query_only=False
+        )
+        return logits[0, token] @ weights
+
+    gradients = [gradient(sequence.exemplars, token)[0] for token in range(TOKENS)]
+    influence = np.abs(gradients).max(axis=(2, 3))
+    assert influence.shape == (TOKENS, ITEMS)
+    sees = np.arange(TOKENS)[:, None] >= 2 * np.arange(ITEMS)
+    assert (influence[~sees] == 0).all()
+    assert (influence[sees] > 0).all()
+
+
+@every_network
+def test_a_label_enters_at_its_own_token_and_not_before(kind, embedder):
+    case = make_case(kind, embedder)
+    sequence = make_sequence()
+    item = np.arange(CONTEXT)
+    changed = sequence._replace(
+        labels=sequence.labels.at[item, item].set((sequence.labels[item, item] + 1) % NUM_LABELS)
+    )
+    before, after = case.full(case.variables, sequence)[0], case.full(case.variables, changed)[0]
+    same = np.asarray(before == after).all(axis=-1)
+    for i in range(CONTEXT):
+        assert same[i, : 2 * i + 1].all()
+        assert not same[i, 2 * i + 1 :].any()
+
+
+@every_network
+@pytest.mark.parametrize("mode", ["full", "query", "train"])
+def test_the_label_of_the_query_never_enters(kind, embedder, mode):
+    case = make_case(kind, embedder)
+    sequence = make_sequence()
+    changed = sequence._replace(
+        labels=sequence.labels.at[:, -1].set((sequence.labels[:, -1] + 1) % NUM_LABELS)
+    )
+    answer = getattr(case, mode)
+    assert_trees_equal(answer(case.variables, sequence), answer(case.variables, changed))
+
+
+# One computation in several forms.
+
+
+@every_network
+def test_the_query_alone_is_the_last_of_all_tokens(kind, embedder):
+    case = make_case(kind, embedder)
+    sequence = make_sequence()
+    full, full_aux = case.full(case.variables, sequence)
+    query, query_aux = case.query(case.variables, sequence)
+    assert full.shape == (BATCH, TOKENS, NUM_LABELS)
+    assert query.shape == (BATCH, 1, NUM_LABELS)
+    np.testing.assert_allclose(query, full[:, -1:], rtol=1e-5, atol=1e-5)
+    assert query_aux.keys() == full_aux.keys()
+
+
+@every_network
+def test_a_batch_is_its_sequences_one_by_one(kind, embedder):
+    case = make_case(kind, embedder)
+    sequence = make_sequence()
+    together = case.query(case.variables, sequence)
+    for i in range(BATCH):
+        alone = case.query(case.variables, jax.tree.map(lambda a, i=i: a[i : i + 1], sequence))
+        assert_trees_close(alone, jax.tree.map(lambda a, i=i: a[i : i + 1], together))
+
+
+@every_network
+def test_training_mode_hands_on_a_state_of_the_same_structure(kind, embedder):
+    case = make_case(kind, embedder)
+    sequence = make_sequence()
+    trained, aux = case.train(case.variables, sequence)
+    evaluated, evaluated_aux = case.query(case.variables, sequence)
+    assert set(aux) == set(evaluated_aux) | {"state"}
+    state = case.variables.state
+    assert jax.tree.structure(aux["state"]) == jax.tree.structure(state)
+    for a, b in zip(jax.tree.leaves(aux["state"]), jax.tree.leaves(state), strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+    if embedder != "resnet":  # no batch norm
+        assert_trees_equal(aux["state"], state)
+        np.testing.assert_allclose(trained, evaluated, rtol=1e-5, atol=1e-5)
+
+
+# Intermediates.
+
+
+@every_network
+def test_attention_patterns_are_causal_and_sum_to_one(kind, embedder):
+    case = make_case(kind, embedder)
+    sequence = make_sequence()
+    full, query = case.full(case.variables, sequence)[1], case.query(case.variables, sequence)[1]
+    for name in (name for name in full if name.endswith("/attention")):
+        pattern = np.asarray(full[name])
+        assert pattern.shape[0] == BATCH
+        assert pattern.shape[2:] == (TOKENS, TOKENS)
+        np.testing.assert_allclose(pattern.sum(axis=-1), 1, rtol=1e-5)
+        assert (pattern[..., ~np.tri(TOKENS, dtype=bool)] == 0).all()
+        assert (pattern[..., np.tri(TOKENS, dtype=bool)] > 0).all()
+        num_out = query[name].shape[2]
+        np.testing.assert_allclose(query[name], pattern[:, :, -num_out:], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("embedder", EMBEDDERS)
+def test_the_intermediates_of_the_transformer(embedder):
+    case = make_case("transformer", embedder)
+    width, heads = case.config.width, case.config.num_heads
+    for answer, last in ((case.full, TOKENS), (case.query, 1)):
+        aux = answer(case.variables, make_sequence())[1]
+        assert {name: value.shape for name, value in aux.items()} == {
+            "embedded": (BATCH, ITEMS, width),
+            "block0/attention": (BATCH, heads, TOKENS, TOKENS),
+            "block0/out": (BATCH, TOKENS, width),
+            "block1/attention": (BATCH, heads, last, TOKENS),
+            "block1/out": (BATCH, last, width),
+        }
+
+
+# Initialisation.
+
+
+@every_network
+def test_init_is_the_same_compiled_for_one_key_or_run_eagerly_for_several(kind, embedder):
+    case = make_case(kind, embedder)
+    keys = jax.random.split(jax.random.key(7), 3)
+    eager = jax.vmap(case.network.init)(keys)
+    compiled = jax.tree.map(lambda *leaves: np.stack(leaves), *map(case.init, keys))
+    assert_trees_close(eager, compiled, rtol=1e-6, atol=1e-7)
+
+
+@every_network
+def test_the_key_is_all_the_randomness_and_every_weight_has_its_own(kind, embedder):
+    case = make_case(kind, embedder)
+    first, again, other = (case.init(jax.random.key(seed)).params for seed in (0, 0, 1))
+    assert_trees_equal(first, again)
+    drawn = []
+    for (path, a), b in zip(
+        jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(other), strict=True
+    ):
+        if path[-1].key in ("kernel", "embedding"):
+            assert (a != b).all(), path
+            drawn.append(np.asarray(a).ravel())
+        else:  # biases and the scales of norms
+            assert (a == (1 if path[-1].key == "scale" else 0)).all(), path
+    for a, b in itertools.combinations(drawn, 2):
+        size = min(a.size, b.size)
+        assert abs(np.corrcoef(a[:size], b[:size])[0, 1]) < max(0.5, 6 / math.sqrt(size))
+
+
+def test_linear_maps_start_with_variance_one_over_fan_in_cut_at_two_deviations():
+    fan_in = 3 * 3 * 40
+    for shape in ((fan_in, 500), (3, 3, 40, 500)):
+        kernel = np.asarray(LINEAR_INIT(jax.random.key(0), shape, jnp.float32)).ravel()
+        kernel = kernel * math.sqrt(fan_in)
+        assert abs(kernel.mean()) < 5 / math.sqrt(kernel.size)
+        assert kernel.std() == pytest.approx(1, rel=0.01)
+        # A standard normal cut at +-2 has standard deviation 0.8796.
+        assert 0.99 * 2 / 0.87963 < np.abs(kernel).max() <= 1.0001 * 2 / 0.87963
+
+
+def test_the_weights_of_a_network_start_as_in_chan_et_al():
+    params = make_case("transformer", "resnet").init(jax.random.key(0)).params
+    table = np.asarray(params["label_table"].pop("embedding"))
+    assert table.std() == pytest.approx(0.02 * 0.8796, rel=0.1)
+    assert np.abs(table).max() <= 0.04
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if path[-1].key == "kernel":
+            deviation = np.asarray(leaf).std() * math.sqrt(leaf[..., 0].size)
+            assert deviation == pytest.approx(1, abs=4 / math.sqrt(2 * leaf.size)), path
+
+
+# Numbers of the papers.
+
+
+def test_the_network_of_chan_et_al_2022_has_their_number_of_parameters():
+    config = TransformerConfig(num_layers=12, width=64, num_heads=8, embedder=ResNetEmbedder())
+    network = make_network(config, 1623, make_examples())
+    params = jax.eval_shape(network.init, jax.random.key(0)).params
+    sizes = {
+        name: sum(leaf.size for leaf in jax.tree.leaves(part)) for name, part in params.items()
+    }
+    encoder = sizes["embedder"] + sizes["label_table"]
+    assert sizes["embedder"] == 22_176
+    assert encoder == 126_048
+    assert sum(sizes.values()) - encoder == 705_431
+    assert sum(sizes.values()) == 831_479
+
+
+@pytest.mark.parametrize(("num_tokens", "width", "max_time"), [(17, 64, 30.0), (5, 2, 10000.0)])
+def test_positions_are_sines_then_cosines(num_tokens, width, max_time):
+    np.testing.assert_allclose(
+        sinusoidal_positions(num_tokens, width, max_time),
+        numpy_transformer.positions(num_tokens, width, max_time),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("embedder", numpy_transformer.EMBED)
+def test_the_transformer_is_the_one_written_in_numpy(embedder):
+    case = make_case("transformer", embedder)
+    config, variables, sequence = case.config, moved(case.variables, scale=0.3), make_sequence()
+    logits, aux = case.full(variables, sequence)
+    params, state = jax.tree.map(lambda a: np.asarray(a, np.float64), variables)
+    for i in range(BATCH):
+        embedded = numpy_transformer.EMBED[embedder](
+            np.asarray(sequence.exemplars[i], np.float64),
+            params["embedder"],
+            state.get("embedder", {}),
+        )
+        expected, patterns = numpy_transformer.transformer(
+            params,
+            embedded,
+            sequence.labels[i, :-1],
+            config.num_layers,
+            config.num_heads,
+            config.position_max_time,
+        )
+        np.testing.assert_allclose(logits[i], expected, rtol=1e-5, atol=1e-4)
+        for layer, pattern in enumerate(patterns):
+            np.testing.assert_allclose(aux[f"block{layer}/attention"][i], pattern, atol=1e-5)
+
+
+# Batch norm: the running statistics are the network's only changing state.
+
+
+def stem(variables: Variables, sequence: Sequence) -> np.ndarray:
+    """The stem's convolution, whose statistics the first norm keeps; [n, h, w, channel]."""
+    images = sequence.exemplars.reshape(-1, SIZE, SIZE, 1)
+    return np.asarray(
+        jax.lax.conv_general_dilated(
+            images,
+            variables.params["embedder"]["stem"]["conv"]["kernel"],
+            window_strides=(2, 2),
+            padding="SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+    )
+
+
+def test_batch_norm_moves_its_statistics_a_tenth_of_the_way_to_the_batchs():
+    case = make_case("transformer", "resnet")
+    variables, sequence = case.variables, make_sequence()
+    x = stem(variables, sequence)
+    mean, variance = np.zeros(64), np.ones(64)
+    for _ in range(3):
+        state = case.train(variables, sequence)[1]["state"]
+        variables = Variables(variables.params, state)
+        mean = 0.9 * mean + 0.1 * x.mean(axis=(0, 1, 2))
+        variance = 0.9 * variance + 0.1 * x.var(axis=(0, 1, 2))
+        norm = state["embedder"]["stem"]["norm"]
+        np.testing.assert_allclose(norm["mean"], mean, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(norm["var"], variance, rtol=1e-4, atol=1e-5)
+
+
+def test_evaluation_uses_the_running_statistics():
+    """Once they are those of a batch, both modes give that batch the same answers."""
+    case = make_case("transformer", "resnet")
+    params, sequence = case.variables.params, make_sequence()
+    state = case.variables.state
+    first = case.query(case.variables, sequence)[0]
+    for _ in range(200):
+        trained, aux = case.train(Variables(params, state), sequence)
+        state = aux["state"]
+    evaluated = case.query(Variables(params, state), sequence)[0]
+    np.testing.assert_allclose(evaluated, trained, rtol=1e-3, atol=1e-3)
+    assert np.abs(np.asarray(evaluated) - first).max() > 0.01
+
+
+# What is fitted to the examples in advance.
+
+
+@pytest.mark.parametrize("embedder", ["mlp", "conv"])
+def test_pixels_are_standardised_as_those_of_the_examples(embedder):
+    fitted = make_case("transformer", embedder).variables.state["embedder"]["standardize"]
+    assert float(fitted["mean"]) == pytest.approx(make_examples().mean())
+    assert float(fitted["deviation"]) == pytest.approx(make_examples().std())
+
+
+@pytest.mark.parametrize("count", [1, 6, 25])
+def test_principal_components_are_those_of_a_singular_value_decomposition(count):
+    scales = 0.7 ** np.arange(25)  # well apart, so that each component is defined
+    rng = np.random.default_rng(0)
+    rotation, _ = np.linalg.qr(rng.standard_normal((25, 25)))
+    flat = rng.standard_normal((200, 25)) * scales @ rotation + 0.5
+    examples = flat.reshape(200, 5, 5).astype(np.float32)
+    mean, components = principal_components(examples, count)
+    np.testing.assert_allclose(mean, examples.reshape(200, 25).mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(components.T @ components, np.eye(count), atol=1e-5)
+    flat = examples.reshape(200, 25).astype(np.float64)
+    _, _, expected = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)
+    cosines = np.abs(np.sum(components.T * expected[:count], axis=1))
+    np.testing.assert_allclose(cosines, 1, atol=1e-5)
+
+
+def test_principal_components_are_not_trained():
+    case = make_case("transformer", "pca")
+    variables = case.init(jax.random.key(0))
+    frozen = variables.state["embedder"]
+    assert frozen["components"].shape == (SIZE**2, 8)
+    assert set(frozen) == {"mean", "components"}
+    assert set(variables.params["embedder"]) == {"out"}
+    mean, components = principal_components(make_examples(), 8)
+    np.testing.assert_array_equal(frozen["mean"], mean)
+    np.testing.assert_array_equal(frozen["components"], components)
