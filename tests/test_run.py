@@ -143,12 +143,12 @@ def test_evaluations_and_checkpoints_may_fall_on_any_step(tmp_path: Path, small_
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, small_config):
-    config = small_config("training.learning_rate=1e30", "checkpoints.every=1")
+    config = small_config("training.learning_rate=1e13", "checkpoints.every=1")
     with pytest.raises(UserError, match="not finite at step") as caught:
         run(config, tmp_path, Progress())
     bad_step = int(str(caught.value).partition("at step ")[2].partition(";")[0])
     with Checkpoints(tmp_path / "checkpoints", config.checkpoints) as checkpoints:
-        assert checkpoints.latest_step == bad_step - 1
+        assert checkpoints.latest_step == bad_step - 1 > 0
         leaves = checkpoints.restore_leaves(bad_step - 1)
     assert all(np.isfinite(leaf).all() for name, leaf in leaves.items() if "params" in name)
     assert not (tmp_path / "summary.json").exists()
