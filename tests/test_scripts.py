@@ -1,0 +1,137 @@
+"""The commands as a user calls them: mistakes in one line, exit code 2, nothing written."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from icl.command_line import parse_arguments
+from icl.errors import UserError
+from icl.models.embedders import EMBEDDERS
+from icl.progress import Progress
+from icl.records.config_file import load_config
+from icl.run import run
+
+from .conftest import QUICKSTART, SMALL
+
+ROOT = QUICKSTART.parent.parent
+CONFIGS = sorted(QUICKSTART.parent.rglob("*.yaml"))
+BRIEF = ("training.num_steps=2", "evaluation.num_sequences=16")
+
+
+def train(
+    *words: str, cwd: Path, shell: str = "", environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """shell: what to do in the shell before, such as `ulimit`."""
+    command = [sys.executable, str(ROOT / "scripts" / "train.py"), *words]
+    return subprocess.run(
+        ["sh", "-c", f'{shell}\nexec "$@"', "sh", *command],
+        cwd=cwd,
+        env=os.environ | (environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            ["data.p_bursty=1.5"],
+            ["data.p_bursty = 1.5; allowed: a number at least 0 and at most 1"],
+        ),
+        (
+            ["data.shots=3", "data.ways=3", "model.num_heads=5"],
+            ["data.shots * data.ways = 3 * 3 = 9", "model.num_heads = 5"],
+        ),
+        (["nowhere.yaml"], ["nowhere.yaml: cannot be read (No such file or directory)"]),
+        (["a.yaml", "b.yaml"], ["b.yaml: not understood"]),
+        (["--out", "/dev/null/run"], ["--out = /dev/null/run: cannot be written"]),
+    ],
+    ids=["range", "several", "missing file", "two files", "unwritable"],
+)
+def test_mistakes_are_told_in_lines_and_nothing_is_written(tmp_path: Path, words, expected):
+    done = train(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(expected)
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(f"error: {start}")
+    assert os.listdir(tmp_path) == []
+
+
+def test_missing_data_are_told_and_nothing_is_written(tmp_path: Path):
+    done = train(
+        "data.source.kind=omniglot",
+        cwd=tmp_path,
+        environment={"ICL_OMNIGLOT_DIR": str(tmp_path)},
+    )
+    assert done.returncode == 2
+    assert "ICL_OMNIGLOT_DIR" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_it_goes_on_once_there_is_room(
+    tmp_path: Path,
+):
+    words = [*SMALL, "--out", str(tmp_path / "run")]
+    # As on a full disk: no file may grow beyond this many blocks.
+    done = train(*words, cwd=tmp_path, shell="ulimit -f 30")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert not (tmp_path / "run" / "summary.json").exists()
+    done = train(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "summary.json").exists()
+
+
+def test_the_same_command_has_the_same_folder(monkeypatch: pytest.MonkeyPatch):
+    def folder(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["train.py", *words])
+        return parse_arguments("", "quickstart.yaml").out
+
+    assert folder() == "runs/quickstart"
+    assert folder("seed=1", "data.p_bursty=0") == "runs/quickstart,data.p_bursty=0,seed=1"
+    assert folder("data.p_bursty=0", "seed=1") == folder("seed=1", "data.p_bursty=0")
+    assert folder("configs/other.yaml") == "runs/other"
+    assert folder("x=a/b") == "runs/quickstart,x=a_b"
+    assert folder("seed=1", "--out", "here") == "here"
+
+
+def test_a_recorded_config_is_a_config(monkeypatch: pytest.MonkeyPatch):
+    path = "runs/quickstart,seed=1/config.yaml"
+    monkeypatch.setattr(sys, "argv", ["train.py", path, "seed=2"])
+    arguments = parse_arguments("", "quickstart.yaml")
+    assert (arguments.config, arguments.overrides) == (path, ["seed=2"])
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_runs_two_steps(tmp_path: Path, path: Path):
+    run(load_config(path, list(BRIEF)), tmp_path, Progress())
+    assert (tmp_path / "summary.json").exists()
+
+
+@pytest.mark.parametrize("kind", EMBEDDERS)
+def test_every_embedder_trains(tmp_path: Path, kind: str):
+    sizes = {"pca": ["model.embedder.num_components=5"], "resnet": ["model.width=64"]}
+    overrides = [*SMALL[:-6], *BRIEF, f"model.embedder.kind={kind}", *sizes.get(kind, [])]
+    overrides = [word for word in overrides if "hidden_dim" not in word or kind == "mlp"]
+    run(load_config(QUICKSTART, [*overrides, "training.batch_size=4"]), tmp_path, Progress())
+    assert (tmp_path / "summary.json").exists()
+
+
+def test_a_corrupt_cache_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_config):
+    monkeypatch.setenv("ICL_CACHE_DIR", str(tmp_path / "cache"))
+    run(small_config(*BRIEF), tmp_path / "one", Progress())
+    (path,) = (tmp_path / "cache").glob("glyphs-*.npz")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"broken cache file .* delete it and run again"):
+        run(small_config(*BRIEF), tmp_path / "two", Progress())
+    assert not (tmp_path / "two").exists()
