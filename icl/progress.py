@@ -20,7 +20,7 @@ class Progress:
         self.console = Console(stderr=True, highlight=False)
         self._bar: Bar | None = None
         self._scores = ""
-        self._first = (0, 0.0)
+        self._clock: tuple[int, float] | None = None
 
     def say(self, text: str) -> None:
         """One line."""
@@ -30,7 +30,6 @@ class Progress:
     def training(self, num_steps: int, step: int) -> Iterator[None]:
         """A bar over the steps of a run, where there is a terminal for it."""
         self.say("compiling ...")
-        self._first = (step, time.monotonic())
         if not self.console.is_terminal:
             yield
             return
@@ -49,13 +48,16 @@ class Progress:
             finally:
                 self._bar = None
 
+    def compiled(self, step: int, seconds: float) -> None:
+        """The first step, which compiles, is made: from here on speed is measured."""
+        self.say(f"compiled in {seconds:.1f} s")
+        self._clock = (step, time.monotonic())
+
     def advance(self, step: int, loss: float) -> None:
         """`step` steps are done; `loss` is the mean since the last evaluation."""
-        first_step, first_time = self._first
-        if first_time == 0.0 or step <= first_step:
-            return
-        if self._bar:
-            rate = (step - first_step) / (time.monotonic() - first_time)
+        if self._bar and self._clock:
+            first_step, first_time = self._clock
+            rate = (step - first_step) / max(time.monotonic() - first_time, 1e-9)
             self._bar.update(
                 self._bar.task_ids[0],
                 completed=step,
@@ -80,16 +82,14 @@ class Progress:
 
     def finished(self, summary: dict[str, Any], path: Path) -> None:
         """The table of results, and where the files are."""
-        table = Table("condition", "accuracy", "in context", "best in context", "loss")
+        table = Table("condition", "accuracy", "best", "in context", "best", "loss")
         for name, metrics in summary["conditions"].items():
-            in_context = metrics["accuracy_in_context"]
-            table.add_row(
-                name,
-                f"{metrics['accuracy']['final']:.3f}",
-                f"{in_context['final']:.3f}",
-                f"{in_context['best']:.3f} at step {in_context['best_step']}",
-                f"{metrics['loss']['final']:.3f}",
-            )
+            cells = [name]
+            for metric in ("accuracy", "accuracy_in_context"):
+                scores = metrics[metric]
+                best = f"{scores['best']:.3f} at {scores['best_step']}"
+                cells += [f"{scores['final']:.3f}", best if scores["best"] > 0 else "-"]
+            table.add_row(*cells, f"{metrics['loss']['final']:.3f}")
         console = Console(file=sys.stdout, highlight=False)
         console.print(table)
         for name in ("summary.json", "metrics.jsonl", "curves.png", "sequences.png"):

@@ -75,7 +75,7 @@ def _train(
     num_steps = config.training.num_steps
     state, records = _start_or_resume(experiment, directory, checkpoints, progress)
     step = int(state.step)
-    chunk = 1  # the first compiles
+    chunk, is_compiled = 1, False
     with progress.training(num_steps, step):
         while True:
             if _is_due(step, config.evaluation.every, num_steps) and (
@@ -104,10 +104,10 @@ def _train(
                 num_steps,
             )
             state, seconds = _timed(experiment, state, stop, directory, checkpoints)
-            if chunk == 1:
-                progress.say(f"compiled in {seconds:.1f} s")
+            if not is_compiled:
+                progress.compiled(stop, seconds)
                 directory.log("compiled", seconds=round(seconds, 2))
-                chunk = 10
+                chunk, is_compiled = 10, True
             else:
                 # At most fourfold, so that one fast reading cannot make a chunk too long.
                 ratio = SECONDS_PER_CHUNK / max(seconds, 1e-6)
