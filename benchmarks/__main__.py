@@ -94,7 +94,7 @@ def _training(
     state = experiment.init()
     compiled, live = 0, 0
 
-    def count(event: str, seconds: float, **details: Any) -> None:
+    def count(event: str, duration_secs: float, **details: str | int) -> None:
         nonlocal compiled
         compiled += "backend_compile" in event
 

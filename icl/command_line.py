@@ -28,6 +28,12 @@ def parse_arguments(description: str, default_config: str) -> argparse.Namespace
         raise UserError(f"{files[1]}: not understood; allowed: one CONFIG, then KEY=VALUE")
     arguments.overrides = [word for word in arguments.words if not _is_file(word)]
     arguments.config = files[0] if files else str(CONFIGS / default_config)
+    keys = [word.partition("=")[0] for word in arguments.overrides]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise UserError(f"{key}: given {keys.count(key)} times; allowed: once")
+    if arguments.out == "":
+        raise UserError("--out = : empty; allowed: a folder")
     if arguments.out is None:
         arguments.out = str(Path("runs") / _run_name(arguments.config, arguments.overrides))
     return arguments
@@ -44,12 +50,21 @@ def run_command(command: Callable[[], int]) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(
-            f"error: {where}{error.strerror or error}; nothing is lost, run it again once mended",
+            f"error: {where}{error.strerror or error}; once mended, run the same command again",
             file=sys.stderr,
         )
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        print(
+            f"error: out of memory ({str(error).splitlines()[0][:200]}); lower "
+            "training.batch_size, the number of classes, or the network's size",
+            file=sys.stderr,
+        )
+        sys.exit(2)
 
 
 def _is_file(word: str) -> bool:

@@ -20,6 +20,10 @@ def _raise(errors: list[str]) -> None:
         raise ValueError("\n".join(errors))
 
 
+MAX_CONTEXT_LEN = 512  # pairs
+MAX_BANK_BYTES = 2**35
+
+
 class OmniglotSource(Frozen):
     """The Omniglot characters (Lake et al. 2015): 1,623 classes of 20 drawings."""
 
@@ -39,6 +43,18 @@ class GlyphsSource(Frozen):
     num_exemplars: int = Field(20, ge=1, le=10_000)
     seed: int = Field(0, ge=0, lt=2**31)
 
+    @model_validator(mode="after")
+    def _consistent(self) -> "GlyphsSource":
+        size = self.num_classes * self.num_exemplars * self.size**2
+        if size > MAX_BANK_BYTES:
+            _raise(
+                [
+                    "data.source.num_classes * data.source.num_exemplars * data.source.size ** 2 = "
+                    f"{size:.3g} bytes; allowed: at most {MAX_BANK_BYTES:.3g}"
+                ]
+            )
+        return self
+
 
 Source = Annotated[OmniglotSource | GlyphsSource, Field(discriminator="kind")]
 
@@ -47,7 +63,7 @@ class DataConfig(Frozen):
     """The distribution of training sequences; defined exactly in docs/distribution.md."""
 
     source: Source = GlyphsSource()
-    context_len: int = Field(8, ge=1, le=512, description="pairs before the query")
+    context_len: int = Field(8, ge=1, le=MAX_CONTEXT_LEN, description="pairs before the query")
     shots: int = Field(3, ge=1, description="repeats of each way in a bursty context")
     ways: int = Field(2, ge=1, description="repeated classes in a bursty context")
     p_bursty: float = Field(0.9, ge=0, le=1)
@@ -120,7 +136,7 @@ class ConvEmbedder(Frozen):
     """Standardised pixels, strided 3 x 3 convolutions with ReLU, then a linear map."""
 
     kind: Literal["conv"] = "conv"
-    channels: tuple[int, ...] = Field((16, 32, 32), min_length=1)
+    channels: tuple[Annotated[int, Field(ge=1)], ...] = Field((16, 32, 32), min_length=1)
 
     @field_validator("channels", mode="before")
     @classmethod
@@ -202,12 +218,29 @@ class EvaluationConfig(Frozen):
     num_sequences: int = Field(1024, ge=1, description="for each condition, fresh each time")
     shots: int = Field(4, ge=1, description="of few-shot conditions")
     ways: int = Field(2, ge=2, description="of few-shot conditions")
-    conditions: tuple[ConditionName, ...] = ("fewshot_holdout", "fewshot_train", "no_support")
+    conditions: tuple[ConditionName, ...] = Field(
+        ("fewshot_holdout", "fewshot_train", "no_support"), min_length=1
+    )
 
     @field_validator("conditions", mode="before")
     @classmethod
     def _from_list(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "EvaluationConfig":
+        errors = []
+        if len(set(self.conditions)) < len(self.conditions):
+            errors.append(
+                f"evaluation.conditions = {list(self.conditions)}; allowed: each name once"
+            )
+        if self.shots * self.ways > MAX_CONTEXT_LEN:
+            errors.append(
+                f"evaluation.shots * evaluation.ways = {self.shots} * {self.ways}; "
+                f"allowed: at most {MAX_CONTEXT_LEN}"
+            )
+        _raise(errors)
+        return self
 
 
 class CheckpointConfig(Frozen):

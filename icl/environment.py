@@ -8,13 +8,22 @@ from typing import Any
 import jax
 
 import icl
+from icl.errors import UserError
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pydantic")
 
 
 def describe_environment() -> dict[str, Any]:
-    """Versions, device and machine, as plain values."""
-    devices = jax.devices()
+    """Versions, device and machine, as plain values. Raises UserError where there is no device."""
+    try:
+        devices = jax.devices()
+    except Exception as error:  # whatever a back end raises
+        reason = (str(error) or type(error).__name__).split("\n")[0]
+        wanted = os.environ.get("JAX_PLATFORMS", "")
+        raise UserError(
+            f"JAX_PLATFORMS = {wanted}: no such device ({reason}); allowed: a platform that this "
+            "machine has, such as cpu"
+        ) from None
     return {
         "icl": icl.__version__,
         "python": platform.python_version(),

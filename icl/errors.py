@@ -1,4 +1,4 @@
-"""The one exception for mistakes that a user can mend."""
+"""What ends a run before its time: mistakes that a user can mend, and signals."""
 
 
 class UserError(Exception):
@@ -13,3 +13,14 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(self.args)
+
+
+class Interrupted(Exception):
+    """Raised after Ctrl+C or SIGTERM, once the state is saved.
+
+    number: the signal's. step: where the run will go on; 0 if nothing was to be saved yet.
+    """
+
+    def __init__(self, number: int, step: int):
+        super().__init__(number, step)
+        self.number, self.step = number, step

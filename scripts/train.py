@@ -2,24 +2,25 @@
 
 import shlex
 import sys
+from pathlib import Path
 
 from icl.command_line import parse_arguments, run_command
+from icl.errors import Interrupted
+from icl.progress import Progress
 from icl.records.config_file import load_config
+from icl.run import run
 
 
 def main() -> int:
     arguments = parse_arguments("Train one network.", "quickstart.yaml")
     config = load_config(arguments.config, arguments.overrides)
-    # Imported once the config is known to be right: these take a second or two.
-    from icl.progress import Progress
-    from icl.run import Interrupted, run
-
     progress = Progress()
     try:
         run(config, arguments.out, progress)
     except Interrupted as interrupt:
-        command = shlex.join(["python", *sys.argv])
-        progress.say(f"saved at step {interrupt.step}; to go on: {command}")
+        command = shlex.join([Path(sys.executable).name, *sys.argv])
+        where = f"saved at step {interrupt.step}" if interrupt.step else "nothing to save yet"
+        progress.say(f"{where}; to go on: {command}")
         return 128 + interrupt.number
     return 0
 

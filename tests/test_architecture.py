@@ -13,12 +13,13 @@ MODULES = sorted((ROOT / "icl").rglob("*.py"))
 # Layers from the bottom: a module may import its own layer and those before.
 LAYERS = [
     {"errors", "types", "config", ""},
-    {"data", "models", "records.config_file", "environment"},
+    {"data", "models", "records.config_file", "records.config_mistakes", "environment"},
     {"training"},
     {"evaluation"},
     {"experiment"},
     {"summary", "records"},
     {"analysis", "progress"},
+    {"loop"},
     {"run"},
     {"command_line"},
 ]

@@ -91,6 +91,22 @@ def test_configs_are_frozen():
         ("training.num_steps=true", "training.num_steps", "True", "a whole number"),
         ("evaluation.every=0", "evaluation.every", "0", "at least 1"),
         ("evaluation.conditions=[icl]", "evaluation.conditions.0", "icl", "'no_support'"),
+        ("evaluation.conditions=[]", "evaluation.conditions", "[]", "at least 1"),
+        ("evaluation.conditions=no_support", "evaluation.conditions", "no_support", "a list"),
+        (
+            "evaluation.conditions=[no_support, no_support]",
+            "evaluation.conditions",
+            "no_support",
+            "each name once",
+        ),
+        ("evaluation.shots=400", "evaluation.shots * evaluation.ways", "400", "512"),
+        ("model.embedder={kind: conv, channels: [0]}", "model.embedder.channels.0", "0", "at le"),
+        ("model.embedder=linear", "model.embedder", "linear", "kind (conv, linear, mlp"),
+        ("data.source={}", "data.source.kind", "missing", "glyphs, omniglot"),
+        ("seed=2020-13-45", "seed", "2020-13-45", "YAML"),
+        ("seed=!!int foo", "seed", "!!int foo", "YAML"),
+        ("data={1: 2}", "data", "1: 2", "YAML"),
+        ("data={p_bursty: 0, p_bursty: 1}", "data", "p_bursty", "YAML"),
         ("data=3", "data", "3", "settings"),
     ],
 )
@@ -98,7 +114,7 @@ def test_one_line_names_the_field_the_value_and_what_is_allowed(override, field,
     (line,) = errors(override)
     assert "\n" not in line
     assert line.startswith(field)
-    before, _, after = line.partition("; allowed: ")
+    before, _, after = line.partition("; allowed")
     assert value in before
     assert allowed in after
 
@@ -119,6 +135,17 @@ def test_all_mistakes_are_told_at_once_those_between_fields_too():
         assert any(line.startswith(start) for line in lines), start
 
 
+def test_mistakes_between_branches_are_told_beside_those_within():
+    lines = errors("data.shots=9", "model.num_heads=7", "evaluation.ways=50", "seed=-1")
+    starts = ["seed", "data.shots * data.ways", "model.num_heads", "evaluation.ways"]
+    assert [line.partition(" = ")[0] for line in lines] == starts
+
+
+def test_an_empty_branch_in_a_file_can_be_filled(tmp_path: Path):
+    (tmp_path / "config.yaml").write_text("data:\n")
+    assert load_config(tmp_path / "config.yaml", ["data.p_bursty=0.5"]).data.p_bursty == 0.5
+
+
 @pytest.mark.parametrize("text", ["data.p_bursty", "=1", "data..p_bursty=1", "seed.x=1"])
 def test_an_override_that_is_none_is_refused(text: str):
     (line,) = errors(text)
@@ -126,7 +153,9 @@ def test_an_override_that_is_none_is_refused(text: str):
 
 
 @pytest.mark.parametrize(
-    "content", ["seed: [", "- 1\n- 2", "\x00", "just words"], ids=["broken", "list", "nul", "text"]
+    "content",
+    ["seed: [", "- 1\n- 2", "\x00", "just words", "seed: 1\nseed: 2", "seed: 2020-99-99", "1: 2"],
+    ids=["broken", "list", "nul", "text", "twice", "date", "number"],
 )
 def test_a_file_that_is_no_config_is_refused(tmp_path: Path, content: str):
     path = tmp_path / "config.yaml"

@@ -16,6 +16,8 @@ from icl.run import run
 
 from .conftest import QUICKSTART, SMALL
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 ROOT = QUICKSTART.parent.parent
 CONFIGS = sorted(QUICKSTART.parent.rglob("*.yaml"))
 BRIEF = ("training.num_steps=2", "evaluation.num_sequences=16")
@@ -77,15 +79,18 @@ def test_missing_data_are_told_and_nothing_is_written(tmp_path: Path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_it_goes_on_once_there_is_room(
-    tmp_path: Path,
+@pytest.mark.parametrize(("blocks", "file"), [(20, "sequences.png"), (400, "checkpoints")])
+def test_a_disk_that_fills_up_is_told_last_and_the_run_goes_on_once_there_is_room(
+    tmp_path: Path, blocks: int, file: str
 ):
-    words = [*SMALL, "--out", str(tmp_path / "run")]
-    # As on a full disk: no file may grow beyond this many blocks.
-    done = train(*words, cwd=tmp_path, shell="ulimit -f 30")
-    assert done.returncode == 2
+    """As on a full disk: no file may grow beyond so many blocks of 512 bytes."""
+    words = [*SMALL, "data.label_multiplicity=100", "--out", str(tmp_path / "run")]
+    done = train(*words, cwd=tmp_path, shell=f"ulimit -f {blocks}")
+    assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("error: ")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert f"run/{file}: " in last
     assert not (tmp_path / "run" / "summary.json").exists()
     done = train(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ from typing import Any
 import xarray
 from matplotlib.figure import Figure
 
-from icl.analysis.style import COLORS, LABELS, apply_style
+from icl.analysis.style import COLORS, LABELS, OTHER, apply_style
 
 
 def draw_curves(run: xarray.Dataset) -> bytes:
@@ -22,7 +22,7 @@ def draw_curves(run: xarray.Dataset) -> bytes:
         _draw_line(accuracy_axes, of_condition, metric, name)
         _draw_line(loss_axes, of_condition, "loss", name)
         chance = float(of_condition[f"{metric}_chance"][-1])
-        accuracy_axes.axhline(chance, color=COLORS[name], linestyle=":", linewidth=0.8)
+        accuracy_axes.axhline(chance, color=COLORS.get(name, OTHER), linestyle=":", linewidth=0.8)
     accuracy_axes.set(ylim=(-0.02, 1.02), ylabel="accuracy", title="accuracy (dotted: chance)")
     trained = run.train_loss.dropna("step")
     loss_axes.plot(trained.step, trained, color="0.6", label="training", zorder=1)
@@ -44,7 +44,8 @@ def to_png(figure: Figure) -> bytes:
 
 def _draw_line(axes: Any, of_condition: xarray.Dataset, metric: str, name: str) -> None:
     values, error = of_condition[metric], of_condition[f"{metric}_stderr"]
-    axes.plot(values.step, values, color=COLORS[name], label=LABELS[name], linewidth=1.5)
+    color = COLORS.get(name, OTHER)
+    axes.plot(values.step, values, color=color, label=LABELS.get(name, name), linewidth=1.5)
     axes.fill_between(
-        values.step, values - error, values + error, color=COLORS[name], alpha=0.2, linewidth=0
+        values.step, values - error, values + error, color=color, alpha=0.2, linewidth=0
     )

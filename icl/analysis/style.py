@@ -8,6 +8,7 @@ COLORS = {
     "fewshot_train": "#56B4E9",
     "no_support": "#D55E00",
 }
+OTHER = "#009E73"  # conditions that are not listed
 LABELS = {
     "fewshot_holdout": "ICL: few-shot, held-out classes, among labels in context",
     "fewshot_train": "ICL: few-shot, training classes, among labels in context",

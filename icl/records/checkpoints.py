@@ -1,7 +1,10 @@
 """Training states on disk, through Orbax: written in the background, whole or not at all."""
 
 import hashlib
+import logging
 import shutil
+import sys
+import threading
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +29,8 @@ class Checkpoints:
 
     def __init__(self, path: Path, config: CheckpointConfig):
         self.path = path
-        self.keep_last = config.keep_last
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path}: a file; allowed: the folder of a run's checkpoints")
         options = ocp.CheckpointManagerOptions(
             max_to_keep=config.keep_last,
             keep_period=config.keep_every,
@@ -35,10 +39,19 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(path, options=options, item_names=("state", "digest"))
 
     def __enter__(self) -> "Checkpoints":
+        self._hooks = threading.excepthook, sys.unraisablehook
+        _silence_background()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._manager.close()
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            self._manager.close()
+        except Exception as error:
+            if kind is None:
+                raise self._cannot_write(error) from error
+        # After an error the process is about to end, and the threads with it: let them be silent.
+        if kind is None:
+            threading.excepthook, sys.unraisablehook = self._hooks
 
     @property
     def latest_step(self) -> int | None:
@@ -97,22 +110,31 @@ class Checkpoints:
             )
         return leaves
 
-    def check_space(self, state: Any) -> None:
-        """Raise UserError unless the disk can hold the checkpoints to come."""
-        size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
-        needed = (self.keep_last + 1) * size + SPARE_BYTES
-        free = shutil.disk_usage(self.path).free
-        if free < needed:
-            raise UserError(
-                f"{self.path}: {free / 2**20:.0f} MiB free on the disk; "
-                f"allowed: at least {needed / 2**20:.0f} MiB"
-            )
-
     def _cannot_write(self, error: Exception) -> UserError:
         reason = str(error).split("\n")[0] or type(error).__name__
         return UserError(
             f"{self.path}: cannot write a checkpoint ({reason[:200]}); "
             "make room and run the same command again to go on from the last one"
+        )
+
+
+def _silence_background() -> None:
+    """Orbax's threads print a stack trace each for the failure that is told in one line here."""
+    threading.excepthook = lambda args: None
+    sys.unraisablehook = lambda args: None
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def check_space(path: Path, config: CheckpointConfig, shapes: Any) -> None:
+    """Raise UserError unless the disk can hold the checkpoints to come of such a state."""
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+    needed = (config.keep_last + 1) * size + SPARE_BYTES
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise UserError(
+            f"{path}: {free / 2**20:.0f} MiB free on the disk; "
+            f"allowed: at least {needed / 2**20:.0f} MiB"
         )
 
 

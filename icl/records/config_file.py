@@ -9,10 +9,21 @@ from pydantic import ValidationError
 
 from icl.config import ExperimentConfig
 from icl.errors import UserError
+from icl.records.config_mistakes import describe, mentions, wrong_fields
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 takes 1e-3 for a string; here it is a number, as in Python."""
+    """YAML whose 1e-3 is a number and not, as YAML 1.1 has it, a string; whose keys are names."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [key.value for key, _ in node.value]
+        for (key, _), name in zip(node.value, keys, strict=True):
+            if key.tag != "tag:yaml.org,2002:str" or keys.count(name) > 1:
+                problem = "given twice" if keys.count(name) > 1 else "not the name of a setting"
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{name}: {problem}", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(
@@ -34,7 +45,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Experim
     """
     tree = read_yaml(Path(path))
     if not isinstance(tree, dict):
-        raise UserError(f"{path}: a list of settings expected, such as `seed: 0`")
+        raise UserError(f"{path}: no settings found; allowed: lines such as `seed: 0`")
     # Kinds first: a new kind decides which other settings of its branch can stay.
     for override in sorted(overrides or [], key=lambda text: not _is_kind(text)):
         _override(tree, override)
@@ -44,7 +55,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Experim
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file. Raises UserError where there is none."""
     try:
-        return yaml.load(path.read_text(), _Loader) or {}
+        return _parse(path.read_text()) or {}
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         raise UserError(f"{path}: cannot be read ({reason}); allowed: a YAML file") from None
@@ -57,27 +68,27 @@ def read_yaml(path: Path) -> Any:
 
 def parse_config(tree: dict[str, Any]) -> ExperimentConfig:
     """Validate. Raises UserError with a line for every mistake, the cross-field ones included."""
-    try:
-        return ExperimentConfig.model_validate(tree)
-    except ValidationError as error:
-        problems = error.errors()
-    lines = [line for problem in problems for line in _describe(problem, tree)]
-    # Checks between fields wait until the fields are right: run them on what is left.
-    bad = [_keys(problem["loc"], tree) for problem in problems if problem["type"] != "value_error"]
-    for keys in bad:
-        _remove(tree, keys)
-    if bad:
-        names = [".".join(keys) for keys in bad]
+    lines: list[str] = []
+    wrong: set[str] = set()
+    while True:
         try:
-            ExperimentConfig.model_validate(tree)
+            config = ExperimentConfig.model_validate(tree)
         except ValidationError as error:
-            lines += [
-                line
-                for problem in error.errors()
-                for line in _describe(problem, tree)
-                if line not in lines and not any(_mentions(line, name) for name in names)
-            ]
-    raise UserError(*lines)
+            problems = _innermost(error.errors())
+        else:
+            if lines:
+                raise UserError(*lines)
+            return config
+        # Checks between fields wait until the fields are right: so what is wrong is taken out,
+        # and the rest validated once more, until nothing new is found.
+        found = [line for problem in problems for line in describe(problem, tree)]
+        lines += [line for line in found if not any(mentions(line, name) for name in wrong)]
+        fields = {name for problem in problems for name in wrong_fields(problem, tree)} - wrong
+        if not fields:
+            raise UserError(*lines)
+        wrong |= fields
+        for name in fields:
+            _remove(tree, name.split("."))
 
 
 def dump_config(config: ExperimentConfig) -> str:
@@ -99,8 +110,26 @@ def differences(old: ExperimentConfig, new: ExperimentConfig) -> list[str]:
     ]
 
 
-def _mentions(line: str, field: str) -> bool:
-    return re.search(rf"(?<![\w.]){re.escape(field)}(?![\w.])", line) is not None
+def _parse(text: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except (ValueError, AttributeError, RecursionError) as error:  # such as the date 2020-99-99
+        if isinstance(error, UnicodeDecodeError):
+            raise
+        raise yaml.YAMLError(str(error)) from None
+
+
+def _innermost(problems: list[Any]) -> list[Any]:
+    """Without those of a list whose items have problems of their own."""
+    return [
+        problem
+        for problem in problems
+        if problem["type"] != "too_short"
+        or not any(
+            other is not problem and other["loc"][: len(problem["loc"])] == problem["loc"]
+            for other in problems
+        )
+    ]
 
 
 def _is_kind(override: str) -> bool:
@@ -113,11 +142,13 @@ def _override(tree: dict[str, Any], text: str) -> None:
     if not equals or not all(keys):
         raise UserError(f"{text}: not understood; allowed: KEY=VALUE, such as data.p_bursty=0.5")
     try:
-        parsed = yaml.load(value, _Loader)
+        parsed = _parse(value)
     except yaml.YAMLError:
-        raise UserError(f"{path} = {value}; allowed: a value as in YAML") from None
+        raise UserError(f"{path} = {value[:50]}; allowed: a value as in YAML") from None
     for key in keys[:-1]:
-        child = tree.setdefault(key, {})
+        child = tree.get(key)
+        if child is None:
+            child = tree[key] = {}
         if not isinstance(child, dict):
             raise UserError(f"{path}: unknown setting ({key} holds no settings of its own)")
         tree = child
@@ -138,84 +169,6 @@ def _keep_shared_settings(tree: dict[str, Any], keys: list[str], kind: Any) -> N
         for problem in error.errors():
             if problem["type"] == "extra_forbidden":
                 tree.pop(str(problem["loc"][-1]), None)
-
-
-def _keys(loc: tuple[int | str, ...], tree: Any) -> list[str]:
-    """A pydantic location as keys of the tree: without the tags of unions."""
-    keys = []
-    for part in loc:
-        if isinstance(tree, dict) and part not in tree and tree.get("kind") == part:
-            continue
-        keys.append(str(part))
-        if isinstance(tree, dict):
-            tree = tree.get(part)
-    return keys
-
-
-def _describe(problem: Any, tree: dict[str, Any]) -> list[str]:
-    """Lines that name the field, the value, and what is allowed."""
-    field = ".".join(_keys(problem["loc"], tree))
-    value, context = problem["input"], problem.get("ctx", {})
-    match problem["type"]:
-        case "value_error":
-            return str(context["error"]).split("\n")
-        case "extra_forbidden":
-            parent = field.rpartition(".")[0]
-            siblings = _fields(problem["loc"][:-1])
-            where = f" of {parent}" if parent else ""
-            return [f"{field}: unknown setting; allowed{where}: {', '.join(siblings)}"]
-        case "union_tag_invalid":
-            return [f"{field}.kind = {context['tag']}; allowed: {context['expected_tags']}"]
-        case "union_tag_not_found":
-            return [f"{field}.kind: missing; allowed: one kind, see the documentation"]
-        case "missing":
-            return [f"{field}: missing"]
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return [f"{field} = {value}; allowed: settings: {', '.join(_fields(problem['loc']))}"]
-    allowed = _bounds(problem["loc"]) or problem["msg"].removeprefix("Input should be ")
-    return [f"{field} = {value}; allowed: {allowed}"]
-
-
-def _schema(loc: tuple[int | str, ...]) -> dict[str, Any]:
-    """The JSON schema of what is at a pydantic location."""
-    root = ExperimentConfig.model_json_schema()
-
-    def resolve(node: dict[str, Any]) -> dict[str, Any]:
-        return root["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
-
-    node = root
-    for part in loc:
-        if "discriminator" in node:
-            node = resolve({"$ref": node["discriminator"]["mapping"][str(part)]})
-        elif isinstance(part, int):
-            node = resolve(node["items"])
-        else:
-            node = resolve(node["properties"][part])
-    return node
-
-
-def _fields(loc: tuple[int | str, ...]) -> list[str]:
-    """Names of the settings of the branch at a pydantic location."""
-    return list(_schema(loc).get("properties", {}))
-
-
-def _bounds(loc: tuple[int | str, ...]) -> str:
-    """What a number at a pydantic location may be; empty for what is not a number."""
-    node = _schema(loc)
-    options = node.get("anyOf", [node])  # a number or null
-    number = next((o for o in options if o.get("type") in ("integer", "number")), None)
-    if number is None:
-        return ""
-    words = {
-        "minimum": "at least",
-        "exclusiveMinimum": "above",
-        "maximum": "at most",
-        "exclusiveMaximum": "below",
-    }
-    limits = [f"{word} {number[key]}" for key, word in words.items() if key in number]
-    kind = "a whole number" if number["type"] == "integer" else "a number"
-    null = ", or null" if len(options) > 1 else ""
-    return " ".join([kind, " and ".join(limits)]).strip() + null
 
 
 def _remove(tree: Any, keys: list[str]) -> None:

@@ -35,17 +35,20 @@ def write_whole(path: Path, content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
     """Add one JSON line; it is on the disk when this returns."""
-    with path.open("ab") as file:
-        file.write(json.dumps(record).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with path.open("ab") as file:
+            file.write(json.dumps(record).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -140,9 +143,15 @@ class RunDirectory:
 
     def rewind(self, step: int) -> list[dict[str, Any]]:
         """Forget evaluations after `step` and a torn last line; return those that are left."""
-        records = [record for record in read_lines(self.path / METRICS) if record["step"] <= step]
+        path = self.path / METRICS
+        records = read_lines(path)
+        if not all(isinstance(record.get("step"), int) for record in records):
+            raise UserError(
+                f"{path}: a line has no step; restore the file or start in a new folder"
+            )
+        records = [record for record in records if record["step"] <= step]
         lines = [json.dumps(record) + "\n" for record in records]
-        write_whole(self.path / METRICS, "".join(lines))
+        write_whole(path, "".join(lines))
         return records
 
     def finish(self, summary: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from icl.config import CheckpointConfig
 from icl.errors import UserError
-from icl.records.checkpoints import Checkpoints
+from icl.records.checkpoints import Checkpoints, check_space
 
 
 def make_state(step: int) -> dict[str, Any]:
@@ -121,8 +121,13 @@ def test_a_disk_that_fills_up_is_told_and_older_checkpoints_stay(tmp_path: Path)
 
 
 def test_a_disk_too_full_to_begin_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with Checkpoints(tmp_path, CheckpointConfig()) as checkpoints:
-        checkpoints.check_space(make_state(0))
-        monkeypatch.setattr("shutil.disk_usage", lambda path: type("U", (), {"free": 2**20}))
-        with pytest.raises(UserError, match="1 MiB free on the disk; allowed: at least"):
-            checkpoints.check_space(make_state(0))
+    check_space(tmp_path, CheckpointConfig(), make_state(0))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("U", (), {"free": 2**20}))
+    with pytest.raises(UserError, match="1 MiB free on the disk; allowed: at least"):
+        check_space(tmp_path, CheckpointConfig(), make_state(0))
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path):
+    (tmp_path / "checkpoints").write_text("")
+    with pytest.raises(UserError, match="checkpoints: a file"):
+        Checkpoints(tmp_path / "checkpoints", CheckpointConfig())
