@@ -5,7 +5,7 @@ comparing pixels, and neither is noise.
 """
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Shaped
 
 
 def ink_fraction(exemplars: Shaped[np.ndarray, "class exemplar *shape"]) -> float:
@@ -37,14 +37,3 @@ def nearest_neighbour_accuracy(
         squares = np.square(support.astype(np.float32) - query.astype(np.float32)).sum(axis=1)
         correct += bool(squares.argmin() < shots)
     return correct / num_episodes
-
-
-def principal_components(
-    exemplars: Shaped[np.ndarray, "class exemplar *shape"], num_components: int
-) -> Float[np.ndarray, "class exemplar component"]:
-    """The exemplars on their leading principal components, not whitened, fitted on all."""
-    flat = exemplars.reshape(exemplars.shape[0] * exemplars.shape[1], -1).astype(np.float32) / 255
-    flat -= flat.mean(axis=0)
-    _, directions = np.linalg.eigh(flat.T @ flat)
-    scores = flat @ directions[:, -num_components:]
-    return scores.reshape(*exemplars.shape[:2], num_components)
