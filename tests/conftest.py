@@ -31,6 +31,12 @@ SMALL = (
 )
 
 
+def small(*overrides: str) -> list[str]:
+    """The settings of the small experiment, with these in place of its own."""
+    keys = {word.partition("=")[0] for word in overrides}
+    return [word for word in SMALL if word.partition("=")[0] not in keys] + list(overrides)
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path_factory.getbasetemp() / "cache"
@@ -57,6 +63,6 @@ def small_config() -> Callable[..., ExperimentConfig]:
     """(override, ...) -> the small experiment with these settings."""
 
     def make(*overrides: str) -> ExperimentConfig:
-        return load_config(QUICKSTART, [*SMALL, *overrides])
+        return load_config(QUICKSTART, small(*overrides))
 
     return make

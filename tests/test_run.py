@@ -21,7 +21,7 @@ from icl.records import load
 from icl.records.checkpoints import Checkpoints
 from icl.run import run
 
-from .conftest import SMALL
+from .conftest import small
 
 ROOT = Path(__file__).parent.parent
 METRICS = ("accuracy", "accuracy_in_context", "loss")
@@ -50,7 +50,7 @@ class Script:
     """scripts/train.py as a user calls it, on the small experiment."""
 
     def __init__(self, out: Path, environment: dict[str, str], *words: str):
-        command = [sys.executable, str(ROOT / "scripts" / "train.py"), *SMALL, *words]
+        command = [sys.executable, str(ROOT / "scripts" / "train.py"), *small(*words)]
         self.process = subprocess.Popen(
             [*command, "--out", str(out)],
             env=os.environ | environment,

@@ -14,7 +14,7 @@ from icl.progress import Progress
 from icl.records.config_file import load_config
 from icl.run import run
 
-from .conftest import QUICKSTART, SMALL
+from .conftest import QUICKSTART, small
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -84,7 +84,7 @@ def test_a_disk_that_fills_up_is_told_last_and_the_run_goes_on_once_there_is_roo
     tmp_path: Path, blocks: int, file: str
 ):
     """As on a full disk: no file may grow beyond so many blocks of 512 bytes."""
-    words = [*SMALL, "data.label_multiplicity=100", "--out", str(tmp_path / "run")]
+    words = [*small("data.label_multiplicity=100"), "--out", str(tmp_path / "run")]
     done = train(*words, cwd=tmp_path, shell=f"ulimit -f {blocks}")
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
@@ -125,10 +125,14 @@ def test_every_config_runs_two_steps(tmp_path: Path, path: Path):
 
 @pytest.mark.parametrize("kind", EMBEDDERS)
 def test_every_embedder_trains(tmp_path: Path, kind: str):
-    sizes = {"pca": ["model.embedder.num_components=5"], "resnet": ["model.width=64"]}
-    overrides = [*SMALL[:-6], *BRIEF, f"model.embedder.kind={kind}", *sizes.get(kind, [])]
-    overrides = [word for word in overrides if "hidden_dim" not in word or kind == "mlp"]
-    run(load_config(QUICKSTART, [*overrides, "training.batch_size=4"]), tmp_path, Progress())
+    sizes = {
+        "mlp": ["model.embedder.hidden_dim=8"],
+        "pca": ["model.embedder.num_components=5"],
+        "resnet": ["model.width=64"],
+    }
+    overrides = small(*BRIEF, f"model.embedder.kind={kind}", *sizes.get(kind, []))
+    overrides = [w for w in overrides if "hidden_dim" not in w or kind == "mlp"]
+    run(load_config(QUICKSTART, overrides), tmp_path, Progress())
     assert (tmp_path / "summary.json").exists()
 
 
