@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -82,12 +83,12 @@ class Progress:
 
     def finished(self, summary: dict[str, Any], path: Path) -> None:
         """The table of results, and where the files are."""
-        table = Table("condition", "accuracy", "best", "in context", "best", "loss")
+        table = Table("condition", "accuracy", "best", "in context", "best", "loss", box=SIMPLE)
         for name, metrics in summary["conditions"].items():
             cells = [name]
             for metric in ("accuracy", "accuracy_in_context"):
                 scores = metrics[metric]
-                best = f"{scores['best']:.3f} at {scores['best_step']}"
+                best = f"{scores['best']:.3f} @{scores['best_step']}"
                 cells += [f"{scores['final']:.3f}", best if scores["best"] > 0 else "-"]
             table.add_row(*cells, f"{metrics['loss']['final']:.3f}")
         console = Console(file=sys.stdout, highlight=False)
