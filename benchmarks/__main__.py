@@ -13,15 +13,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import PyTree
 
 from benchmarks.flops import training_flops_per_sequence
 from icl.command_line import CONFIGS, run_command
 from icl.config import ExperimentConfig
+from icl.data.batches import draw_indices, look_up
 from icl.data.exemplars import load_exemplars
-from icl.data.sequences import draw_indices, look_up
+from icl.data.exemplars.on_device import exemplars_in_use, put_on_device
+from icl.data.families import make_families, make_knobs
 from icl.environment import describe_environment
-from icl.experiment import make_experiment, make_families, make_knobs
+from icl.experiment import make_experiment
 from icl.records.config_file import load_config
+from icl.types import Exemplars
 
 TURNS = 15
 MATRIX_SIDE = 2048
@@ -48,11 +52,12 @@ def main() -> int:
 def measure(config: ExperimentConfig) -> dict[str, Any]:
     """Medians over turns, ratios first."""
     bank = load_exemplars(config.data.source)
+    exemplars = put_on_device(config.data, bank)
     train, live_before, train_all = _training(config, bank)
     tasks: dict[str, Callable[[], float]] = {
         "peak": _matrix_product,
-        "index": _sampling(config, jnp.asarray(bank.exemplars), look=False),
-        "batch": _sampling(config, jnp.asarray(bank.exemplars), look=True),
+        "index": _sampling(config, exemplars, look=False),
+        "batch": _sampling(config, exemplars, look=True),
         "step": train,
     }
     for task in tasks.values():
@@ -110,23 +115,25 @@ def _training(
     return train, lambda: live, lambda: compiled
 
 
-def _sampling(config: ExperimentConfig, exemplars: jax.Array, look: bool) -> Callable[[], float]:
+def _sampling(config: ExperimentConfig, exemplars: Exemplars, look: bool) -> Callable[[], float]:
     """Seconds for each batch: as integers alone, or with the exemplars looked up."""
-    knobs, family = make_knobs(config.data), make_families(config.data)["train"]
+    data = config.data
+    family = make_families(data)["train"]
+    knobs = make_knobs(data, exemplars.num_classes, exemplars_in_use(data, exemplars))
 
     @jax.jit
-    def loop(exemplars: jax.Array) -> jax.Array:
+    def loop(arrays: PyTree) -> jax.Array:
         def body(step: jax.Array, total: jax.Array) -> jax.Array:
             key = jax.random.fold_in(jax.random.key(0), step)
             indices = draw_indices(key, family, knobs, config.training.batch_size)
             # All that was drawn enters the sum, or XLA would not draw it.
             if look:
-                total += look_up(key, indices, exemplars).exemplars.sum()
+                total += look_up(key, indices, exemplars, arrays, knobs).exemplars.sum()
             return total + sum(jnp.sum(field) for field in indices)
 
         return jax.lax.fori_loop(0, SAMPLER_STEPS, body, jnp.zeros(()))
 
-    return lambda: _seconds(lambda: loop(exemplars)) / SAMPLER_STEPS
+    return lambda: _seconds(lambda: loop(exemplars.arrays)) / SAMPLER_STEPS
 
 
 def _seconds(call: Callable[[], jax.Array]) -> float:

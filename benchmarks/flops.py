@@ -20,7 +20,7 @@ def training_flops_per_sequence(config: ExperimentConfig) -> int:
 def _embedder_flops(config: ExperimentConfig) -> tuple[int, int]:
     """For one exemplar: all layers, and the first, whose input needs no gradient."""
     embedder, width = config.model.embedder, config.model.width
-    pixels = config.data.source.size**2
+    pixels = math.prod(config.data.source.shape or ())
     if embedder.kind == "linear":
         return 2 * pixels * width, 2 * pixels * width
     if embedder.kind == "mlp":

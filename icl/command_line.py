@@ -1,6 +1,7 @@
 """What the scripts share: arguments, and mistakes told in one line."""
 
 import argparse
+import os
 import re
 import signal
 import sys
@@ -12,8 +13,19 @@ from icl.errors import UserError
 CONFIGS = Path(__file__).parent.parent / "configs"
 
 
-def parse_arguments(description: str, default_config: str) -> argparse.Namespace:
-    """CONFIG, key=value overrides and --out. Sets `config`, `overrides`, `out`."""
+def parse_arguments(
+    description: str,
+    default_config: str,
+    folder: str | None = "runs",
+    flags: dict[str, str] | None = None,
+    numbers: dict[str, str] | None = None,
+) -> argparse.Namespace:
+    """CONFIG, key=value overrides and --out. Sets `config`, `overrides`, `out`.
+
+    folder: where the default of --out is; None: there is no --out.
+    flags: further switches of the script, with their help; sets each to whether it was given.
+    numbers: options with a positive whole number, with their help; None if not given.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "words",
@@ -21,8 +33,16 @@ def parse_arguments(description: str, default_config: str) -> argparse.Namespace
         metavar="CONFIG | key=value",
         help=f"a YAML file (default: configs/{default_config}), and settings that replace its own",
     )
-    parser.add_argument("--out", help="folder of the run (default: runs/, named by the settings)")
+    if folder:
+        default_out = f"{folder}/, named by the settings"
+        parser.add_argument("--out", help=f"folder of the run (default: {default_out})")
+    for flag, meaning in (flags or {}).items():
+        parser.add_argument(f"--{flag}", action="store_true", help=meaning)
+    for option, meaning in (numbers or {}).items():
+        parser.add_argument(f"--{option}", metavar="N", help=meaning)
     arguments = parser.parse_intermixed_args()
+    for option in numbers or {}:
+        setattr(arguments, option, _number(option, getattr(arguments, option)))
     files = [word for word in arguments.words if _is_file(word)]
     if len(files) > 1:
         raise UserError(f"{files[1]}: not understood; allowed: one CONFIG, then KEY=VALUE")
@@ -32,11 +52,20 @@ def parse_arguments(description: str, default_config: str) -> argparse.Namespace
     for key in keys:
         if keys.count(key) > 1:
             raise UserError(f"{key}: given {keys.count(key)} times; allowed: once")
-    if arguments.out == "":
+    if folder and arguments.out == "":
         raise UserError("--out = : empty; allowed: a folder")
-    if arguments.out is None:
-        arguments.out = str(Path("runs") / _run_name(arguments.config, arguments.overrides))
+    if folder and arguments.out is None:
+        arguments.out = str(Path(folder) / _run_name(arguments.config, arguments.overrides))
     return arguments
+
+
+def check_folder(out: str) -> None:
+    """Raise UserError where a folder cannot be made or written to, without trying to."""
+    path = Path(out).absolute()
+    there = next(p for p in (path, *path.parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "not a folder" if not there.is_dir() else "Permission denied"
+        raise UserError(f"--out = {path}: cannot be written ({why}); allowed: a folder that can")
 
 
 def run_command(command: Callable[[], int]) -> None:
@@ -65,6 +94,12 @@ def run_command(command: Callable[[], int]) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+
+
+def _number(option: str, text: str | None) -> int | None:
+    if text is None or re.fullmatch(r"0*[1-9][0-9]{0,14}", text):
+        return None if text is None else int(text)
+    raise UserError(f"--{option} = {text}; allowed: a whole number of at least 1")
 
 
 def _is_file(word: str) -> bool:

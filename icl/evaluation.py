@@ -7,60 +7,48 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from icl.config import DataConfig, EvaluationConfig
-from icl.data.sequences import Family, FewShot, NoSupport
+from icl.data.distribution import start_of_part
+from icl.data.families import make_families, make_family
+from icl.data.sequences import Family
 from icl.training import query_loss
-from icl.types import IndexSequence, Sequence
+from icl.types import IndexSequence, Knobs, Sequence
 
 # Sequences evaluated at a time: bounds memory, whatever the number asked for.
 MAX_BATCH = 256
+NUM_STRATA = 10  # deciles of training classes by frequency
 
 
-class Condition(NamedTuple):
-    """A named test.
-
-    family: what is drawn.
-    chance: the accuracy, over all labels and among the labels in context, of an answer drawn
-        uniformly from them.
-    """
-
-    family: Family
-    chance: dict[str, float]
-
-
-def _fewshot(data: DataConfig, evaluation: EvaluationConfig, holdout: bool) -> Condition:
-    first = data.source.num_classes - data.num_holdout_classes
-    pool = (first, data.num_holdout_classes) if holdout else None
-    chance = {"accuracy": 1 / data.num_labels, "accuracy_in_context": 1 / evaluation.ways}
-    return Condition(FewShot(evaluation.shots, evaluation.ways, pool), chance)
-
-
-def _no_support(data: DataConfig, evaluation: EvaluationConfig) -> Condition:
-    chance = {
-        "accuracy": data.label_multiplicity / data.num_labels,
-        "accuracy_in_context": 0.0,  # the right label is never in context
+def make_conditions(data: DataConfig, evaluation: EvaluationConfig) -> dict[str, Family]:
+    """The families that a network is tested on, by name; `train` is what it is trained on."""
+    return {
+        name: make_families(data)["train"]
+        if name == "train"
+        else make_family(data.family(name), data, evaluation)
+        for name in evaluation.conditions
     }
-    return Condition(NoSupport(data.context_len), chance)
-
-
-CONDITIONS: dict[str, Callable[[DataConfig, EvaluationConfig], Condition]] = {
-    "fewshot_holdout": lambda data, evaluation: _fewshot(data, evaluation, holdout=True),
-    "fewshot_train": lambda data, evaluation: _fewshot(data, evaluation, holdout=False),
-    "no_support": _no_support,
-}
 
 
 class Scores(NamedTuple):
-    """Each answer's marks."""
+    """Each answer's marks; chance is that of an answer drawn uniformly."""
 
-    accuracy: Bool[Array, " batch"]
-    accuracy_in_context: Bool[Array, " batch"]
+    accuracy: Float[Array, " batch"]
+    accuracy_chance: Float[Array, " batch"]
+    accuracy_in_context: Float[Array, " batch"]
+    accuracy_in_context_chance: Float[Array, " batch"]
     loss: Float[Array, " batch"]
+    answers_in_context: Float[Array, " batch"]
+    answers_common: Float[Array, " batch"]
+    answers_rare: Float[Array, " batch"]
 
 
-def score(logits: Float[Array, "batch 1 label"], indices: IndexSequence) -> Scores:
+# Those whose standard error is recorded beside the mean.
+WITH_ERRORS = ("accuracy", "accuracy_in_context", "loss")
+
+
+def score(logits: Float[Array, "batch 1 label"], indices: IndexSequence, knobs: Knobs) -> Scores:
     """Mark the most probable label of all, and the most probable of those in the context.
 
     Any label of the query's class is right where labels are the classes' own (Chan et al. 2022).
@@ -70,15 +58,49 @@ def score(logits: Float[Array, "batch 1 label"], indices: IndexSequence) -> Scor
     context_logits = jnp.take_along_axis(query_logits, context_labels, axis=1)
     best = jnp.argmax(context_logits, axis=1, keepdims=True)
     answer_in_context = jnp.take_along_axis(context_labels, best, axis=1)[:, 0]
+    answer = jnp.argmax(query_logits, axis=1).astype(jnp.int32)
+    synonyms = indices.synonyms
 
     def is_right(answer: Array) -> Array:
-        return answer // indices.meanings == target // indices.meanings
+        return answer // synonyms == target // synonyms
 
-    return Scores(
-        is_right(jnp.argmax(query_logits, axis=1)),
-        is_right(answer_in_context),
-        query_loss(logits, indices.labels),
+    context_is_right = is_right(context_labels.T).T
+    is_common, is_rare = _frequency(answer, knobs)
+    marks = Scores(
+        accuracy=is_right(answer),
+        accuracy_chance=synonyms / query_logits.shape[1],
+        accuracy_in_context=is_right(answer_in_context),
+        accuracy_in_context_chance=_share_of_different(context_labels, context_is_right),
+        loss=query_loss(logits, indices.labels),
+        answers_in_context=jnp.any(context_labels == answer[:, None], axis=1),
+        answers_common=is_common,
+        answers_rare=is_rare,
     )
+    return jax.tree.map(lambda mark: mark.astype(jnp.float32), marks)
+
+
+def _share_of_different(
+    labels: Int[Array, "batch context"], is_right: Bool[Array, "batch context"]
+) -> Float[Array, " batch"]:
+    """Of the different labels in a context, the share that is right."""
+    index = jnp.arange(labels.shape[1])
+    is_repeat = (labels[:, None] == labels[:, :, None]) & (index[None] < index[:, None])
+    is_first = ~jnp.any(is_repeat, axis=2)
+    return jnp.sum(is_first & is_right, axis=1) / jnp.sum(is_first, axis=1)
+
+
+def _frequency(answer: Int[Array, " batch"], knobs: Knobs) -> tuple[Array, Array]:
+    """Whether an answer is a label of a common and of a rare training class.
+
+    Neither can be told, and is NaN, where classes share meanings.
+    """
+    if knobs.num_meanings is not None or knobs.drift_rate is not None:
+        unknown = jnp.full(answer.shape, jnp.nan)
+        return unknown, unknown
+    meaning = answer // knobs.label_multiplicity
+    is_trained = meaning < knobs.num_classes
+    is_common = knobs.num_classes - 1 - meaning < knobs.laws["common"].size
+    return is_trained & is_common, is_trained & ~is_common
 
 
 def evaluate(
@@ -87,8 +109,12 @@ def evaluate(
     num_sequences: int,
     draw: Callable[[Key[Array, ""], int], tuple[IndexSequence, Sequence]],
     answer: Callable[[Sequence], Array],
+    knobs: Knobs,
 ) -> dict[str, Array]:
     """Means over fresh sequences, and their standard errors.
+
+    `accuracy_by_frequency` is the accuracy over all labels for queries of each tenth of the
+    training classes, commonest first; NaN where no query was of them.
 
     key: of this evaluation; each condition, by its name, has its own.
     draw: (key, batch size) -> sequences as integers and as the network sees them.
@@ -98,18 +124,26 @@ def evaluate(
     batch_size = min(num_sequences, MAX_BATCH)
     num_batches = math.ceil(num_sequences / batch_size)
 
-    def one_batch(batch_key: Key[Array, ""]) -> Scores:
+    def one_batch(batch_key: Key[Array, ""]) -> tuple[Scores, Array]:
         indices, sequence = draw(batch_key, batch_size)
-        return score(answer(sequence), indices)
+        return score(answer(sequence), indices, knobs), indices.classes[:, -1]
 
-    scores = jax.lax.map(one_batch, jax.random.split(key, num_batches))
-    marks = {
-        metric: values.reshape(-1)[:num_sequences].astype(jnp.float32)
-        for metric, values in scores._asdict().items()
-    }
+    scores, classes = jax.lax.map(one_batch, jax.random.split(key, num_batches))
+    scores, classes = jax.tree.map(
+        lambda values: values.reshape(-1)[:num_sequences], (scores, classes)
+    )
+    marks = scores._asdict()
     means = {metric: values.mean() for metric, values in marks.items()}
     errors = {
-        f"{metric}_stderr": values.std() / math.sqrt(num_sequences)
-        for metric, values in marks.items()
+        f"{metric}_stderr": marks[metric].std() / math.sqrt(num_sequences) for metric in WITH_ERRORS
     }
-    return means | errors
+    return means | errors | {"accuracy_by_frequency": _by_frequency(scores, classes, knobs)}
+
+
+def _by_frequency(
+    scores: Scores, classes: Int[Array, " sequence"], knobs: Knobs
+) -> Float[Array, " stratum"]:
+    """Accuracy for each tenth of the training classes; others belong to none."""
+    bounds = start_of_part(jnp.arange(NUM_STRATA + 1), NUM_STRATA, knobs.num_classes)
+    belongs = (classes >= bounds[:-1, None]) & (classes < bounds[1:, None])
+    return jnp.sum(belongs * scores.accuracy, axis=1) / jnp.sum(belongs, axis=1)

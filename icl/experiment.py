@@ -7,30 +7,50 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Int, Key, PyTree
 
-from icl.config import DataConfig, ExperimentConfig, TrainingConfig
-from icl.data.distribution import class_thresholds
-from icl.data.exemplars import shuffle_classes
-from icl.data.sequences import Bursty, Family, Independent, Mixture, draw_indices, look_up
-from icl.evaluation import CONDITIONS, evaluate
+from icl.config import ExperimentConfig, TrainingConfig
+from icl.data.batches import (
+    at_step,
+    choose,
+    draw_indices,
+    draw_numbered,
+    in_block,
+    keys_of,
+    look_up,
+    split_each,
+)
+from icl.data.exemplars.on_device import (
+    check_exemplars,
+    example_items,
+    exemplars_in_use,
+    put_on_device,
+)
+from icl.data.families import make_families, make_knobs
+from icl.data.sequences import Family
+from icl.evaluation import evaluate, make_conditions
 from icl.models import make_network
+from icl.models.connectivity import Numbers, check, connect, make_numbers
+from icl.models.matrices import Matrices, matrices
 from icl.training import Rates, TrainState, init_state, train_until
-from icl.types import ExemplarBank, IndexSequence, Knobs, Sequence
+from icl.types import ExemplarBank, ExemplarMaker, Exemplars, IndexSequence, Knobs, Sequence
 
-# Enough for the leading principal components; more would only take time and memory.
-MAX_EXAMPLES = 10_000
+CONNECTIVITY = 1  # folded into the key of the network's own initial weights
 
 
 class Inputs(NamedTuple):
-    """All that differs between runs which share one compiled program."""
+    """All that differs between runs which share one compiled program.
+
+    num_sequences: of a finite data set; None: without end.
+    """
 
     init_key: Key[Array, ""]
     train_key: Key[Array, ""]
     eval_key: Key[Array, ""]
     rates: Rates
+    connectivity: dict[str, Numbers]
     knobs: Knobs
+    num_sequences: Int[Array, ""] | None
 
 
 @dataclass(frozen=True)
@@ -38,38 +58,30 @@ class Experiment:
     """A run's functions, compiled on first use.
 
     shapes: the shapes and types of the state.
+    families: by name: those trained on, and `train`, their mixture.
+    conditions: by name: those the network is tested on.
     init: () -> the state before the first step.
     train: (state, step) -> the state after that many steps in all; gives up the state given.
     evaluate: state -> {condition: {metric: value}}, the metrics of `icl.evaluation.evaluate`.
-    draw: (key, batch size, family) -> sequences, as integers and as the network sees them.
+    draw: (key, batch size, family) -> sequences, as integers and as the network sees them, as
+        they are before the first step.
+    matrices: state -> its weight matrices by name, see `icl.models.matrices`.
     """
 
     config: ExperimentConfig
     shapes: TrainState
     families: dict[str, Family]
+    conditions: dict[str, Family]
     init: Callable[[], TrainState]
     train: Callable[[TrainState, int], TrainState]
     evaluate: Callable[[TrainState], dict[str, dict[str, Array]]]
     draw: Callable[[Key[Array, ""], int, Family], tuple[IndexSequence, Sequence]]
+    matrices: Callable[[TrainState], Matrices]
 
     @property
     def num_parameters(self) -> int:
         """Of the network: those that are trained."""
         return sum(leaf.size for leaf in jax.tree.leaves(self.shapes.variables.params))
-
-
-def make_knobs(data: DataConfig) -> Knobs:
-    """The traced part of the distribution."""
-    return Knobs(
-        p_bursty=jnp.float32(data.p_bursty),
-        class_thresholds=jnp.asarray(
-            class_thresholds(data.num_classes, data.zipf_exponent, data.source.num_classes)
-        ),
-        num_classes=jnp.int32(data.num_classes),
-        label_multiplicity=jnp.int32(data.label_multiplicity),
-        num_exemplars=jnp.int32(data.num_exemplars),
-        noise_scale=jnp.float32(data.noise_scale),
-    )
 
 
 def make_rates(training: TrainingConfig) -> Rates:
@@ -82,75 +94,120 @@ def make_rates(training: TrainingConfig) -> Rates:
         clip_norm=jnp.float32(clip_norm),
         adam_b1=jnp.float32(training.adam_b1),
         adam_b2=jnp.float32(training.adam_b2),
+        weight_decay_of={
+            glob: jnp.float32(value) for glob, value in training.weight_decay_of.items()
+        },
+        momentum=jnp.float32(training.momentum) if training.optimizer == "sgd" else None,
+        interim_weight=jnp.float32(training.interim_weight) if training.interim_weight else None,
+        is_constant=jnp.bool_(training.decay == "none"),
     )
 
 
-def make_families(data: DataConfig) -> dict[str, Family]:
-    """The families that training sequences come from, and their mixture, `train`."""
-    bursty = Bursty(data.context_len, data.shots, data.ways, data.distinct_classes)
-    independent = Independent(data.context_len)
-    return {
-        "bursty": bursty,
-        "independent": independent,
-        "train": Mixture(bursty, independent),
-    }
-
-
-def make_inputs(config: ExperimentConfig) -> Inputs:
+def make_inputs(config: ExperimentConfig, exemplars: Exemplars) -> Inputs:
     """The traced part of an experiment."""
     init_key, train_key, eval_key = jax.random.split(jax.random.key(config.seed), 3)
+    data = config.data
     return Inputs(
-        init_key, train_key, eval_key, make_rates(config.training), make_knobs(config.data)
+        init_key,
+        train_key,
+        eval_key,
+        make_rates(config.training),
+        make_numbers(config.connectivity),
+        make_knobs(data, exemplars.num_classes, exemplars_in_use(data, exemplars)),
+        None if data.num_sequences is None else jnp.int32(data.num_sequences),
     )
 
 
-def make_experiment(config: ExperimentConfig, bank: ExemplarBank) -> Experiment:
+def draw_batch(
+    key: Key[Array, ""],
+    batch_size: int,
+    family: Family,
+    knobs: Knobs,
+    exemplars: Exemplars,
+    arrays: PyTree,
+) -> tuple[IndexSequence, Sequence]:
+    """Fresh sequences, as integers and as the network sees them."""
+    index_key, item_key = jax.random.split(key)
+    indices = draw_indices(index_key, family, knobs, batch_size)
+    return indices, look_up(item_key, indices, exemplars, arrays, knobs)
+
+
+def draw_training_batch(
+    key: Key[Array, ""],
+    step: Int[Array, ""],
+    batch_size: int,
+    family: Family,
+    inputs: Inputs,
+    exemplars: Exemplars,
+    arrays: PyTree,
+) -> Sequence:
+    """What the network is trained on at a step: fresh sequences, or some of a finite data set.
+
+    key: of the step.
+    """
+    knobs = in_block(at_step(inputs.knobs, step))
+    if inputs.num_sequences is None:
+        return draw_batch(key, batch_size, family, knobs, exemplars, arrays)[1]
+    # Keys of the data set's own, far from those of steps, which are small numbers.
+    data_key = jax.random.fold_in(inputs.train_key, 2**31)
+    keys = keys_of(data_key, choose(key, inputs.num_sequences, batch_size))
+    index_keys, item_keys = split_each(keys, 2)
+    indices = draw_numbered(index_keys, family, knobs)
+    return look_up(item_keys, indices, exemplars, arrays, knobs)
+
+
+def make_experiment(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker) -> Experiment:
     """Put the exemplars on the device and build the run's functions.
 
-    bank: as the source of `config.data` gives it.
+    loaded: what the source of `config.data` gives.
     """
-    bank = shuffle_classes(bank, config.data.split_seed)
-    network = make_network(config.model, config.data.num_labels, _examples(config.data, bank))
-    families = make_families(config.data)
-    is_noisy = config.data.noise_scale > 0
+    data = config.data
+    exemplars = put_on_device(data, loaded)
+    check_exemplars(data, config.evaluation, exemplars)
+    arrays = exemplars.arrays
+    network = make_network(
+        config.model, data.num_labels, example_items(data, exemplars), exemplars.num_classes
+    )
+    families = make_families(data)
+    conditions = make_conditions(data, config.evaluation)
 
-    def draw(
-        key: Array, batch_size: int, family: Family, knobs: Knobs, exemplars: Array
-    ) -> tuple[IndexSequence, Sequence]:
-        index_key, noise_key = jax.random.split(key)
-        indices = draw_indices(index_key, family, knobs, batch_size)
-        noise_scale = knobs.noise_scale if is_noisy else None
-        return indices, look_up(noise_key, indices, exemplars, noise_scale)
+    kinds = {pattern: law.kind for pattern, law in config.connectivity.items()}
 
     def init(inputs: Inputs) -> TrainState:
-        return init_state(network.init(inputs.init_key), inputs.rates)
+        variables = network.init(inputs.init_key)
+        key = jax.random.fold_in(inputs.init_key, CONNECTIVITY)
+        params = connect(key, variables.params, network.fused, kinds, inputs.connectivity)
+        return init_state(variables._replace(params=params), inputs.rates)
 
-    def train(state: TrainState, stop: Array, inputs: Inputs, exemplars: Array) -> TrainState:
-        def batch(key: Array) -> Sequence:
-            size = config.training.batch_size
-            return draw(key, size, families["train"], inputs.knobs, exemplars)[1]
+    def train(state: TrainState, stop: Array, inputs: Inputs, arrays: PyTree) -> TrainState:
+        def batch(key: Array, step: Array) -> Sequence:
+            size, family = config.training.batch_size, families["train"]
+            return draw_training_batch(key, step, size, family, inputs, exemplars, arrays)
 
         return train_until(state, stop, inputs.train_key, batch, network.apply, inputs.rates)
 
-    def evaluate_all(state: TrainState, inputs: Inputs, exemplars: Array) -> dict[str, Any]:
+    def evaluate_all(state: TrainState, inputs: Inputs, arrays: PyTree) -> dict[str, Any]:
+        knobs = at_step(inputs.knobs, state.step)
         return {
             name: evaluate(
                 jax.random.fold_in(inputs.eval_key, state.step),
                 name,
                 config.evaluation.num_sequences,
-                partial(
-                    draw,
-                    family=CONDITIONS[name](config.data, config.evaluation).family,
-                    knobs=inputs.knobs,
-                    exemplars=exemplars,
-                ),
+                partial(draw_batch, family=family, knobs=knobs, exemplars=exemplars, arrays=arrays),
                 lambda sequence: network.apply(state.variables, sequence)[0],
+                knobs,
             )
-            for name in config.evaluation.conditions
+            for name, family in conditions.items()
         }
 
-    inputs = make_inputs(config)
-    exemplars = jnp.asarray(bank.exemplars)
+    def draw(
+        key: Array, batch_size: int, family: Family, knobs: Knobs, arrays: PyTree
+    ) -> tuple[IndexSequence, Sequence]:
+        return draw_batch(key, batch_size, family, knobs, exemplars, arrays)
+
+    inputs = make_inputs(config, exemplars)
+    shapes = jax.eval_shape(init, inputs)
+    check(config.connectivity, shapes.variables.params, network.fused)
     # Runs once: compiling it well would take longer than it could save.
     jit_init = jax.jit(init, compiler_options={"xla_backend_optimization_level": 0})
     jit_train = jax.jit(train, donate_argnums=0)
@@ -158,18 +215,12 @@ def make_experiment(config: ExperimentConfig, bank: ExemplarBank) -> Experiment:
     jit_draw = jax.jit(draw, static_argnums=(1, 2))
     return Experiment(
         config=config,
-        shapes=jax.eval_shape(init, inputs),
+        shapes=shapes,
         families=families,
+        conditions=conditions,
         init=lambda: jit_init(inputs),
-        train=lambda state, stop: jit_train(state, jnp.int32(stop), inputs, exemplars),
-        evaluate=lambda state: jit_evaluate(state, inputs, exemplars),
-        draw=lambda key, size, family: jit_draw(key, size, family, inputs.knobs, exemplars),
+        train=lambda state, stop: jit_train(state, jnp.int32(stop), inputs, arrays),
+        evaluate=lambda state: jit_evaluate(state, inputs, arrays),
+        draw=lambda key, size, family: jit_draw(key, size, family, inputs.knobs, arrays),
+        matrices=lambda state: matrices(state.variables.params, network.fused),
     )
-
-
-def _examples(data: DataConfig, bank: ExemplarBank) -> np.ndarray:
-    """Exemplars of training classes, evenly spaced, as the network sees them (without noise)."""
-    used = bank.exemplars[: data.num_classes, : data.num_exemplars]
-    flat = used.reshape(-1, *used.shape[2:])
-    examples = flat[:: -(-len(flat) // MAX_EXAMPLES)]
-    return examples.astype(np.float32) / 255 if examples.dtype == np.uint8 else examples

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from icl.analysis.curves import draw_curves
 from icl.analysis.pictures import draw_sequences
@@ -16,10 +17,11 @@ from icl.data.exemplars import load_exemplars
 from icl.environment import describe_environment
 from icl.errors import Interrupted, UserError
 from icl.experiment import Experiment, make_experiment
+from icl.probes.weights import measure_matrix
 from icl.progress import Progress
 from icl.records import load
 from icl.records.checkpoints import Checkpoints, check_space
-from icl.records.run_directory import RunDirectory, write_whole
+from icl.records.run_directory import CONNECTIVITY, RunDirectory, to_lines, write_whole
 from icl.summary import make_record, summarize
 from icl.training import TrainState
 
@@ -113,7 +115,13 @@ def _start_or_resume(
     step = checkpoints.latest_step
     if step is None:
         directory.rewind(-1)
-        return experiment.init(), []
+        state = experiment.init()
+        measured = {
+            name: measure_matrix(np.asarray(matrix))
+            for name, matrix in experiment.matrices(state).items()
+        }
+        write_whole(directory.path / CONNECTIVITY, to_lines(measured))
+        return state, []
     state = jax.device_put(checkpoints.restore(step, experiment.shapes))
     progress.say(f"going on from step {step}")
     records = directory.rewind(step)

@@ -1,12 +1,13 @@
 """Scores of an evaluation as a record, and of a run as a summary."""
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from icl.config import ExperimentConfig
-from icl.evaluation import CONDITIONS
 from icl.experiment import make_rates
 from icl.training import TrainState, learning_rate_at
 
@@ -24,15 +25,11 @@ def make_record(
     the same bits.
     """
     count, last, rates = int(state.loss_count), int(state.step) - 1, make_rates(config.training)
-    conditions = {}
-    for name in config.evaluation.conditions:
-        values = scores[name]
-        chance = CONDITIONS[name](config.data, config.evaluation).chance
-        conditions[name] = {
-            **{metric: float(value) for metric, value in values.items()},
-            **{f"{metric}_chance": value for metric, value in chance.items()},
-            "num_sequences": config.evaluation.num_sequences,
-        }
+    conditions = {
+        name: {metric: _plain(np.asarray(value).tolist()) for metric, value in scores[name].items()}
+        | {"num_sequences": config.evaluation.num_sequences}
+        for name in config.evaluation.conditions
+    }
     return {
         "step": int(state.step),
         "train": {
@@ -41,6 +38,13 @@ def make_record(
         },
         "conditions": conditions,
     }
+
+
+def _plain(value: float | list[Any]) -> Any:
+    """As JSON has it: null for what is not a number."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return None if math.isnan(value) else value
 
 
 def summarize(records: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,21 +1,29 @@
 """A training run on the device: one jitted loop from a PRNG key to parameter updates."""
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from icl.types import Sequence, Variables
 
-Batch = Callable[[Key[Array, ""]], Sequence]
+Batch = Callable[[Key[Array, ""], Int[Array, ""]], Sequence]
 Apply = Callable[..., tuple[Array, dict[str, Any]]]
 
 
 class Rates(NamedTuple):
-    """What a user may vary in the optimiser without recompiling: all traced scalars."""
+    """What a user may vary in the optimiser without recompiling: all traced scalars.
+
+    weight_decay_of: in place of `weight_decay`, by pattern of a weight's path; the longest that
+        fits.
+    momentum: of gradient descent, or None: Adam.
+    interim_weight: of the context's items in the loss; None: the query alone.
+    is_constant: whether the rate stays after warm-up; None: it falls.
+    """
 
     learning_rate: Float[Array, ""]
     warmup_steps: Float[Array, ""]
@@ -23,6 +31,10 @@ class Rates(NamedTuple):
     clip_norm: Float[Array, ""]
     adam_b1: Float[Array, ""]
     adam_b2: Float[Array, ""]
+    weight_decay_of: dict[str, Float[Array, ""]] | None = None
+    momentum: Float[Array, ""] | None = None
+    interim_weight: Float[Array, ""] | None = None
+    is_constant: Bool[Array, ""] | None = None
 
 
 class TrainState(NamedTuple):
@@ -44,26 +56,53 @@ class TrainState(NamedTuple):
 
 
 def learning_rate_at(count: Int[Array, ""], rates: Rates) -> Float[Array, ""]:
-    """Linear warm-up to the peak, then inverse-square-root decay (Chan et al. 2022).
+    """Linear warm-up to the peak, then inverse-square-root decay (Chan et al. 2022) or none.
 
     count: updates made before this one; the first update uses count + 1 = 1.
     """
     t = count + 1
     warmup = rates.warmup_steps
-    return rates.learning_rate * jnp.minimum(t / warmup, jnp.sqrt(warmup / t))
+    after = jnp.sqrt(warmup / t)
+    if rates.is_constant is not None:
+        after = jnp.where(rates.is_constant, 1.0, after)
+    return rates.learning_rate * jnp.minimum(t / warmup, after)
 
 
 def make_optimizer(rates: Rates) -> optax.GradientTransformation:
-    """Adam with gradient clipping by global norm and decoupled weight decay.
+    """Adam, or gradient descent, with clipping by global norm and decoupled weight decay.
 
     An infinite `clip_norm` and a zero `weight_decay` leave the gradient and weights as they are.
     """
+    direction = (
+        optax.scale_by_adam(rates.adam_b1, rates.adam_b2)
+        if rates.momentum is None
+        else optax.trace(rates.momentum)
+    )
     return optax.chain(
         optax.clip_by_global_norm(rates.clip_norm),
-        optax.scale_by_adam(rates.adam_b1, rates.adam_b2),
-        optax.add_decayed_weights(rates.weight_decay),
+        direction,
+        optax.stateless(lambda updates, params: _with_decay(updates, params, rates)),
         optax.scale_by_learning_rate(lambda count: learning_rate_at(count, rates)),
     )
+
+
+def _with_decay(updates: PyTree, params: PyTree, rates: Rates) -> PyTree:
+    """Each weight times its decay added to its update."""
+
+    def decay_of(path: tuple[Any, ...]) -> Array:
+        name = path_of(path)
+        decays = rates.weight_decay_of or {}
+        fitting = [pattern for pattern in decays if fnmatchcase(name, pattern)]
+        return decays[max(fitting, key=len)] if fitting else rates.weight_decay
+
+    return jax.tree_util.tree_map_with_path(
+        lambda path, update, param: update + decay_of(path) * param, updates, params
+    )
+
+
+def path_of(path: tuple[Any, ...]) -> str:
+    """The name of a weight: `block0/mixer/qkv/kernel`."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def query_loss(
@@ -71,6 +110,16 @@ def query_loss(
 ) -> Float[Array, " batch"]:
     """Cross-entropy, in nats, of the query's label."""
     return optax.softmax_cross_entropy_with_integer_labels(logits[:, -1], labels[:, -1])
+
+
+def interim_loss(
+    logits: Float[Array, "batch token label"], labels: Int[Array, "batch item"]
+) -> Float[Array, " batch"]:
+    """Mean cross-entropy, in nats, of the labels of the context, each told from its item and what
+    came before."""
+    of_items = logits[:, :-1:2]
+    losses = optax.softmax_cross_entropy_with_integer_labels(of_items, labels[:, :-1])
+    return losses.mean(axis=1)
 
 
 def init_state(variables: Variables, rates: Rates) -> TrainState:
@@ -90,12 +139,17 @@ def train_step(
     state: TrainState, key: Key[Array, ""], batch: Batch, apply: Apply, rates: Rates
 ) -> TrainState:
     """One update. key: of the run; the step's own is `fold_in(key, step)`."""
-    sequence = batch(jax.random.fold_in(key, state.step))
+    sequence = batch(jax.random.fold_in(key, state.step), state.step)
 
     def loss_fn(params: PyTree) -> tuple[Array, PyTree]:
         variables = Variables(params, state.variables.state)
-        logits, aux = apply(variables, sequence, training=True)
-        return query_loss(logits, sequence.labels).mean(), aux["state"]
+        if rates.interim_weight is None:
+            logits, aux = apply(variables, sequence, training=True)
+            return query_loss(logits, sequence.labels).mean(), aux["state"]
+        logits, aux = apply(variables, sequence, training=True, query_only=False)
+        interim = interim_loss(logits, sequence.labels)
+        loss = query_loss(logits[:, -1:], sequence.labels)
+        return (loss + rates.interim_weight * (interim - loss)).mean(), aux["state"]
 
     (loss, net_state), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.variables.params)
     updates, optimizer = make_optimizer(rates).update(

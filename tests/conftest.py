@@ -1,5 +1,6 @@
 """What the tests share: a small experiment, and no file outside of pytest's own folders."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,16 +38,22 @@ def small(*overrides: str) -> list[str]:
     return [word for word in SMALL if word.partition("=")[0] not in keys] + list(overrides)
 
 
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This test run's own, shared by all the processes that it is spread over."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("ICL_CACHE_DIR", str(folder))
+    monkeypatch.setenv("ICL_CACHE_DIR", str(shared_folder(tmp_path_factory) / "cache"))
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests compile the same small programs again and again: once is enough."""
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+    folder = shared_folder(tmp_path_factory) / "xla"
+    jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 

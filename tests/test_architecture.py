@@ -15,11 +15,11 @@ LAYERS = [
     {"errors", "types", "config", ""},
     {"data", "models", "records.config_file", "records.config_mistakes", "environment"},
     {"training"},
-    {"evaluation"},
+    {"evaluation", "probes"},
     {"experiment"},
     {"summary", "records"},
     {"analysis", "progress"},
-    {"loop"},
+    {"loop", "description"},
     {"run"},
     {"command_line"},
 ]

@@ -72,11 +72,17 @@ class Script:
 
 
 def test_a_run_leaves_its_files(tmp_path: Path, small_config, capsys: pytest.CaptureFixture):
-    config = small_config()
+    config = small_config("connectivity={block0/mlp_in: {kind: own, gain: 3.0, rank: 2}}")
     run(config, tmp_path, Progress())
-    names = {"config.yaml", "events.jsonl", "metrics.jsonl", "summary.json"}
+    names = {"config.yaml", "connectivity.json", "events.jsonl", "metrics.jsonl", "summary.json"}
     names |= {"curves.png", "sequences.png", "checkpoints"}
     assert names <= set(os.listdir(tmp_path))
+    began = json.loads((tmp_path / "connectivity.json").read_text())
+    assert 1 <= began["block0/mlp_in"]["effective_rank"] <= 2.001
+    assert began["block1/mlp_in"]["effective_rank"] > 10
+    assert began["block0/mlp_in"]["norm"] == pytest.approx(
+        3 * began["block1/mlp_in"]["norm"], rel=0.1
+    )
     for name in ("curves.png", "sequences.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icl.config import LinearEmbedder, TransformerConfig
+from icl.config.embedders import LinearEmbedder
+from icl.config.models import TransformerConfig
 from icl.models import make_network
 from icl.training import (
     Rates,
     TrainState,
     init_state,
+    interim_loss,
     learning_rate_at,
     query_loss,
     train_step,
@@ -44,7 +46,7 @@ def make_rates(**changes: float) -> Rates:
     return Rates(**{name: jnp.float32(value) for name, value in (values | changes).items()})
 
 
-def fixed_batch(key: jax.Array) -> Sequence:
+def fixed_batch(key: jax.Array, step: jax.Array | None = None) -> Sequence:
     rng = np.random.default_rng(0)
     return Sequence(
         jnp.asarray(rng.standard_normal((BATCH, ITEMS, DIM), np.float32)),
@@ -52,7 +54,7 @@ def fixed_batch(key: jax.Array) -> Sequence:
     )
 
 
-def random_batch(key: jax.Array) -> Sequence:
+def random_batch(key: jax.Array, step: jax.Array | None = None) -> Sequence:
     item_key, label_key = jax.random.split(key)
     return Sequence(
         jax.random.normal(item_key, (BATCH, ITEMS, DIM)),
@@ -120,7 +122,7 @@ def loss_and_gradient(params: dict, sequence: Sequence) -> tuple[float, dict]:
 
 def numpy_adam(params: dict, num_steps: int, rates: Rates) -> tuple[dict, list[float]]:
     """Kingma and Ba 2015, with decoupled decay and a bound on the global norm of the gradient."""
-    peak, warmup, decay, clip, b1, b2 = (float(rate) for rate in rates)
+    peak, warmup, decay, clip, b1, b2 = (float(rate) for rate in rates[:6])
     params = {name: np.asarray(value, np.float64) for name, value in params.items()}
     m = {name: np.zeros_like(value) for name, value in params.items()}
     v = {name: np.zeros_like(value) for name, value in params.items()}
@@ -177,6 +179,87 @@ def test_weight_decay_shrinks_weights_by_rate_times_decay_and_nothing_else():
     assert as_bytes(run(start, 5, rates).variables) == as_bytes(start.variables)
 
 
+def test_each_weight_has_the_decay_of_the_longest_pattern_that_its_path_fits():
+    def apply(variables, sequence, training):
+        return jnp.zeros((BATCH, 1, LABELS)), {"state": variables.state}
+
+    decays = {"*": 0.5, "block?/mixer/*": 0.0, "block1/*/kernel": 0.2}
+    rates = make_rates(learning_rate=1.0, warmup_steps=1.0)._replace(
+        weight_decay_of={pattern: jnp.float32(decay) for pattern, decay in decays.items()}
+    )
+    block = {"mixer": {"kernel": jnp.ones(3), "bias": jnp.ones(2)}, "norm": jnp.ones(2)}
+    params = {"block0": block, "block1": block, "head": jnp.ones(4)}
+    start = init_state(Variables(params, {}), rates)
+    after = make_run(fixed_batch, apply)(start, 1, rates).variables.params
+    expected = {
+        "block0": {"mixer": {"kernel": 1.0, "bias": 1.0}, "norm": 0.5},
+        "block1": {"mixer": {"kernel": 0.8, "bias": 1.0}, "norm": 0.5},
+        "head": 0.5,
+    }
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), after, expected)
+
+
+@pytest.mark.parametrize(("momentum", "weight_decay"), [(0.0, 0.0), (0.9, 0.0), (0.5, 0.3)])
+def test_updates_are_those_of_gradient_descent(momentum, weight_decay):
+    rates = make_rates(weight_decay=weight_decay)._replace(
+        momentum=jnp.float32(momentum), is_constant=jnp.bool_(True)
+    )
+    start = make_state(rates)
+    state = RUN(start, 7, rates)
+    params = {name: np.asarray(v, np.float64) for name, v in start.variables.params.items()}
+    velocity = {name: np.zeros_like(v) for name, v in params.items()}
+    for t in range(7):
+        _, gradient = loss_and_gradient(params, random_batch(jax.random.fold_in(KEY, t)))
+        rate = 0.1 * min(1, (t + 1) / 3)
+        for name, g in gradient.items():
+            velocity[name] = momentum * velocity[name] + g
+            params[name] -= rate * (velocity[name] + weight_decay * params[name])
+    for name, value in params.items():
+        np.testing.assert_allclose(state.variables.params[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_the_rate_stays_at_its_peak_if_asked_to():
+    rates = make_rates(learning_rate=0.2, warmup_steps=4)._replace(is_constant=jnp.bool_(True))
+    values = [float(learning_rate_at(jnp.int32(count), rates)) for count in (0, 1, 3, 4, 10**6)]
+    np.testing.assert_allclose(values, [0.05, 0.1, 0.2, 0.2, 0.2], rtol=1e-6)
+
+
+def test_interim_losses_are_those_of_the_contexts_labels_from_their_items():
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((2, 7, LABELS)).astype(np.float32)
+    labels = rng.integers(LABELS, size=(2, 4))
+    expected = np.zeros(2)
+    for sequence in range(2):
+        for item in range(3):
+            scores = logits[sequence, 2 * item].astype(np.float64)
+            expected[sequence] -= (
+                scores[labels[sequence, item]] - np.log(np.exp(scores).sum())
+            ) / 3
+    np.testing.assert_allclose(
+        interim_loss(jnp.asarray(logits), jnp.asarray(labels)), expected, rtol=1e-5
+    )
+
+
+def test_interim_losses_have_their_weight_and_the_query_the_rest():
+    rng = np.random.default_rng(0)
+    logits = jnp.asarray(rng.standard_normal((BATCH, 2 * ITEMS - 1, LABELS)), jnp.float32)
+
+    def apply(variables, sequence, training, query_only=True):
+        out = logits * variables.params["w"]
+        return (out[:, -1:] if query_only else out), {"state": variables.state}
+
+    run, labels = make_run(fixed_batch, apply), fixed_batch(KEY).labels
+    losses = []
+    for weight in (None, 0.25):
+        rates = make_rates(learning_rate=0.0)
+        if weight is not None:
+            rates = rates._replace(interim_weight=jnp.float32(weight))
+        start = init_state(Variables({"w": jnp.ones(())}, {}), rates)
+        losses.append(float(run(start, 1, rates).loss_sum))
+    query, interim = query_loss(logits[:, -1:], labels).mean(), interim_loss(logits, labels).mean()
+    np.testing.assert_allclose(losses, [query, 0.75 * query + 0.25 * interim], rtol=1e-5)
+
+
 @pytest.mark.parametrize("clip_norm", [0.01, 0.3, 1e6, math.inf])
 def test_clipping_bounds_the_global_norm_of_the_gradient(clip_norm):
     """Adam's first moment after one step is the clipped gradient times 1 - b1."""
@@ -206,7 +289,7 @@ def test_the_loss_is_the_cross_entropy_of_the_querys_label():
 def test_step_t_draws_its_batch_with_the_runs_key_folded_with_t():
     num_steps = 6
 
-    def batch(key):
+    def batch(key, step=None):
         data = jax.random.key_data(key).astype(jnp.uint32)
         # As exemplars are floats, the key travels in 16-bit halves.
         halves = jnp.stack([data >> 16, data & 0xFFFF]).astype(jnp.float32)
@@ -230,7 +313,7 @@ def test_step_t_draws_its_batch_with_the_runs_key_folded_with_t():
 def test_any_stop_and_any_rates_share_one_compilation():
     traces = []
 
-    def batch(key):
+    def batch(key, step=None):
         traces.append(key)
         return random_batch(key)
 
@@ -351,10 +434,11 @@ def test_a_small_transformer_learns_one_batch_by_heart():
     images = rng.random((8, 4, 5, 5), np.float32)
     labels = rng.integers(6, size=(8, 4), dtype=np.int32)
     config = TransformerConfig(num_layers=1, width=16, num_heads=2, embedder=LinearEmbedder())
-    network = make_network(config, 6, images.reshape(32, 5, 5))
+    network = make_network(config, 6, images.reshape(32, 5, 5), 6)
     rates = make_rates(learning_rate=0.01, warmup_steps=20)
     state = init_state(jax.jit(network.init)(jax.random.key(0)), rates)
-    run = make_run(lambda key: Sequence(jnp.asarray(images), jnp.asarray(labels)), network.apply)
+    batch = Sequence(jnp.asarray(images), jnp.asarray(labels))
+    run = make_run(lambda key, step: batch, network.apply)
     first = run(state, 1, rates)
     assert float(first.loss_sum) > 1
     before = run(first, 199, rates)

@@ -1,12 +1,13 @@
 """Accuracy and loss along training."""
 
 import io
+import math
 from typing import Any
 
 import xarray
 from matplotlib.figure import Figure
 
-from icl.analysis.style import COLORS, LABELS, OTHER, apply_style
+from icl.analysis.style import LABELS, apply_style, colors_of
 
 
 def draw_curves(run: xarray.Dataset) -> bytes:
@@ -14,15 +15,17 @@ def draw_curves(run: xarray.Dataset) -> bytes:
 
     Bands are one standard error over the sequences of an evaluation.
     """
-    figure = Figure(figsize=(8, 3.2), layout="constrained", dpi=150)
+    names = [str(name) for name in run.condition.values]
+    legend_rows = math.ceil((len(names) + 1) / 2)
+    figure = Figure(figsize=(8, 2.8 + 0.2 * legend_rows), layout="constrained", dpi=150)
     accuracy_axes, loss_axes = figure.subplots(1, 2)
-    for name in run.condition.values:
+    for name, color in colors_of(names).items():
         of_condition = run.sel(condition=name)
-        metric = "accuracy" if name == "no_support" else "accuracy_in_context"
-        _draw_line(accuracy_axes, of_condition, metric, name)
-        _draw_line(loss_axes, of_condition, "loss", name)
+        metric = _metric(of_condition, name)
+        _draw_line(accuracy_axes, of_condition, metric, name, color)
+        _draw_line(loss_axes, of_condition, "loss", name, color)
         chance = float(of_condition[f"{metric}_chance"][-1])
-        accuracy_axes.axhline(chance, color=COLORS.get(name, OTHER), linestyle=":", linewidth=0.8)
+        accuracy_axes.axhline(chance, color=color, linestyle=":", linewidth=0.8)
     accuracy_axes.set(ylim=(-0.02, 1.02), ylabel="accuracy", title="accuracy (dotted: chance)")
     trained = run.train_loss.dropna("step")
     loss_axes.plot(trained.step, trained, color="0.6", label="training", zorder=1)
@@ -42,9 +45,14 @@ def to_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_line(axes: Any, of_condition: xarray.Dataset, metric: str, name: str) -> None:
+def _metric(of_condition: xarray.Dataset, name: str) -> str:
+    """Among the labels in context, unless the right one is not meant to be there."""
+    is_absent = float(of_condition.accuracy_in_context_chance[-1]) == 0
+    return "accuracy" if is_absent or name.startswith("no_support") else "accuracy_in_context"
+
+
+def _draw_line(axes: Any, of_condition: xarray.Dataset, metric: str, name: str, color: str) -> None:
     values, error = of_condition[metric], of_condition[f"{metric}_stderr"]
-    color = COLORS.get(name, OTHER)
     axes.plot(values.step, values, color=color, label=LABELS.get(name, name), linewidth=1.5)
     axes.fill_between(
         values.step, values - error, values + error, color=color, alpha=0.2, linewidth=0

@@ -1,5 +1,7 @@
 """One look for all figures."""
 
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 # Colours that readers with any colour vision can tell apart (Okabe and Ito 2008).
@@ -8,7 +10,8 @@ COLORS = {
     "fewshot_train": "#56B4E9",
     "no_support": "#D55E00",
 }
-OTHER = "#009E73"  # conditions that are not listed
+# Of conditions that are not listed, in turn.
+OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#000000", "#F0E442")
 LABELS = {
     "fewshot_holdout": "ICL: few-shot, held-out classes, among labels in context",
     "fewshot_train": "ICL: few-shot, training classes, among labels in context",
@@ -16,10 +19,16 @@ LABELS = {
 }
 
 
+def colors_of(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each condition: its own, or the next."""
+    others = itertools.cycle(OTHERS)
+    return {name: COLORS.get(name) or next(others) for name in names}
+
+
 def apply_style(axes: Any) -> None:
     """Open frame, small text, light grid."""
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(which="both", labelsize=8)
     axes.grid(alpha=0.2, linewidth=0.5)
     axes.title.set_fontsize(9)
     axes.xaxis.label.set_fontsize(8)

@@ -2,14 +2,47 @@
 
 A distribution over classes is a table of cumulative probabilities in units of 2**-32, so that
 a class is found from 32 random bits by a binary search over integers: no rounding of floats,
-and a cost that hardly grows with the number of classes. Class 0 is the rarest, as in the code
-of Chan et al. 2022, so that its label is not also the commonest answer.
+and a cost that hardly grows with the number of classes. Class 0 is the commonest, so that which
+classes are common does not depend on how many there are.
 """
+
+import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
+
+from icl.types import Law
+
+
+class Words:
+    """Random 32-bit words of one sequence, taken one after another and never twice.
+
+    Words, and not a key, because one call to the generator for a whole batch compiles several
+    times faster than a dozen calls within each sequence, and runs faster.
+    """
+
+    def __init__(self, words: UInt32[Array, " word"]):
+        self.words, self.used = words, 0
+
+    def take(self, *shape: int) -> UInt32[Array, "*shape"]:
+        start = self.used
+        self.used += math.prod(shape)
+        assert self.used <= len(self.words), "more words taken than were drawn"
+        return self.words[start : self.used].reshape(shape)
+
+    def copy(self) -> "Words":
+        """The same words for an alternative, of which one result will be kept."""
+        other = Words(self.words)
+        other.used = self.used
+        return other
+
+
+PADDING = np.uint32(2**32 - 1)
+GUIDE_SHIFT = 14
+MAX_RANKED = 32
 
 
 def class_thresholds(
@@ -17,17 +50,20 @@ def class_thresholds(
 ) -> UInt32[np.ndarray, " capacity"]:
     """Cumulative probabilities of classes 0 .. num_classes - 1, padded to `capacity` entries.
 
-    Class j has weight (num_classes - j) ** -zipf_exponent and owns the integers from entry
-    j - 1 (or 0) up to, not including, entry j; the last class all the rest below 2**32. Every
-    class keeps at least one integer, so that distinct classes can always be found.
+    Class j has weight (j + 1) ** -zipf_exponent and owns the integers from entry j - 1 (or 0)
+    up to, not including, entry j; the last class all the rest below 2**32. Every class keeps at
+    least one integer, so that distinct classes can always be found, and the last class two, so
+    that no entry but its own is 2**32 - 1; they are taken from the commonest class.
     """
-    weights = np.arange(num_classes, 0, -1, dtype=np.float64) ** -zipf_exponent
-    cumulative = np.cumsum(weights)[:-1] / weights.sum()
-    index = np.arange(num_classes - 1)
-    counts = np.round(cumulative * 2.0**32).astype(np.int64)
-    counts = np.maximum.accumulate(np.maximum(counts, 1) - index) + index
-    thresholds = np.full(capacity, 2**32 - 1, np.uint32)
-    thresholds[: num_classes - 1] = counts
+    weights = np.arange(1, num_classes + 1, dtype=np.float64) ** -zipf_exponent
+    # What is left to the classes behind: small numbers are summed first.
+    behind = np.cumsum(weights[:0:-1])[::-1] / weights.sum()
+    ends = 2**32 - np.floor(behind * 2.0**32 + 0.5).astype(np.int64)
+    widths = np.maximum(np.diff(ends, prepend=0, append=2**32), 1)
+    widths[-1] = max(widths[-1], 2)
+    widths[0] -= widths.sum() - 2**32
+    thresholds = np.full(capacity, PADDING, np.uint32)
+    thresholds[: num_classes - 1] = np.cumsum(widths)[:-1]
     return thresholds
 
 
@@ -46,51 +82,169 @@ def uniform_below(
     return bits_high * bound_high + (middle >> 16) + (carry >> 16)
 
 
-def draw_class(
-    bits: UInt32[Array, ""],
-    thresholds: UInt32[Array, " class"],
-    num_classes: Int[Array, ""],
-    excluded: Int[Array, " k"],
-) -> Int[Array, ""]:
-    """One class from 32 random bits, not in `excluded`: distinct classes, and -1 for none.
+def start_of_part(
+    part: Int[Array, "*shape"], num_parts: Int[Array, ""] | int, whole: Int[Array, ""]
+) -> Int[Array, "*shape"]:
+    """floor(part * whole / num_parts) without leaving the range of 32 bits."""
+    return part * (whole // num_parts) + part * (whole % num_parts) // num_parts
 
-    The conditional distribution is exact: the integers owned by excluded classes are cut out,
-    a uniform integer is drawn from what is left, and then moved past the cuts before it.
+
+def happens(bits: UInt32[Array, "..."], probability: Float[Array, "..."]) -> Bool[Array, "..."]:
+    """True with this probability, exactly at 0 and 1: a comparison with a multiple of 2**-24."""
+    return (bits >> 8).astype(jnp.float32) < probability * 2.0**24
+
+
+class Cuts(NamedTuple):
+    """Intervals of integers cut out of a law's, one for each class that is not to be drawn.
+
+    start, width: modulo 2**32, counted from the law's first integer; width 0 cuts nothing.
+    before: how much is cut out before each.
     """
-    start = jnp.where(excluded <= 0, 0, thresholds[excluded - 1]).astype(jnp.uint32)
-    # 2**32 is 0 in this arithmetic: the widths below and their sum's complement come out right.
-    end = jnp.where(excluded == num_classes - 1, 0, thresholds[excluded]).astype(jnp.uint32)
-    width = jnp.where(excluded < 0, 0, end - start).astype(jnp.uint32)
-    cut_before = jnp.sum(jnp.where(start[None] < start[:, None], width[None], 0), axis=1)
-    total = jnp.sum(width).astype(jnp.uint32)
-    rest = jnp.where(total == 0, bits, uniform_below(bits, jnp.uint32(0) - total))
-    is_before = rest >= start - cut_before.astype(jnp.uint32)
-    value = rest + jnp.sum(jnp.where(is_before, width, 0)).astype(jnp.uint32)
-    # "scan_unrolled" would run a little faster and compile five times slower.
-    index = jnp.searchsorted(thresholds, value, side="right", method="scan")
-    return jnp.minimum(index.astype(jnp.int32), num_classes - 1)
+
+    start: UInt32[Array, " k"]
+    width: UInt32[Array, " k"]
+    before: UInt32[Array, " k"]
 
 
-NONE = jnp.full(1, -1)  # excluded by a draw that excludes nothing
+def _no_cuts(count: int) -> Cuts:
+    return Cuts(*jnp.zeros((3, count), jnp.uint32))
+
+
+def _cut(cuts: Cuts, i: int | Int[Array, ""], law: Law, class_index: Int[Array, ""]) -> Cuts:
+    """With the integers of one more class cut out as number `i`, if the law has it, and once."""
+    is_in = (class_index >= law.first) & (class_index - law.first < law.size)
+    begin = _start_of(law, class_index)
+    start = begin - _start_of(law, law.first)
+    is_cut = jnp.any((cuts.start == start) & (cuts.width > 0))
+    width = jnp.where(is_in & ~is_cut, _end_of(law, class_index) - begin, 0)
+    before = jnp.sum(jnp.where(cuts.start < start, cuts.width, 0), dtype=jnp.uint32)
+    moved = jnp.where(cuts.start > start, cuts.before + width, cuts.before)
+    return Cuts(cuts.start.at[i].set(start), cuts.width.at[i].set(width), moved.at[i].set(before))
+
+
+def _start_of(law: Law, class_index: Int[Array, ""]) -> UInt32[Array, ""]:
+    """The first integer that a class owns: its own number where the law is uniform."""
+    if law.thresholds is None:
+        return class_index.astype(jnp.uint32)
+    return jnp.where(class_index <= 0, 0, law.thresholds[class_index - 1]).astype(jnp.uint32)
+
+
+def _end_of(law: Law, class_index: Int[Array, ""]) -> UInt32[Array, ""]:
+    """After the last integer that a class owns; 2**32 is 0."""
+    if law.thresholds is None:
+        return class_index.astype(jnp.uint32) + 1
+    # The last class's entry is the padding, 2**32 - 1, but its integers end at 2**32.
+    end = law.thresholds[class_index]
+    return end + (end == PADDING)
+
+
+def _draw(bits: UInt32[Array, ""], law: Law, cuts: Cuts) -> Int[Array, ""]:
+    """A class from 32 random bits, as the law says given that it is none of those cut out.
+
+    The conditional distribution is exact: a uniform integer is drawn from what the cuts leave,
+    and then moved past the cuts before it. Of a uniform law of which nothing is left, as if
+    nothing had been cut out.
+    """
+    begin = _start_of(law, law.first)
+    whole = _end_of(law, law.first + law.size - 1) - begin
+    left = whole - jnp.sum(cuts.width, dtype=jnp.uint32)
+    if law.thresholds is None:
+        is_empty = left == 0
+        left = jnp.where(is_empty, whole, left)
+        width = jnp.where(is_empty, 0, cuts.width)
+        before = jnp.where(is_empty, 0, cuts.before)
+    else:  # 0 is 2**32: a class of a table is never the last
+        width, before = cuts.width, cuts.before
+    rest = jnp.where(left == 0, bits, uniform_below(bits, left))
+    is_before = rest >= cuts.start - before
+    value = begin + rest + jnp.sum(jnp.where(is_before, width, 0), dtype=jnp.uint32)
+    if law.thresholds is None:
+        return value.astype(jnp.int32)
+    return jnp.minimum(_owner(law.thresholds, law.guide, value), law.first + law.size - 1)
+
+
+def _owner(
+    thresholds: UInt32[Array, " class"],
+    guide: Int[Array, " bucket"] | None,
+    value: UInt32[Array, ""],
+) -> Int[Array, ""]:
+    """The class that owns an integer: the first whose entry is above it.
+
+    A binary search between the bounds that the guide gives: a step or two whatever the number
+    of classes, where a search of the whole table would take more and more of them.
+    """
+    if guide is None:
+        bounds = jnp.int32(0), jnp.int32(len(thresholds) - 1)
+    else:
+        bucket = (value >> GUIDE_SHIFT).astype(jnp.int32)
+        bounds = guide[bucket], guide[bucket + 1]
+
+    def halve(bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bounds
+        middle = (low + high) // 2
+        is_above = thresholds[middle] > value
+        return (
+            jnp.where(is_above | (low == high), low, middle + 1),
+            jnp.where(is_above, middle, high),
+        )
+
+    return jax.lax.while_loop(lambda bounds: bounds[0] < bounds[1], halve, bounds)[0]
+
+
+def make_guide(thresholds: UInt32[np.ndarray, " class"]) -> Int[np.ndarray, " bucket"]:
+    """For every 2**GUIDE_SHIFT-th integer, the class that owns it; then the last class.
+
+    The first look-up of Chen and Asau 1974's guide-table method.
+    """
+    last = int(np.argmax(thresholds == PADDING))
+    integers = np.arange(0, 2**32, 2**GUIDE_SHIFT, dtype=np.uint64).astype(np.uint32)
+    owners = np.searchsorted(thresholds, integers, side="right")
+    return np.append(np.minimum(owners, last), last).astype(np.int32)
+
+
+def draw_class(bits: UInt32[Array, ""], law: Law, excluded: Int[Array, " k"]) -> Int[Array, ""]:
+    """One class from 32 random bits, not in `excluded`: distinct classes, and -1 for none."""
+    return draw_classes(bits[None], law, excluded)[0]
 
 
 def draw_classes(
-    bits: UInt32[Array, " count"],
-    thresholds: UInt32[Array, " class"],
-    num_classes: Int[Array, ""],
-    distinct: bool,
+    bits: UInt32[Array, " count"], law: Law, excluded: Int[Array, " k"] | None = None
 ) -> Int[Array, " count"]:
-    """Classes: one after another without replacement if `distinct`, else independent.
+    """Classes one after another, none of them twice and none of those excluded (if not -1).
 
-    Either way the first is distributed as the table says.
+    The first is distributed as the law says, given that it is not excluded. Once all classes of a
+    uniform law have been drawn, further ones are drawn as if none had been.
     """
-    if not distinct:
-        return jax.vmap(draw_class, (0, None, None, None))(bits, thresholds, num_classes, NONE)
+    if len(bits) == 0:
+        return jnp.zeros(0, jnp.int32)
+    num_excluded = 0 if excluded is None else len(excluded)
+    cuts = _no_cuts(num_excluded + len(bits))
+    if excluded is not None:
+        cuts = _exclude(cuts, law, excluded)
 
-    def draw_next(i: Array, drawn: Array) -> Array:
-        return drawn.at[i].set(draw_class(bits[i], thresholds, num_classes, drawn))
+    def draw_next(i: Array, state: tuple[Array, Cuts]) -> tuple[Array, Cuts]:
+        drawn, cuts = state
+        new = _draw(bits[i], law, cuts)
+        return drawn.at[i].set(new), _cut(cuts, num_excluded + i, law, new)
 
-    return jax.lax.fori_loop(0, len(bits), draw_next, jnp.full(len(bits), -1, jnp.int32))
+    empty = jnp.zeros(len(bits), jnp.int32)
+    return jax.lax.fori_loop(0, len(bits), draw_next, (empty, cuts))[0]
+
+
+def draw_independent_classes(
+    bits: UInt32[Array, " count"], law: Law, excluded: Int[Array, " k"] | None = None
+) -> Int[Array, " count"]:
+    """Classes regardless of each other, none of those excluded."""
+    cuts = _no_cuts(0 if excluded is None else len(excluded))
+    if excluded is not None:
+        cuts = _exclude(cuts, law, excluded)
+    return jax.vmap(_draw, (0, None, None))(bits, law, cuts)
+
+
+def _exclude(cuts: Cuts, law: Law, excluded: Int[Array, " k"]) -> Cuts:
+    return jax.lax.fori_loop(
+        0, len(excluded), lambda i, cuts: _cut(cuts, i, law, excluded[i]), cuts
+    )
 
 
 def distinct_below(bits: UInt32[Array, " count"], bound: Int[Array, ""] | int) -> Array:
@@ -98,23 +252,39 @@ def distinct_below(bits: UInt32[Array, " count"], bound: Int[Array, ""] | int) -
 
     Those beyond the first `bound`, if any, are drawn as if nothing had been drawn before.
     """
+    return draw_classes(bits, Law(jnp.int32(0), jnp.asarray(bound, jnp.int32)))
+
+
+def distinct_within(
+    bits: UInt32[Array, " item"], groups: Int[Array, " item"], bound: Int[Array, ""]
+) -> Int[Array, " item"]:
+    """Integers in [0, bound), of which those of one group all differ.
+
+    Those beyond the first `bound` of a group, if any, are drawn as if there were no others.
+    """
     index = jnp.arange(len(bits))
 
-    def draw_next(i: Array, drawn: Array) -> Array:
-        left = jnp.where(i < bound, bound - i, bound)
-        rest = uniform_below(bits[i], left).astype(jnp.int32)
-        is_drawn = (index < i) & (i < bound)
-        rank = jnp.sum(is_drawn[None] & (drawn[None] < drawn[:, None]), axis=1)
-        return drawn.at[i].set(rest + jnp.sum(is_drawn & (rest >= drawn - rank)))
+    def draw_next(i: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        drawn, before = state  # before: smaller ones of the group than each
+        taken = (groups == groups[i]) & (index < i)
+        taken = taken & (jnp.sum(taken) < bound)
+        rest = uniform_below(bits[i], bound - jnp.sum(taken)).astype(jnp.int32)
+        new = rest + jnp.sum(taken & (rest >= drawn - before), dtype=jnp.int32)
+        moved = jnp.where(taken & (drawn > new), before + 1, before)
+        smaller = jnp.sum(taken & (drawn < new), dtype=jnp.int32)
+        return drawn.at[i].set(new), moved.at[i].set(smaller)
 
-    return jax.lax.fori_loop(0, len(bits), draw_next, jnp.zeros(len(bits), jnp.int32))
+    empty = jnp.zeros(len(bits), jnp.int32)
+    return jax.lax.fori_loop(0, len(bits), draw_next, (empty, empty))[0]
 
 
 def random_order(bits: UInt32[Array, " count"]) -> Int[Array, " count"]:
-    """A uniform random permutation of 0 .. count - 1: the ranks of random numbers.
+    """A uniform random permutation of 0 .. count - 1, up to ties of two random numbers.
 
-    Comparing all pairs is faster than XLA's sort on CPU for the short contexts used here.
+    Of few numbers the ranks, by comparing all pairs: faster than XLA's sort on CPU.
     """
+    if len(bits) > MAX_RANKED:
+        return jnp.argsort(bits).astype(jnp.int32)
     index = jnp.arange(len(bits))
     before = (bits[None] < bits[:, None]) | (
         (bits[None] == bits[:, None]) & (index[None] < index[:, None])

@@ -3,20 +3,132 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Int, UInt32
 
-from icl.data.distribution import random_order, uniform_below
+from icl.data.distribution import (
+    Words,
+    distinct_below,
+    draw_classes,
+    happens,
+    random_order,
+    uniform_below,
+)
+from icl.types import Knobs
+
+
+def meanings_of(classes: Int[Array, "*shape"], knobs: Knobs) -> Int[Array, "*shape"]:
+    """What a class means: a number that its labels are made from.
+
+    Class c of n training classes means n - 1 - c, so that the first labels are those of the
+    rarest classes, as in the code of Chan et al. 2022; held-out classes come after. Where classes
+    share meanings, class c means c modulo their number (Reddy 2023). Meanings drift if asked to.
+    """
+    if knobs.num_meanings is not None:
+        meanings, count = classes % knobs.num_meanings, knobs.num_meanings
+    else:
+        held_out = knobs.num_classes + classes - knobs.first_holdout_class
+        is_trained = classes < knobs.num_classes
+        meanings, count = (
+            jnp.where(is_trained, knobs.num_classes - 1 - classes, held_out),
+            knobs.num_classes,
+        )
+    if knobs.drift_rate is None:
+        return meanings
+    times = times_redrawn(classes, knobs)
+    assert knobs.drift_seed is not None
+    redrawn = uniform_below(_hash(classes, times, knobs.drift_seed), count).astype(jnp.int32)
+    return jnp.where((times > 0) & (classes < knobs.num_classes), redrawn, meanings)
+
+
+def times_redrawn(classes: Int[Array, "*shape"], knobs: Knobs) -> UInt32[Array, "*shape"]:
+    """How often the meaning of a class has been redrawn by now.
+
+    Every 1 / rate steps, each class at its own time: floor(step * rate + phase), in integers.
+    """
+    assert knobs.drift_rate is not None
+    assert knobs.drift_seed is not None
+    step = knobs.step.astype(jnp.uint32)
+    whole, rest = uniform_below(step, knobs.drift_rate), step * knobs.drift_rate
+    phase = _hash(classes, jnp.zeros_like(classes, jnp.uint32), knobs.drift_seed + 1)
+    return whole + (rest > ~phase)
+
+
+def _hash(
+    classes: Int[Array, "*shape"], times: UInt32[Array, "*shape"], seed: UInt32[Array, ""]
+) -> UInt32[Array, "*shape"]:
+    """32 bits that look random: the finaliser of MurmurHash3, once for each input."""
+
+    def mix(bits: Array) -> Array:
+        bits = (bits ^ (bits >> 16)) * jnp.uint32(0x85EBCA6B)
+        bits = (bits ^ (bits >> 13)) * jnp.uint32(0xC2B2AE35)
+        return bits ^ (bits >> 16)
+
+    bits = mix(seed + jnp.uint32(0x9E3779B9))
+    bits = mix(bits ^ classes.astype(jnp.uint32))
+    return mix(bits + times * jnp.uint32(0x9E3779B9))
 
 
 def own_labels(
-    bits: UInt32[Array, " *shape"], classes: Int[Array, " *shape"], multiplicity: Int[Array, ""]
-) -> Int[Array, " *shape"]:
-    """Class c owns the labels c * multiplicity + 0 .. multiplicity - 1; one is drawn for each.
+    bits: UInt32[Array, "*shape"], classes: Int[Array, "*shape"], knobs: Knobs
+) -> Int[Array, "*shape"]:
+    """A class of meaning m owns the labels m * K + 0 .. K - 1, K the multiplicity; one is drawn.
 
     Label multiplicity is the "dynamic meaning" of Chan et al. 2022: the larger, the less a
     class says about its label.
     """
-    return classes * multiplicity + uniform_below(bits, multiplicity).astype(jnp.int32)
+    multiplicity = knobs.label_multiplicity
+    drawn = uniform_below(bits, multiplicity).astype(jnp.int32)
+    return meanings_of(classes, knobs) * multiplicity + drawn
 
 
-def assigned_labels(bits: UInt32[Array, " ways"]) -> Int[Array, " ways"]:
-    """The labels 0 .. ways - 1 in random order: in-context evaluation as in Chan et al. 2022."""
-    return random_order(bits)
+def labels_of_sequence(
+    kind: str, words: Words, classes: Int[Array, " k"], ways: int, knobs: Knobs
+) -> tuple[Int[Array, " k"], Int[Array, ""]]:
+    """A label for each class of a sequence, and how many labels are synonyms of it.
+
+    kind: as `icl.config.families.Labels`.
+    ways: of the classes, the first so many are repeated in the context.
+    """
+    count = len(classes)
+    one = jnp.int32(1)
+    if kind in ("own", "flipped"):
+        labels = own_labels(words.take(count), classes, knobs)
+        if kind == "flipped":
+            labels = jnp.concatenate([jnp.roll(labels[:ways], 1), labels[ways:]])
+        return labels, knobs.label_multiplicity
+    if kind == "assigned":
+        return random_order(words.take(count)), one
+    if kind in ("permuted", "holdout_pairs"):
+        if knobs.label_pairs is None:
+            return distinct_below(words.take(count), knobs.num_permuted_labels), one
+        return _pair(words, kind == "holdout_pairs", knobs), one
+    others = draw_classes(words.take(count), knobs.laws[kind])
+    return own_labels(words.take(count), others, knobs), one
+
+
+def _pair(words: Words, held_out: bool, knobs: Knobs) -> Int[Array, "2"]:
+    """One of the pairs of labels on its side of their split, in random order."""
+    assert knobs.label_pairs is not None
+    assert knobs.num_holdout_pairs is not None
+    num_pairs = knobs.num_permuted_labels * (knobs.num_permuted_labels - 1) // 2
+    trained = num_pairs - knobs.num_holdout_pairs
+    bits = words.take(2)
+    index = uniform_below(bits[0], knobs.num_holdout_pairs if held_out else trained)
+    pair = knobs.label_pairs[index.astype(jnp.int32) + (trained if held_out else 0)]
+    return jnp.where(bits[1] >> 31, pair[::-1], pair)
+
+
+def disturbed(labels: Int[Array, " item"], words: Words, knobs: Knobs) -> Int[Array, " item"]:
+    """Labels of a training sequence, some of them drawn anew, uniformly from all trained ones.
+
+    label_noise: of every item, the query's too (Chan B. et al. 2024).
+    cue_reliability: of a context's item not to be drawn anew (Ku et al. 2025).
+    """
+    count = len(labels)
+    if knobs.label_noise is not None:
+        drawn = uniform_below(words.take(count), knobs.num_trained_labels).astype(jnp.int32)
+        labels = jnp.where(happens(words.take(count), knobs.label_noise), drawn, labels)
+    if knobs.cue_reliability is not None:
+        drawn = uniform_below(words.take(count), knobs.num_trained_labels).astype(jnp.int32)
+        is_reliable = happens(words.take(count), knobs.cue_reliability)
+        is_query = jnp.arange(count) == count - 1
+        labels = jnp.where(is_reliable | is_query, labels, drawn)
+    return labels

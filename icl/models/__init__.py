@@ -7,15 +7,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key, Shaped
 
-from icl.config import Model
-from icl.models.transformer import Transformer
+from icl.config.models import Model
+from icl.models.layers import Make
+from icl.models.matrices import Fused
+from icl.models.mixers import find_mixer
+from icl.models.network import SequenceNetwork
 from icl.types import Aux, Sequence, Variables
-
-NETWORKS = {"transformer": Transformer}
 
 
 class Network(NamedTuple):
@@ -25,23 +27,32 @@ class Network(NamedTuple):
     apply: (variables, sequence, training=False, query_only=True) -> (logits, aux). Logits are
         of shape [batch, out, label], with out = 1 (the query) or all tokens. With `training`,
         batch norm uses the batch's own statistics and `aux["state"]` is the new state.
+    fused: see `icl.models.matrices`.
     """
 
     init: Callable[[Key[Array, ""]], Variables]
     apply: Callable[..., tuple[Array, Aux]]
+    fused: Fused
 
 
 def make_network(
-    config: Model, num_labels: int, examples: Float[np.ndarray, "example *shape"]
+    config: Model,
+    num_labels: int,
+    examples: Shaped[np.ndarray, "example *shape"],
+    num_classes: int,
 ) -> Network:
     """The network that a config describes.
 
     num_labels: size of the label table and of the readout.
     examples: training exemplars; they give the shape, and fit embedders fixed in advance.
+    num_classes: of the exemplars; where these are symbols, they are the numbers below it.
+
+    Raises UserError where the embedder cannot be fitted to the examples.
     """
 
     def build(key: Key[Array, ""]) -> nnx.Module:
-        return NETWORKS[config.kind](config, num_labels, examples, nnx.Rngs(key))
+        make = Make(nnx.Rngs(key), getattr(jnp, config.compute_dtype))
+        return SequenceNetwork(config, num_labels, examples, num_classes, make)
 
     abstract = nnx.eval_shape(lambda: build(jax.random.key(0)))
     graph, abstract_params, abstract_state = nnx.split(abstract, nnx.Param, ...)
@@ -65,7 +76,7 @@ def make_network(
             aux["state"] = nnx.to_pure_dict(nnx.split(module, nnx.Param, ...)[2])
         return logits, aux
 
-    return Network(init, apply)
+    return Network(init, apply, getattr(find_mixer(config.kind), "FUSED", {}))
 
 
 def _with_values(abstract: nnx.State, values: dict) -> nnx.State:

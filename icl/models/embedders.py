@@ -1,18 +1,28 @@
 """From a raw exemplar to a vector of the network's width.
 
-An embedder is made from (its config, example exemplars, width, rngs); the examples fix the
-shape, and those that are fitted in advance are fitted on them.
+An embedder is made from (its config, example exemplars, width, number of classes, `Make`). The
+examples fix the shape, and what is fitted in advance is fitted on them; where they are symbols,
+these are the whole numbers below the number of classes, and a row of a table is kept for each.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from scipy.sparse.linalg import eigsh
 
-from icl.config import ConvEmbedder, LinearEmbedder, MLPEmbedder, PCAEmbedder
-from icl.models.layers import LINEAR_INIT, Frozen, linear
+from icl.config.embedders import (
+    ConvEmbedder,
+    IdentityEmbedder,
+    LinearEmbedder,
+    MLPEmbedder,
+    OneHotEmbedder,
+    PCAEmbedder,
+    TableEmbedder,
+)
+from icl.errors import UserError
+from icl.models.layers import Frozen, Make
 from icl.models.resnet import ResNet
 
 # Above this size only the leading eigenvectors are computed, by iteration.
@@ -26,7 +36,7 @@ def _flatten(x: Float[Array, "n *shape"]) -> Float[Array, "n pixel"]:
 
 
 class Standardize(nnx.Module):
-    """Subtract the mean and divide by the deviation of all pixels of the examples, two numbers.
+    """Subtract the mean and divide by the deviation of all entries of the examples, two numbers.
 
     Without it the embedding of mostly empty images is small beside the positions it is added
     to, and what the images have in common is found later than what each is called.
@@ -41,18 +51,32 @@ class Standardize(nnx.Module):
 
 
 class Linear(nnx.Module):
-    def __init__(self, config: LinearEmbedder, examples: Examples, width: int, rngs: nnx.Rngs):
-        self.out = linear(int(np.prod(examples.shape[1:])), width, rngs)
+    def __init__(
+        self,
+        config: LinearEmbedder,
+        examples: Examples,
+        width: int,
+        num_classes: int,
+        make: Make,
+    ):
+        self.out = make.linear(int(np.prod(examples.shape[1:])), width)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
         return self.out(_flatten(x))
 
 
 class MLP(nnx.Module):
-    def __init__(self, config: MLPEmbedder, examples: Examples, width: int, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        config: MLPEmbedder,
+        examples: Examples,
+        width: int,
+        num_classes: int,
+        make: Make,
+    ):
         self.standardize = Standardize(examples)
-        self.hidden = linear(int(np.prod(examples.shape[1:])), config.hidden_dim, rngs)
-        self.out = linear(config.hidden_dim, width, rngs)
+        self.hidden = make.linear(int(np.prod(examples.shape[1:])), config.hidden_dim)
+        self.out = make.linear(config.hidden_dim, width)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
         return self.out(jax.nn.relu(self.hidden(_flatten(self.standardize(x)))))
@@ -61,11 +85,19 @@ class MLP(nnx.Module):
 def principal_components(
     examples: Examples, count: int
 ) -> tuple[Float[np.ndarray, " pixel"], Float[np.ndarray, "pixel count"]]:
-    """The mean and the leading eigenvectors of the covariance, largest first."""
+    """The mean and the leading eigenvectors of the covariance, largest first.
+
+    Raises UserError where so many cannot be told from the examples.
+    """
     flat = examples.reshape(len(examples), -1).astype(np.float64)
+    if count > min(flat.shape):
+        raise UserError(
+            f"model.embedder.num_components = {count}; allowed: at most {min(flat.shape)}, the "
+            "smaller of an exemplar's size and the number of exemplars of training classes"
+        )
     mean = flat.mean(axis=0)
-    covariance = np.cov(flat, rowvar=False)
-    if len(mean) <= EXACT_PIXELS:
+    covariance = np.atleast_2d(np.cov(flat, rowvar=False))
+    if len(mean) <= EXACT_PIXELS or count == len(mean):
         _, vectors = np.linalg.eigh(covariance)
     else:
         _, vectors = eigsh(covariance, count, v0=np.ones(len(mean)))
@@ -73,28 +105,41 @@ def principal_components(
 
 
 class PCA(nnx.Module):
-    def __init__(self, config: PCAEmbedder, examples: Examples, width: int, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        config: PCAEmbedder,
+        examples: Examples,
+        width: int,
+        num_classes: int,
+        make: Make,
+    ):
         mean, components = principal_components(examples, config.num_components)
         self.mean = Frozen(jnp.asarray(mean))
         self.components = Frozen(jnp.asarray(components))
-        self.out = linear(config.num_components, width, rngs)
+        self.out = make.linear(config.num_components, width)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
         return self.out((_flatten(x) - self.mean[...]) @ self.components[...])
 
 
 class Conv(nnx.Module):
-    def __init__(self, config: ConvEmbedder, examples: Examples, width: int, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        config: ConvEmbedder,
+        examples: Examples,
+        width: int,
+        num_classes: int,
+        make: Make,
+    ):
         self.standardize = Standardize(examples)
         height, breadth = examples.shape[1:]
         self.num_layers = len(config.channels)
         for i, (c_in, c_out) in enumerate(
             zip((1, *config.channels), config.channels, strict=False)
         ):
-            conv = nnx.Conv(c_in, c_out, (3, 3), (2, 2), kernel_init=LINEAR_INIT, rngs=rngs)
-            setattr(self, f"conv{i}", conv)
+            setattr(self, f"conv{i}", make.conv(c_in, c_out, 3, stride=2))
             height, breadth = -(-height // 2), -(-breadth // 2)
-        self.out = linear(height * breadth * config.channels[-1], width, rngs)
+        self.out = make.linear(height * breadth * config.channels[-1], width)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
         x = self.standardize(x)[..., None]
@@ -103,10 +148,66 @@ class Conv(nnx.Module):
         return self.out(_flatten(x))
 
 
+class OneHot(nnx.Module):
+    """A row of the linear map for each symbol, looked up: its product with a one-hot vector."""
+
+    def __init__(
+        self,
+        config: OneHotEmbedder,
+        examples: Int[np.ndarray, " example"],
+        width: int,
+        num_classes: int,
+        make: Make,
+    ):
+        self.out = make.linear(num_classes, width)
+
+    def __call__(self, x: Int[Array, " n"]) -> Float[Array, "n width"]:
+        return self.out.kernel[...][x] + self.out.bias[...]
+
+
+class Table(nnx.Module):
+    def __init__(
+        self,
+        config: TableEmbedder,
+        examples: Int[np.ndarray, " example"],
+        width: int,
+        num_classes: int,
+        make: Make,
+    ):
+        init = nnx.initializers.normal(config.init_std)
+        self.table = nnx.Embed(num_classes, width, embedding_init=init, rngs=make.rngs)
+
+    def __call__(self, x: Int[Array, " n"]) -> Float[Array, "n width"]:
+        return self.table(x)
+
+
+class Identity(nnx.Module):
+    def __init__(
+        self,
+        config: IdentityEmbedder,
+        examples: Examples,
+        width: int,
+        num_classes: int,
+        make: Make,
+    ):
+        size = int(np.prod(examples.shape[1:]))
+        if size != width:
+            raise UserError(
+                f"model.embedder.kind = identity; allowed: other kinds, as an exemplar has {size} "
+                f"numbers and the model's tokens have room for {width}"
+            )
+
+    def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
+        return _flatten(x)
+
+
 EMBEDDERS = {
     "linear": Linear,
     "mlp": MLP,
     "pca": PCA,
     "conv": Conv,
     "resnet": ResNet,
+    "one_hot": OneHot,
+    "table": Table,
+    "identity": Identity,
 }

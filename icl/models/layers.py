@@ -1,5 +1,7 @@
 """The pieces networks are built from, with the initialisation of the papers."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -14,9 +16,48 @@ class Frozen(nnx.Variable):
     """An array of the network that is not trained and not updated."""
 
 
-def linear(in_dim: int, out_dim: int, rngs: nnx.Rngs) -> nnx.Linear:
-    """A linear map with bias."""
-    return nnx.Linear(in_dim, out_dim, kernel_init=LINEAR_INIT, rngs=rngs)
+@dataclass(frozen=True)
+class Make:
+    """Makes the layers of a network, from one stream of random numbers.
+
+    dtype: of products; parameters are float32, and so are sums, norms and what a product of
+        lower precision is added to.
+    """
+
+    rngs: nnx.Rngs
+    dtype: type = jnp.float32
+
+    def linear(self, in_dim: int, out_dim: int, bias: bool = True) -> nnx.Linear:
+        return nnx.Linear(
+            in_dim,
+            out_dim,
+            use_bias=bias,
+            kernel_init=LINEAR_INIT,
+            dtype=self.dtype,
+            rngs=self.rngs,
+        )
+
+    def conv(
+        self, c_in: int, c_out: int, size: int, stride: int = 1, bias: bool = True
+    ) -> nnx.Conv:
+        """Two-dimensional, padded so that a stride of 1 keeps the size."""
+        return nnx.Conv(
+            c_in,
+            c_out,
+            (size, size),
+            (stride, stride),
+            use_bias=bias,
+            kernel_init=LINEAR_INIT,
+            dtype=self.dtype,
+            rngs=self.rngs,
+        )
+
+    def layer_norm(self, width: int) -> nnx.LayerNorm:
+        return nnx.LayerNorm(width, epsilon=1e-5, rngs=self.rngs)
+
+    def param(self, init: nnx.Initializer, *shape: int) -> nnx.Param:
+        """An array of a shape of its own."""
+        return nnx.Param(init(self.rngs.params(), shape, jnp.float32))
 
 
 def sinusoidal_positions(
@@ -26,36 +67,50 @@ def sinusoidal_positions(
 
     max_time: the longest wavelength over 2 pi; 30 in Chan et al. 2022.
     """
-    frequencies = max_time ** (-jnp.arange(width // 2) / (width // 2))
-    angles = jnp.arange(num_tokens)[:, None] * frequencies
+    angles = _angles(num_tokens, width, max_time)
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
 
 
-class CausalAttention(nnx.Module):
-    """Multi-head softmax attention in which a token sees itself and what came before."""
+def rotate(
+    x: Float[Array, "batch token head dim"], max_time: float
+) -> Float[Array, "batch token head dim"]:
+    """Entries i and i + dim / 2 turned as a pair by position / max_time ** (2 i / dim).
 
-    def __init__(self, width: int, num_heads: int, rngs: nnx.Rngs):
-        self.num_heads = num_heads
-        self.qkv = linear(width, 3 * width, rngs)
-        self.out = linear(width, width, rngs)
+    Products of two rotated vectors depend on the difference of their positions (Su et al. 2021,
+    arXiv 2104.09864).
+    """
+    angles = _angles(x.shape[1], x.shape[3], max_time)[:, None]
+    first, second = jnp.split(x, 2, axis=-1)
+    cos, sin = jnp.cos(angles).astype(x.dtype), jnp.sin(angles).astype(x.dtype)
+    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
 
-    def __call__(
-        self, x: Float[Array, "batch token width"], query_only: bool
-    ) -> tuple[Float[Array, "batch out width"], Float[Array, "batch head out token"]]:
-        """The attention's output and its pattern; for the last token alone if `query_only`."""
-        width = x.shape[-1]
-        if query_only:
-            kernel, bias = self.qkv.kernel[...], self.qkv.bias[...]
-            q = x[:, -1:] @ kernel[:, :width] + bias[:width]
-            k, v = jnp.split(x @ kernel[:, width:] + bias[width:], 2, axis=-1)
-        else:
-            q, k, v = jnp.split(self.qkv(x), 3, axis=-1)
-        q, k, v = (
-            a.reshape(*a.shape[:2], self.num_heads, width // self.num_heads) for a in (q, k, v)
-        )
-        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) / jnp.sqrt(q.shape[-1])
-        num_out, num_tokens = scores.shape[-2:]
-        visible = jnp.tril(jnp.ones((num_out, num_tokens), bool), num_tokens - num_out)
-        pattern = jax.nn.softmax(jnp.where(visible, scores, -jnp.inf), axis=-1)
-        mixed = jnp.einsum("bhqk,bkhd->bqhd", pattern, v)
-        return self.out(mixed.reshape(*mixed.shape[:2], width)), pattern
+
+def _angles(num_tokens: int, dim: int, max_time: float) -> Float[Array, "token half"]:
+    frequencies = max_time ** (-jnp.arange(dim // 2) / (dim // 2))
+    return jnp.arange(num_tokens)[:, None] * frequencies
+
+
+def project(
+    layer: nnx.Linear, x: Float[Array, "batch token width"], num_parts: int, query_only: bool
+) -> list[Array]:
+    """The parts of a fused layer's output, the first for the last token alone if `query_only`."""
+    if not query_only:
+        return jnp.split(layer(x), num_parts, axis=-1)
+    kernel = layer.kernel[...].astype(layer.dtype)
+    x, size = x.astype(layer.dtype), kernel.shape[1] // num_parts
+    first, others = x[:, -1:] @ kernel[:, :size], x @ kernel[:, size:]
+    if layer.bias is not None:
+        bias = layer.bias[...].astype(layer.dtype)
+        first, others = first + bias[:size], others + bias[size:]
+    return [first, *jnp.split(others, num_parts - 1, axis=-1)]
+
+
+def split_heads(
+    x: Float[Array, "batch token width"], num_heads: int
+) -> Float[Array, "batch token head dim"]:
+    return x.reshape(*x.shape[:2], num_heads, x.shape[2] // num_heads)
+
+
+def causal_mask(num_out: int, num_tokens: int) -> jax.Array:
+    """[out, token]: whether each of the last tokens may see each token."""
+    return jnp.tril(jnp.ones((num_out, num_tokens), bool), num_tokens - num_out)

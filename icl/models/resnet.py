@@ -9,8 +9,8 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config import ResNetEmbedder
-from icl.models.layers import LINEAR_INIT
+from icl.config.embedders import ResNetEmbedder
+from icl.models.layers import Make
 
 STAGES = ((16, 1), (32, 2), (32, 2), (64, 2))  # channels, stride of the first block
 STEM_CHANNELS = 64
@@ -19,17 +19,9 @@ STEM_CHANNELS = 64
 class ConvNorm(nnx.Module):
     """A convolution without bias, then batch norm."""
 
-    def __init__(self, c_in: int, c_out: int, size: int, stride: int, rngs: nnx.Rngs):
-        self.conv = nnx.Conv(
-            c_in,
-            c_out,
-            (size, size),
-            (stride, stride),
-            use_bias=False,
-            kernel_init=LINEAR_INIT,
-            rngs=rngs,
-        )
-        self.norm = nnx.BatchNorm(c_out, momentum=0.9, epsilon=1e-5, rngs=rngs)
+    def __init__(self, c_in: int, c_out: int, size: int, stride: int, make: Make):
+        self.conv = make.conv(c_in, c_out, size, stride, bias=False)
+        self.norm = nnx.BatchNorm(c_out, momentum=0.9, epsilon=1e-5, rngs=make.rngs)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c2"]:
         return self.norm(self.conv(x))
@@ -38,11 +30,11 @@ class ConvNorm(nnx.Module):
 class Bottleneck(nnx.Module):
     """1 x 1 to a quarter of the channels, 3 x 3, 1 x 1 back; the first of a stage projects."""
 
-    def __init__(self, c_in: int, c_out: int, stride: int, project: bool, rngs: nnx.Rngs):
-        self.reduce = ConvNorm(c_in, c_out // 4, 1, 1, rngs)
-        self.middle = ConvNorm(c_out // 4, c_out // 4, 3, stride, rngs)
-        self.expand = ConvNorm(c_out // 4, c_out, 1, 1, rngs)
-        self.project = ConvNorm(c_in, c_out, 1, stride, rngs) if project else None
+    def __init__(self, c_in: int, c_out: int, stride: int, project: bool, make: Make):
+        self.reduce = ConvNorm(c_in, c_out // 4, 1, 1, make)
+        self.middle = ConvNorm(c_out // 4, c_out // 4, 3, stride, make)
+        self.expand = ConvNorm(c_out // 4, c_out, 1, 1, make)
+        self.project = ConvNorm(c_in, c_out, 1, stride, make) if project else None
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c2"]:
         shortcut = x if self.project is None else self.project(x)
@@ -52,25 +44,29 @@ class Bottleneck(nnx.Module):
 
 
 class ResNet(nnx.Module):
-    """The width of the network must be the channels of the last stage."""
+    """Its last channels are the embedding where they are as many as asked for, as published;
+    else a linear map follows."""
 
     def __init__(
         self,
         config: ResNetEmbedder,
         examples: Float[np.ndarray, "example *shape"],
         width: int,
-        rngs: nnx.Rngs,
+        num_classes: int,
+        make: Make,
     ):
-        self.stem = ConvNorm(1, STEM_CHANNELS, 7, 2, rngs)
+        self.stem = ConvNorm(1, STEM_CHANNELS, 7, 2, make)
         c_in = STEM_CHANNELS
         for i, (channels, stride) in enumerate(STAGES):
-            setattr(self, f"stage{i}_0", Bottleneck(c_in, channels, stride, True, rngs))
-            setattr(self, f"stage{i}_1", Bottleneck(channels, channels, 1, False, rngs))
+            setattr(self, f"stage{i}_0", Bottleneck(c_in, channels, stride, True, make))
+            setattr(self, f"stage{i}_1", Bottleneck(channels, channels, 1, False, make))
             c_in = channels
+        self.out = make.linear(c_in, width) if width != c_in else None
 
     def __call__(self, x: Float[Array, "n h w"]) -> Float[Array, "n c"]:
         x = jax.nn.relu(self.stem(x[..., None]))
         x = nnx.max_pool(x, (3, 3), (2, 2), "SAME")
         for i in range(len(STAGES)):
             x = getattr(self, f"stage{i}_1")(getattr(self, f"stage{i}_0")(x))
-        return x.mean(axis=(1, 2))
+        x = x.mean(axis=(1, 2))
+        return x if self.out is None else self.out(x)

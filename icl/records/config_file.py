@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from icl.config import ExperimentConfig
 from icl.errors import UserError
-from icl.records.config_mistakes import describe, mentions, wrong_fields
+from icl.records.config_mistakes import describe, keys_of, mentions, wrong_fields
 
 
 class _Loader(yaml.SafeLoader):
@@ -145,37 +145,40 @@ def _override(tree: dict[str, Any], text: str) -> None:
         parsed = _parse(value)
     except yaml.YAMLError:
         raise UserError(f"{path} = {value[:50]}; allowed: a value as in YAML") from None
+    branch = tree
     for key in keys[:-1]:
-        child = tree.get(key)
+        child = branch.get(key)
         if child is None:
-            child = tree[key] = {}
+            child = branch[key] = {}
         if not isinstance(child, dict):
             raise UserError(f"{path}: unknown setting ({key} holds no settings of its own)")
-        tree = child
-    if keys[-1] == "kind" and tree.get("kind", parsed) != parsed:
-        _keep_shared_settings(tree, keys[:-1], parsed)
-    tree[keys[-1]] = parsed
+        branch = child
+    is_new_kind = keys[-1] == "kind" and branch.get("kind", parsed) != parsed
+    branch[keys[-1]] = parsed
+    if is_new_kind:
+        _drop_unshared_settings(tree, branch, keys[:-1])
 
 
-def _keep_shared_settings(tree: dict[str, Any], keys: list[str], kind: Any) -> None:
+def _drop_unshared_settings(tree: dict[str, Any], branch: dict[str, Any], keys: list[str]) -> None:
     """Drop what the new kind of a branch does not have, such as another embedder's sizes."""
-    probe: dict[str, Any] = dict.fromkeys(tree) | {"kind": kind}
-    nested: dict[str, Any] = probe
-    for key in reversed(keys):
-        nested = {key: nested}
     try:
-        ExperimentConfig.model_validate(nested)
+        ExperimentConfig.model_validate(tree)
     except ValidationError as error:
         for problem in error.errors():
-            if problem["type"] == "extra_forbidden":
-                tree.pop(str(problem["loc"][-1]), None)
+            where = keys_of(problem["loc"], tree)
+            if problem["type"] == "extra_forbidden" and where[:-1] == keys:
+                branch.pop(where[-1], None)
 
 
 def _remove(tree: Any, keys: list[str]) -> None:
+    """Take out a setting; of a list, all of it."""
     for key in keys[:-1]:
-        tree = tree.get(key) if isinstance(tree, dict) else None
-    if isinstance(tree, dict):
-        tree.pop(keys[-1], None)
+        child = tree.get(key)
+        if not isinstance(child, dict):
+            tree.pop(key, None)
+            return
+        tree = child
+    tree.pop(keys[-1], None)
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -4,15 +4,18 @@ From what pydantic reports: a problem's location, type and input, and the tree i
 """
 
 import re
+from functools import cache
 from typing import Any
 
 from icl.config import ExperimentConfig
 
+MAX_SHOWN = 100  # characters of a value
+
 
 def describe(problem: Any, tree: dict[str, Any]) -> list[str]:
     """Lines that name the field, the value, and what is allowed."""
-    field = ".".join(keys_of(problem["loc"], tree))
-    value, context = problem["input"], problem.get("ctx", {})
+    field = ".".join(_shown(key) for key in keys_of(problem["loc"], tree))
+    context, told = problem.get("ctx", {}), f"{field} = {_shown(problem['input'])}; allowed: "
     match problem["type"]:
         case "value_error":
             return str(context["error"]).split("\n")
@@ -22,20 +25,35 @@ def describe(problem: Any, tree: dict[str, Any]) -> list[str]:
             where = f" of {parent}" if parent else ""
             return [f"{field}: unknown setting; allowed{where}: {', '.join(siblings)}"]
         case "union_tag_invalid":
-            return [f"{field}.kind = {context['tag']}; allowed: {context['expected_tags']}"]
+            return [f"{field}.kind = {_shown(context['tag'])}; allowed: {context['expected_tags']}"]
         case "union_tag_not_found":
             return [f"{field}.kind: missing; allowed: {_kinds(problem['loc'])}"]
         case "too_short":
-            return [f"{field} = {list(value)}; allowed: at least {context['min_length']} of them"]
+            return [f"{told}at least {context['min_length']} of them"]
+        case "too_long":
+            return [f"{told}at most {context['max_length']} of them"]
+        case "string_too_short":
+            return [f"{field} is empty; allowed: a text"]
         case "tuple_type":
-            return [f"{field} = {value}; allowed: a list such as [a, b]"]
+            return [f"{told}a list such as [a, b]"]
         case "missing":
-            return [f"{field}: missing"]
+            return [f"{field}: missing; allowed: a value"]
         case "model_type" | "model_attributes_type" | "dict_type":
-            settings = ", ".join(_fields(problem["loc"])) or f"kind ({_kinds(problem['loc'])})"
-            return [f"{field} = {value}; allowed: its own settings: {settings}"]
-    allowed = _bounds(problem["loc"]) or problem["msg"].removeprefix("Input should be ")
-    return [f"{field} = {value}; allowed: {allowed}"]
+            return [f"{told}{_settings(problem['loc'])}"]
+    return [told + (_bounds(problem["loc"]) or problem["msg"].removeprefix("Input should be "))]
+
+
+def _shown(value: Any) -> str:
+    """A value as YAML has it, in one short line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    value = list(value) if isinstance(value, tuple) else value
+    try:
+        text = " ".join(str(value).split())
+    except ValueError:  # of a number with thousands of digits
+        return "a number too long to be shown"
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
 
 
 def wrong_fields(problem: Any, tree: dict[str, Any]) -> list[str]:
@@ -45,15 +63,18 @@ def wrong_fields(problem: Any, tree: dict[str, Any]) -> list[str]:
     # A check between fields names those it blames before the first "=".
     lines = str(problem["ctx"]["error"]).split("\n")
     return [
-        name
-        for line in lines
-        for name in re.findall(r"[a-z_]+(?:\.[a-z_]+)+", line.partition("=")[0])
+        name for line in lines for name in re.findall(r"[a-z_]+(?:\.\w+)+", line.partition("=")[0])
     ]
 
 
 def mentions(line: str, field: str) -> bool:
-    """Whether a line is about a field."""
-    return re.search(rf"(?<![\w.]){re.escape(field)}(?![\w.])", line) is not None
+    """Whether a line is about a field, or about the family that it is a setting of."""
+    _, _, family = field.partition("data.families.")
+    names = [rf"(?<![\w.]){re.escape(field)}(?![\w.])"]
+    if family:
+        name = re.escape(family.partition(".")[0])
+        names.append(rf"(data\.mixture\.|data\.families\.|= | for ){name}\b")
+    return any(re.search(name, line) for name in names)
 
 
 def keys_of(loc: tuple[int | str, ...], tree: Any) -> list[str]:
@@ -68,9 +89,14 @@ def keys_of(loc: tuple[int | str, ...], tree: Any) -> list[str]:
     return keys
 
 
+@cache
+def _root() -> dict[str, Any]:
+    return ExperimentConfig.model_json_schema()
+
+
 def _schema(loc: tuple[int | str, ...]) -> dict[str, Any]:
     """The JSON schema of what is at a pydantic location."""
-    root = ExperimentConfig.model_json_schema()
+    root = _root()
 
     def resolve(node: dict[str, Any]) -> dict[str, Any]:
         return root["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
@@ -80,15 +106,28 @@ def _schema(loc: tuple[int | str, ...]) -> dict[str, Any]:
         if "discriminator" in node:
             node = resolve({"$ref": node["discriminator"]["mapping"][str(part)]})
         elif isinstance(part, int):
+            # A list, or a list or null.
+            node = next(n for n in node.get("anyOf", [node]) if "items" in n)
             node = resolve(node["items"])
         else:
-            node = resolve(node["properties"][part])
+            # A setting, or an entry of a table whose names are the user's.
+            node = resolve(node.get("properties", {}).get(part) or node["additionalProperties"])
     return node
 
 
 def _fields(loc: tuple[int | str, ...]) -> list[str]:
     """Names of the settings of the branch at a pydantic location."""
     return list(_schema(loc).get("properties", {}))
+
+
+def _settings(loc: tuple[int | str, ...]) -> str:
+    """What the branch at a pydantic location is made of."""
+    fields, entry = _fields(loc), _schema(loc).get("additionalProperties")
+    if fields:
+        return f"its own settings: {', '.join(fields)}"
+    if isinstance(entry, dict):
+        return f"a table of names and {'weights' if 'type' in entry else 'settings'}"
+    return f"its own settings: kind ({_kinds(loc)})"
 
 
 def _kinds(loc: tuple[int | str, ...]) -> str:
@@ -109,7 +148,7 @@ def _bounds(loc: tuple[int | str, ...]) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "below",
     }
-    limits = [f"{word} {number[key]}" for key, word in words.items() if key in number]
+    limits = [f"{word} {_shown(number[key])}" for key, word in words.items() if key in number]
     kind = "a whole number" if number["type"] == "integer" else "a number"
     null = ", or null" if len(options) > 1 else ""
     return " ".join([kind, " and ".join(limits)]).strip() + null

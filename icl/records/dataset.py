@@ -14,8 +14,10 @@ def load_run(run: str | Path) -> xarray.Dataset:
     """The metrics of a run, finished or not.
 
     Variables: `accuracy`, `accuracy_in_context`, `loss` and so on over (condition, step), and
-    `train_loss`, the mean over the steps since the evaluation before, over (step). Attribute
-    `config`: the resolved config as YAML. Metrics that a condition does not have are NaN.
+    `train_loss`, the mean over the steps since the evaluation before, over (step);
+    `accuracy_by_frequency` over (condition, step, stratum), tenths of the training classes, the
+    commonest first. Attribute `config`: the resolved config as YAML. Metrics that a condition
+    does not have are NaN.
     """
     path = Path(run)
     if not (path / CONFIG).exists():
@@ -31,19 +33,13 @@ def load_run(run: str | Path) -> xarray.Dataset:
             for metric in scores
         )
     )
-    variables = {
-        metric: (
-            ("condition", "step"),
-            np.array(
-                [
-                    [record["conditions"][name].get(metric, np.nan) for record in records]
-                    for name in conditions
-                ],
-                dtype=np.float64,
-            ),
+    variables = {}
+    for metric in metrics:
+        values = np.array(
+            [[record["conditions"][name].get(metric) for record in records] for name in conditions],
+            dtype=np.float64,  # null becomes NaN
         )
-        for metric in metrics
-    }
+        variables[metric] = (("condition", "step", "stratum")[: values.ndim], values)
     train_loss = np.array([record["train"]["loss"] for record in records], dtype=np.float64)
     return xarray.Dataset(
         {**variables, "train_loss": (("step",), train_loss)},

@@ -1,9 +1,10 @@
 """The directory of a run: who may write to it, and its files other than checkpoints.
 
-    config.yaml     the resolved config; its presence makes a directory that of a run
-    events.jsonl    starts, resumptions and ends, with versions, device, and wall-clock times
-    metrics.jsonl   one line for each evaluation; the same bits however often a run was killed
-    summary.json    final and best scores; its presence means that the run is finished
+    config.yaml         the resolved config; its presence makes a directory that of a run
+    events.jsonl        starts, resumptions and ends, with versions, device, and wall-clock times
+    connectivity.json   what each weight matrix begins as: norms, ranks, spectral radius
+    metrics.jsonl       one line for each evaluation; the same bits however often a run was killed
+    summary.json        final and best scores; its presence means that the run is finished
 
 A file is either appended to, one fsynced line at a time, or replaced as a whole.
 """
@@ -22,6 +23,7 @@ from icl.errors import UserError
 from icl.records.config_file import differences, dump_config, load_config
 
 CONFIG, EVENTS, METRICS, SUMMARY = "config.yaml", "events.jsonl", "metrics.jsonl", "summary.json"
+CONNECTIVITY = "connectivity.json"
 LOCK = ".lock"
 
 
@@ -38,6 +40,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def to_lines(table: dict[str, Any]) -> str:
+    """A JSON object with a line for each entry."""
+    parts = (f"{json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in table.items())
+    return "{" + ",\n ".join(parts) + "}\n"
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:

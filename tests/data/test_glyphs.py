@@ -1,11 +1,13 @@
 """Glyphs are pure functions of (seed, class, exemplar), well drawn, and as hard as Omniglot."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from icl.config import GlyphsSource, OmniglotSource
+from icl.config.sources import GlyphsSource, OmniglotSource
 from icl.data.exemplars.difficulty import ink_fraction, nearest_neighbour_accuracy
 from icl.data.exemplars.glyphs import draw_glyph, draw_glyphs
 from icl.data.exemplars.omniglot import load_omniglot
@@ -126,3 +128,33 @@ def test_as_hard_as_omniglot(glyphs_difficulty):
     omniglot = difficulty(load_omniglot(OmniglotSource(size=28)).exemplars)
     assert_alike(glyphs_difficulty, omniglot)
     assert_alike(omniglot, OMNIGLOT)
+
+
+PEAK = """
+import resource, sys
+from icl.config.data import DataConfig
+from icl.config.sources import GlyphsSource
+from icl.data.exemplars import load_exemplars
+from icl.data.exemplars.on_device import put_on_device
+
+source = GlyphsSource(num_classes=int(sys.argv[1]))
+data = DataConfig(source=source, num_holdout_classes=10, num_classes=1000)
+exemplars = put_on_device(data, load_exemplars(source))
+assert exemplars.num_classes == source.num_classes
+print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
+def test_a_hundred_thousand_classes_on_the_device_within_two_gigabytes():
+    """The bank alone is 1.57 GB."""
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, "100000"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+    )
+    print(f"peak: {int(done.stdout) / 1e9:.2f} GB")
+    assert int(done.stdout) < 2e9

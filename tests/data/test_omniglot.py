@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from icl.config import OmniglotSource
+from icl.config.sources import OmniglotSource
 from icl.data.exemplars import omniglot
 from icl.data.exemplars.omniglot import Part, load_omniglot
 from icl.errors import UserError

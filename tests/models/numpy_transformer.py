@@ -18,7 +18,7 @@ def layer_norm(x: np.ndarray, params: Params) -> np.ndarray:
 
 
 def linear(x: np.ndarray, params: Params) -> np.ndarray:
-    return x @ params["kernel"] + params["bias"]
+    return x @ params["kernel"] + params.get("bias", 0)
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
@@ -41,52 +41,100 @@ def positions(num_tokens: int, width: int, max_time: float) -> np.ndarray:
     return table
 
 
-def attention(x: np.ndarray, params: Params, num_heads: int) -> tuple[np.ndarray, np.ndarray]:
+def rotated(x: np.ndarray, position: int, base: float) -> np.ndarray:
+    """Entries i and i + half turned as complex numbers."""
+    half = len(x) // 2
+    turned = np.zeros_like(x)
+    for i in range(half):
+        angle = position / base ** (i / half)
+        number = complex(x[i], x[half + i]) * complex(math.cos(angle), math.sin(angle))
+        turned[i], turned[half + i] = number.real, number.imag
+    return turned
+
+
+def attention(
+    x: np.ndarray, params: Params, num_heads: int, scale: float | None, rotary: float | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Of one sequence [token, width]: the output, and the pattern [head, token, token]."""
     num_tokens, width = x.shape
     head_dim = width // num_heads
+    scale = scale or 1 / math.sqrt(head_dim)
     q, k, v = np.split(linear(x, params["qkv"]), 3, axis=-1)
     pattern = np.zeros((num_heads, num_tokens, num_tokens))
     mixed = np.zeros((num_tokens, width))
     for head in range(num_heads):
         own = slice(head * head_dim, (head + 1) * head_dim)
+        queries, keys = q[:, own], k[:, own]
+        if rotary:
+            queries = np.array([rotated(row, t, rotary) for t, row in enumerate(queries)])
+            keys = np.array([rotated(row, t, rotary) for t, row in enumerate(keys)])
         for t in range(num_tokens):
-            scores = k[: t + 1, own] @ q[t, own] / math.sqrt(head_dim)
-            pattern[head, t, : t + 1] = softmax(scores)
+            pattern[head, t, : t + 1] = softmax(keys[: t + 1] @ queries[t] * scale)
         mixed[:, own] = pattern[head] @ v[:, own]
-    return linear(mixed, params["out"]), pattern
+    return (linear(mixed, params["out"]) if "out" in params else mixed), pattern
 
 
 def transformer(
     params: Params,
+    state: Params,
+    config: Any,
     embedded: np.ndarray,
     labels: np.ndarray,
-    num_layers: int,
-    num_heads: int,
-    max_time: float,
+    first_position: int = 0,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Logits [token, label] and each layer's pattern for one sequence.
 
     embedded: [item, width], the query last. labels: [context].
+    first_position: of shifted positions.
     """
+    table = (params.get("label_table") or state["label_table"])["embedding"]
     tokens = []
     for item, label in zip(embedded, labels, strict=False):
-        tokens += [item, params["label_table"]["embedding"][label]]
-    tokens.append(embedded[-1])
-    x = np.array(tokens)
-    x = x + positions(*x.shape, max_time)
+        if config.tokens == "concatenated":
+            tokens.append(np.concatenate([item, table[label]]))
+        else:
+            tokens += [item, table[label]]
+    query = embedded[-1]
+    if config.tokens == "concatenated":
+        query = np.concatenate([query, np.zeros(table.shape[1])])
+    x = np.array([*tokens, query])
+    rotary = None
+    match config.positions.kind:
+        case "sinusoidal":
+            x = x + positions(*x.shape, config.positions.max_time)
+        case "learned":
+            x = x + params["position_table"][: len(x)]
+        case "shifted":
+            hot = np.eye(config.positions.size)[first_position : first_position + len(x)]
+            x = np.concatenate([x, hot], axis=1)
+        case "rotary":
+            rotary = config.positions.base
     patterns = []
-    for i in range(num_layers):
+
+    def normed(x: np.ndarray, params: Params, name: str) -> np.ndarray:
+        return layer_norm(x, params[name]) if config.norm == "pre" else x
+
+    for i in range(config.num_layers):
         block = params[f"block{i}"]
         update, pattern = attention(
-            layer_norm(x, block["attention_norm"]), block["attention"], num_heads
+            normed(x, block, "mixer_norm"),
+            block["mixer"],
+            config.num_heads,
+            config.attention_scale,
+            rotary,
         )
         patterns.append(pattern)
-        x = x + update
-        x = x + linear(
-            gelu(linear(layer_norm(x, block["mlp_norm"]), block["mlp_in"])), block["mlp_out"]
-        )
-    return linear(layer_norm(x, params["norm"]), params["readout"]), patterns
+        x = x * config.residual + update
+        if config.mlp_ratio:
+            hidden = gelu(linear(normed(x, block, "mlp_norm"), block["mlp_in"]))
+            x = x * config.residual + linear(hidden, block["mlp_out"])
+    x = normed(x, params, "norm")
+    for i in range(len(config.head)):
+        x = linear(x, params["head"][f"layer{i}"]) + params["head"].get(f"bias{i}", 0)
+        x = np.maximum(x, 0)
+    if config.readout == "tied":
+        return x @ table.T + params.get("readout_bias", 0), patterns
+    return linear(x, params["readout"]), patterns
 
 
 def embed_linear(images: np.ndarray, params: Params, state: Params) -> np.ndarray:
@@ -104,4 +152,19 @@ def embed_pca(images: np.ndarray, params: Params, state: Params) -> np.ndarray:
     return linear(centred @ state["components"], params["out"])
 
 
-EMBED = {"linear": embed_linear, "mlp": embed_mlp, "pca": embed_pca}
+def embed_one_hot(symbols: np.ndarray, params: Params, state: Params) -> np.ndarray:
+    one_hot = symbols[:, None] == np.arange(len(params["out"]["kernel"]))
+    return linear(one_hot.astype(np.float64), params["out"])
+
+
+def embed_table(symbols: np.ndarray, params: Params, state: Params) -> np.ndarray:
+    return np.array([params["table"]["embedding"][symbol] for symbol in symbols])
+
+
+EMBED = {
+    "linear": embed_linear,
+    "mlp": embed_mlp,
+    "pca": embed_pca,
+    "one_hot": embed_one_hot,
+    "table": embed_table,
+}

@@ -11,24 +11,38 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from icl.config import Model, ResNetEmbedder, TransformerConfig
-from icl.models import NETWORKS, Network, make_network
+from icl.config.embedders import PCAEmbedder, ResNetEmbedder, TableEmbedder
+from icl.config.models import NETWORKS, Model, TransformerConfig
+from icl.config.network_checks import EMBEDDERS_BY_RANK
+from icl.errors import UserError
+from icl.models import Network, make_network
 from icl.models.embedders import EMBEDDERS, principal_components
-from icl.models.layers import LINEAR_INIT, sinusoidal_positions
+from icl.models.layers import LINEAR_INIT, rotate, sinusoidal_positions
 from icl.types import Sequence, Variables
 from tests.models import numpy_transformer
 
 # Of a kind not named here, the defaults are tested.
 SMALL: dict[str, dict[str, Any]] = {
     "transformer": {"num_layers": 2, "num_heads": 2},
+    "linear_attention": {"num_heads": 2},
+    "delta_net": {"num_heads": 2},
+    "retention": {"num_heads": 2},
+    "mamba": {"state_dim": 4},
+    "hyena": {"filter_dim": 8},
     "mlp": {"hidden_dim": 8},
     "pca": {"num_components": 8},
     "conv": {"channels": (4, 4)},
 }
-SIZE, CONTEXT, NUM_LABELS = 9, 3, 7
+SIZE, CONTEXT, NUM_LABELS, NUM_CLASSES = 8, 3, 7, 11
+SYMBOLS, VECTORS, IMAGES = (EMBEDDERS_BY_RANK[rank] for rank in range(3))
 ITEMS, TOKENS = CONTEXT + 1, 2 * CONTEXT + 1
 BATCH = ITEMS  # one sequence for each item that a test may change
-CASES = list(itertools.product(NETWORKS, EMBEDDERS))
+# Mixers and embedders do not know each other: every one of either with one of the other.
+CASES = list(
+    dict.fromkeys(
+        [(kind, "linear") for kind in NETWORKS] + [("transformer", name) for name in EMBEDDERS]
+    )
+)
 every_network = pytest.mark.parametrize(("kind", "embedder"), CASES)
 
 
@@ -47,16 +61,23 @@ class Case(NamedTuple):
     train: Any
 
 
-def make_config(kind: str, embedder: str) -> Any:
-    width = 64 if embedder == "resnet" else 16
+def make_config(kind: str, embedder: str, variant: str | None = None) -> Any:
+    width = 64 if embedder in ("resnet", "identity") else 16  # as published; as many pixels
     described = {"kind": embedder} | SMALL.get(embedder, {})
+    changes = VARIANTS[variant] if variant else {}
     return TypeAdapter(Model).validate_python(
-        {"kind": kind, "width": width, "embedder": described} | SMALL.get(kind, {})
+        {"kind": kind, "width": width, "embedder": described} | SMALL.get(kind, {}) | changes
     )
 
 
-def make_examples(size: int = SIZE, count: int = 40) -> np.ndarray:
-    return np.random.default_rng(0).random((count, size, size), np.float32)
+def make_items(rng: np.random.Generator, embedder: str, *shape: int) -> np.ndarray:
+    if embedder in SYMBOLS:
+        return rng.integers(NUM_CLASSES, size=shape, dtype=np.int32)
+    return rng.random((*shape, SIZE, SIZE), np.float32)
+
+
+def make_examples(embedder: str, count: int = 40) -> np.ndarray:
+    return make_items(np.random.default_rng(0), embedder, count)
 
 
 def moved(variables: Variables, scale: float = 0.1) -> Variables:
@@ -68,9 +89,9 @@ def moved(variables: Variables, scale: float = 0.1) -> Variables:
 
 
 @cache
-def make_case(kind: str, embedder: str) -> Case:
-    config = make_config(kind, embedder)
-    network = make_network(config, NUM_LABELS, make_examples())
+def make_case(kind: str, embedder: str, variant: str | None = None) -> Case:
+    config = make_config(kind, embedder, variant)
+    network = make_network(config, NUM_LABELS, make_examples(embedder), NUM_CLASSES)
     init = jax.jit(network.init)
     return Case(
         config,
@@ -83,11 +104,12 @@ def make_case(kind: str, embedder: str) -> Case:
     )
 
 
-def make_sequence(batch: int = BATCH, seed: int = 2) -> Sequence:
+def make_sequence(embedder: str, batch: int = BATCH, seed: int = 2) -> Sequence:
     rng = np.random.default_rng(seed)
     return Sequence(
-        jnp.asarray(rng.random((batch, ITEMS, SIZE, SIZE), np.float32)),
+        jnp.asarray(make_items(rng, embedder, batch, ITEMS)),
         jnp.asarray(rng.integers(NUM_LABELS, size=(batch, ITEMS), dtype=np.int32)),
+        jnp.asarray(rng.integers(2**32, size=batch, dtype=np.uint32)),
     )
 
 
@@ -104,10 +126,10 @@ def assert_trees_equal(a: Any, b: Any) -> None:
 # What a token may see.
 
 
-@every_network
+@pytest.mark.parametrize(("kind", "embedder"), [c for c in CASES if c[1] in IMAGES])
 def test_by_gradient_a_token_sees_all_items_up_to_itself_and_none_after(kind, embedder):
     case = make_case(kind, embedder)
-    sequence = make_sequence(batch=1)
+    sequence = make_sequence(embedder, batch=1)
     weights = np.random.default_rng(3).standard_normal(NUM_LABELS).astype(np.float32)
 
     @jax.jit
@@ -127,9 +149,24 @@ def test_by_gradient_a_token_sees_all_items_up_to_itself_and_none_after(kind, em
 
 
 @every_network
+def test_an_item_enters_at_its_own_token_and_not_before(kind, embedder):
+    case = make_case(kind, embedder)
+    sequence = make_sequence(embedder)
+    item = np.arange(ITEMS)
+    # Another symbol; another brightness.
+    other = (sequence.exemplars[item, item] + 1) % NUM_CLASSES
+    changed = sequence._replace(exemplars=sequence.exemplars.at[item, item].set(other))
+    before, after = case.full(case.variables, sequence)[0], case.full(case.variables, changed)[0]
+    same = np.asarray(before == after).all(axis=-1)
+    for i in range(ITEMS):
+        assert same[i, : 2 * i].all()
+        assert not same[i, 2 * i :].any()
+
+
+@every_network
 def test_a_label_enters_at_its_own_token_and_not_before(kind, embedder):
     case = make_case(kind, embedder)
-    sequence = make_sequence()
+    sequence = make_sequence(embedder)
     item = np.arange(CONTEXT)
     changed = sequence._replace(
         labels=sequence.labels.at[item, item].set((sequence.labels[item, item] + 1) % NUM_LABELS)
@@ -145,7 +182,7 @@ def test_a_label_enters_at_its_own_token_and_not_before(kind, embedder):
 @pytest.mark.parametrize("mode", ["full", "query", "train"])
 def test_the_label_of_the_query_never_enters(kind, embedder, mode):
     case = make_case(kind, embedder)
-    sequence = make_sequence()
+    sequence = make_sequence(embedder)
     changed = sequence._replace(
         labels=sequence.labels.at[:, -1].set((sequence.labels[:, -1] + 1) % NUM_LABELS)
     )
@@ -159,7 +196,7 @@ def test_the_label_of_the_query_never_enters(kind, embedder, mode):
 @every_network
 def test_the_query_alone_is_the_last_of_all_tokens(kind, embedder):
     case = make_case(kind, embedder)
-    sequence = make_sequence()
+    sequence = make_sequence(embedder)
     full, full_aux = case.full(case.variables, sequence)
     query, query_aux = case.query(case.variables, sequence)
     assert full.shape == (BATCH, TOKENS, NUM_LABELS)
@@ -171,7 +208,7 @@ def test_the_query_alone_is_the_last_of_all_tokens(kind, embedder):
 @every_network
 def test_a_batch_is_its_sequences_one_by_one(kind, embedder):
     case = make_case(kind, embedder)
-    sequence = make_sequence()
+    sequence = make_sequence(embedder)
     together = case.query(case.variables, sequence)
     for i in range(BATCH):
         alone = case.query(case.variables, jax.tree.map(lambda a, i=i: a[i : i + 1], sequence))
@@ -181,7 +218,7 @@ def test_a_batch_is_its_sequences_one_by_one(kind, embedder):
 @every_network
 def test_training_mode_hands_on_a_state_of_the_same_structure(kind, embedder):
     case = make_case(kind, embedder)
-    sequence = make_sequence()
+    sequence = make_sequence(embedder)
     trained, aux = case.train(case.variables, sequence)
     evaluated, evaluated_aux = case.query(case.variables, sequence)
     assert set(aux) == set(evaluated_aux) | {"state"}
@@ -200,7 +237,7 @@ def test_training_mode_hands_on_a_state_of_the_same_structure(kind, embedder):
 @every_network
 def test_attention_patterns_are_causal_and_sum_to_one(kind, embedder):
     case = make_case(kind, embedder)
-    sequence = make_sequence()
+    sequence = make_sequence(embedder)
     full, query = case.full(case.variables, sequence)[1], case.query(case.variables, sequence)[1]
     for name in (name for name in full if name.endswith("/attention")):
         pattern = np.asarray(full[name])
@@ -218,7 +255,7 @@ def test_the_intermediates_of_the_transformer(embedder):
     case = make_case("transformer", embedder)
     width, heads = case.config.width, case.config.num_heads
     for answer, last in ((case.full, TOKENS), (case.query, 1)):
-        aux = answer(case.variables, make_sequence())[1]
+        aux = answer(case.variables, make_sequence(embedder))[1]
         assert {name: value.shape for name, value in aux.items()} == {
             "embedded": (BATCH, ITEMS, width),
             "block0/attention": (BATCH, heads, TOKENS, TOKENS),
@@ -240,6 +277,10 @@ def test_init_is_the_same_compiled_for_one_key_or_run_eagerly_for_several(kind, 
     assert_trees_close(eager, compiled, rtol=1e-6, atol=1e-7)
 
 
+# What is not drawn: the scales of norms; of Mamba, the logarithms of 1, 2, ... and a share of 1.
+STARTS = {"scale": 1, "A_log": np.float32(np.log([1, 2, 3, 4])), "D": 1}
+
+
 @every_network
 def test_the_key_is_all_the_randomness_and_every_weight_has_its_own(kind, embedder):
     case = make_case(kind, embedder)
@@ -249,11 +290,11 @@ def test_the_key_is_all_the_randomness_and_every_weight_has_its_own(kind, embedd
     for (path, a), b in zip(
         jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(other), strict=True
     ):
-        if path[-1].key in ("kernel", "embedding"):
+        if path[-1].key in ("kernel", "embedding", "dt_bias"):
             assert (a != b).all(), path
             drawn.append(np.asarray(a).ravel())
-        else:  # biases and the scales of norms
-            assert (a == (1 if path[-1].key == "scale" else 0)).all(), path
+        else:  # biases, and those named
+            assert (a == STARTS.get(path[-1].key, 0)).all(), path
     for a, b in itertools.combinations(drawn, 2):
         size = min(a.size, b.size)
         assert abs(np.corrcoef(a[:size], b[:size])[0, 1]) < max(0.5, 6 / math.sqrt(size))
@@ -286,7 +327,7 @@ def test_the_weights_of_a_network_start_as_in_chan_et_al():
 
 def test_the_network_of_chan_et_al_2022_has_their_number_of_parameters():
     config = TransformerConfig(num_layers=12, width=64, num_heads=8, embedder=ResNetEmbedder())
-    network = make_network(config, 1623, make_examples())
+    network = make_network(config, 1623, make_examples("resnet"), 1623)
     params = jax.eval_shape(network.init, jax.random.key(0)).params
     sizes = {
         name: sum(leaf.size for leaf in jax.tree.leaves(part)) for name, part in params.items()
@@ -309,27 +350,138 @@ def test_positions_are_sines_then_cosines(num_tokens, width, max_time):
 
 @pytest.mark.parametrize("embedder", numpy_transformer.EMBED)
 def test_the_transformer_is_the_one_written_in_numpy(embedder):
-    case = make_case("transformer", embedder)
-    config, variables, sequence = case.config, moved(case.variables, scale=0.3), make_sequence()
+    assert_same_as_in_numpy(make_case("transformer", embedder), embedder)
+
+
+# What the literature turns on, each with what it goes with.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "attention only": {"mlp_ratio": 0},
+    "learned positions": {"positions": {"kind": "learned", "max_tokens": 9}},
+    "rotary positions": {"positions": {"kind": "rotary", "base": 100.0}},
+    "no positions": {"positions": {"kind": "none"}},
+    "shifted positions": {"positions": {"kind": "shifted", "size": 10}, "width": 26},
+    "no norms": {"norm": "none"},
+    "no residual": {"residual": False},
+    "scale": {"attention_scale": 1.0},
+    "bare attention": {"attention_bias": False, "attention_out": False},
+    "concatenated": {"tokens": "concatenated", "label_dim": 6},
+    "tied readout": {"readout": "tied"},
+    "tied readout without bias": {"readout": "tied", "readout_bias": False},
+    "readout without bias": {"readout_bias": False},
+    "head": {"head": (12, 5)},
+    "head of scalar biases": {"head": (12, 5), "head_bias": "scalar"},
+    "one-hot labels": {"labels": "one_hot"},
+    "fixed labels": {"labels": "fixed", "label_init_std": 0.4},
+    "Reddy": {
+        "positions": {"kind": "shifted", "size": 10},
+        "width": 26,
+        "mlp_ratio": 0,
+        "norm": "none",
+        "attention_scale": 1.0,
+        "num_heads": 1,
+        "attention_bias": False,
+        "attention_out": False,
+        "labels": "fixed",
+        "head": (26, 26, 26),
+        "head_bias": "scalar",
+    },
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_is_the_one_written_in_numpy(variant):
+    assert_same_as_in_numpy(make_case("transformer", "linear", variant), "linear")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_of_every_variant_the_query_alone_is_the_last_of_all_tokens(variant):
+    case, sequence = make_case("transformer", "linear", variant), make_sequence("linear")
+    full, query = (answer(case.variables, sequence)[0] for answer in (case.full, case.query))
+    np.testing.assert_allclose(query, full[:, -1:], rtol=1e-5, atol=1e-5)
+
+
+def assert_same_as_in_numpy(case: "Case", embedder: str) -> None:
+    config, sequence = case.config, make_sequence(embedder)
+    # Far from the start; without norms, not so far that rounding is drowned in large scores.
+    variables = moved(case.variables, scale=0.3 if config.norm == "pre" else 0.1)
     logits, aux = case.full(variables, sequence)
     params, state = jax.tree.map(lambda a: np.asarray(a, np.float64), variables)
     for i in range(BATCH):
         embedded = numpy_transformer.EMBED[embedder](
-            np.asarray(sequence.exemplars[i], np.float64),
+            np.asarray(sequence.exemplars[i]),
             params["embedder"],
             state.get("embedder", {}),
         )
+        tokens = logits.shape[1]
+        room = config.positions.size - tokens + 1 if config.positions.kind == "shifted" else 1
         expected, patterns = numpy_transformer.transformer(
             params,
+            state,
+            config,
             embedded,
             sequence.labels[i, :-1],
-            config.num_layers,
-            config.num_heads,
-            config.position_max_time,
+            int(sequence.bits[i]) % room,
         )
-        np.testing.assert_allclose(logits[i], expected, rtol=1e-5, atol=1e-4)
+        # Without norms logits may be large, and are rounded by their size.
+        atol = 1e-5 * max(10.0, np.abs(expected).max())
+        np.testing.assert_allclose(logits[i], expected, rtol=1e-5, atol=atol)
         for layer, pattern in enumerate(patterns):
             np.testing.assert_allclose(aux[f"block{layer}/attention"][i], pattern, atol=1e-5)
+
+
+def test_shifted_positions_begin_anywhere_where_there_is_room():
+    case, sequence = (
+        make_case("transformer", "linear", "shifted positions"),
+        make_sequence("linear"),
+    )
+    same = jax.tree.map(lambda a: jnp.repeat(a[:1], 4, axis=0), sequence)
+    logits = [
+        case.query(case.variables, same._replace(bits=jnp.arange(4, dtype=jnp.uint32) + 4 * n))[0]
+        for n in range(2)
+    ]
+    np.testing.assert_array_equal(*logits)  # 10 places, 7 tokens: four beginnings
+    differences = np.abs(logits[0][:, None] - logits[0][None]).max(axis=(2, 3))
+    assert (differences[~np.eye(4, dtype=bool)] > 1e-3).all()
+
+
+def test_rotary_positions_tell_distances_and_nothing_else():
+    rng = np.random.default_rng(0)
+    q, k = (jnp.asarray(rng.standard_normal((1, 9, 2, 8)), jnp.float32) for _ in range(2))
+    same = [jnp.repeat(a[:, :1], 9, axis=1) for a in (q, k)]  # one vector at all places
+    scores = jnp.einsum("bqhd,bkhd->hqk", *(rotate(a, 100.0) for a in same))
+    for head in np.asarray(scores):
+        for distance in range(-8, 9):
+            diagonal = np.diagonal(head, distance)
+            np.testing.assert_allclose(diagonal, diagonal[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        jnp.linalg.norm(rotate(q, 100.0), axis=-1), jnp.linalg.norm(q, axis=-1), rtol=1e-5
+    )
+
+
+def test_fixed_and_one_hot_labels_are_not_trained():
+    for variant, expected in (("fixed labels", None), ("one-hot labels", np.eye(NUM_LABELS, 16))):
+        case = make_case("transformer", "linear", variant)
+        table = case.variables.state["label_table"]["embedding"]
+        assert "label_table" not in case.variables.params
+        if expected is None:
+            assert np.asarray(table).std() == pytest.approx(0.4, rel=0.3)
+        else:
+            np.testing.assert_array_equal(table, expected)
+
+
+def test_in_bfloat16_answers_agree_and_parameters_stay_float32():
+    case = make_case("transformer", "conv")
+    config = case.config.model_copy(update={"compute_dtype": "bfloat16"})
+    low = make_network(config, NUM_LABELS, make_examples("conv"), NUM_CLASSES)
+    variables = low.init(jax.random.key(0))
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables.params)} == {jnp.dtype("float32")}
+    sequence = make_sequence("conv")
+    expected = np.asarray(case.full(case.variables, sequence)[0])
+    logits, aux = jax.jit(lambda v, s: low.apply(v, s, query_only=False))(case.variables, sequence)
+    assert logits.dtype == aux["block0/out"].dtype == jnp.float32
+    error = np.abs(np.asarray(logits) - expected)
+    # bfloat16 has 8 bits: 2 ** -8 for each of a few products in a row.
+    assert 1e-4 < error.max() < 0.05 * np.abs(expected).max()
 
 
 # Batch norm: the running statistics are the network's only changing state.
@@ -351,7 +503,7 @@ def stem(variables: Variables, sequence: Sequence) -> np.ndarray:
 
 def test_batch_norm_moves_its_statistics_a_tenth_of_the_way_to_the_batchs():
     case = make_case("transformer", "resnet")
-    variables, sequence = case.variables, make_sequence()
+    variables, sequence = case.variables, make_sequence("resnet")
     x = stem(variables, sequence)
     mean, variance = np.zeros(64), np.ones(64)
     for _ in range(3):
@@ -367,7 +519,7 @@ def test_batch_norm_moves_its_statistics_a_tenth_of_the_way_to_the_batchs():
 def test_evaluation_uses_the_running_statistics():
     """Once they are those of a batch, both modes give that batch the same answers."""
     case = make_case("transformer", "resnet")
-    params, sequence = case.variables.params, make_sequence()
+    params, sequence = case.variables.params, make_sequence("resnet")
     state = case.variables.state
     first = case.query(case.variables, sequence)[0]
     for _ in range(200):
@@ -384,8 +536,8 @@ def test_evaluation_uses_the_running_statistics():
 @pytest.mark.parametrize("embedder", ["mlp", "conv"])
 def test_pixels_are_standardised_as_those_of_the_examples(embedder):
     fitted = make_case("transformer", embedder).variables.state["embedder"]["standardize"]
-    assert float(fitted["mean"]) == pytest.approx(make_examples().mean())
-    assert float(fitted["deviation"]) == pytest.approx(make_examples().std())
+    assert float(fitted["mean"]) == pytest.approx(make_examples(embedder).mean())
+    assert float(fitted["deviation"]) == pytest.approx(make_examples(embedder).std())
 
 
 @pytest.mark.parametrize("count", [1, 6, 25])
@@ -411,6 +563,63 @@ def test_principal_components_are_not_trained():
     assert frozen["components"].shape == (SIZE**2, 8)
     assert set(frozen) == {"mean", "components"}
     assert set(variables.params["embedder"]) == {"out"}
-    mean, components = principal_components(make_examples(), 8)
+    mean, components = principal_components(make_examples("pca"), 8)
     np.testing.assert_array_equal(frozen["mean"], mean)
     np.testing.assert_array_equal(frozen["components"], components)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_principal_components_of_few_dimensions(count):
+    examples = np.random.default_rng(0).standard_normal((9, count), np.float32)
+    _, components = principal_components(examples, count)
+    np.testing.assert_allclose(components.T @ components, np.eye(count), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 9), (9, 3), (3, 2, 2)])
+def test_no_more_principal_components_than_dimensions_or_examples(shape):
+    config = TransformerConfig(embedder=PCAEmbedder(num_components=5))
+    limit = min(shape[0], math.prod(shape[1:]))
+    message = rf"model\.embedder\.num_components = 5; allowed: at most {limit}, "
+    with pytest.raises(UserError, match=message):
+        make_network(config, NUM_LABELS, np.ones(shape, np.float32), NUM_CLASSES)
+
+
+# Exemplars that are no images.
+
+
+@pytest.mark.parametrize("embedder", VECTORS)
+def test_a_vector_is_read_as_the_image_of_the_same_numbers(embedder):
+    case = make_case("transformer", embedder)
+    flat = make_examples(embedder).reshape(-1, SIZE**2)
+    network = make_network(case.config, NUM_LABELS, flat, NUM_CLASSES)
+    sequence = make_sequence(embedder)
+    vectors = sequence._replace(exemplars=sequence.exemplars.reshape(BATCH, ITEMS, -1))
+    logits = jax.jit(network.apply)(case.variables, vectors)[0]
+    np.testing.assert_allclose(logits, case.query(case.variables, sequence)[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("embedder", SYMBOLS)
+def test_every_symbol_has_a_vector_and_only_those_shown_are_trained(embedder):
+    case = make_case("transformer", embedder)
+    sequence = make_sequence(embedder, batch=1)
+
+    @jax.jit
+    @jax.grad
+    def gradient(params):
+        variables = Variables(params, case.variables.state)
+        return case.network.apply(variables, sequence)[0][..., 0].sum()
+
+    params = gradient(case.variables.params)["embedder"]
+    table = params["out"]["kernel"] if embedder == "one_hot" else params["table"]["embedding"]
+    assert table.shape == (NUM_CLASSES, case.config.width)
+    is_trained = np.asarray(table != 0).any(axis=1)
+    assert set(np.flatnonzero(is_trained)) == set(np.asarray(sequence.exemplars).ravel().tolist())
+
+
+@pytest.mark.parametrize("init_std", [0.5, 1.0])
+def test_the_table_of_symbols_starts_normal_with_the_deviation_asked_for(init_std):
+    config = TransformerConfig(embedder=TableEmbedder(init_std=init_std))
+    network = make_network(config, 2, np.zeros(2, np.int32), 2000)
+    table = np.asarray(network.init(jax.random.key(0)).params["embedder"]["table"]["embedding"])
+    assert table.std() == pytest.approx(init_std, rel=5 / math.sqrt(2 * table.size))
+    assert np.abs(table).max() > 4 * init_std  # not truncated

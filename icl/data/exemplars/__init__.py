@@ -1,30 +1,28 @@
-"""Where exemplars come from: one function for each source, `config -> ExemplarBank`."""
+"""Where exemplars come from: one function for each source, from its config to a bank or a maker."""
 
 from collections.abc import Callable
 
-import numpy as np
-
-from icl.config import Source
+from icl.config.sources import Source
+from icl.data.exemplars.features import load_features
+from icl.data.exemplars.gaussian import make_gaussian
 from icl.data.exemplars.glyphs import load_glyphs
 from icl.data.exemplars.omniglot import load_omniglot
-from icl.types import ExemplarBank
+from icl.data.exemplars.symbols import make_symbols
+from icl.types import ExemplarBank, ExemplarMaker
 
-SOURCES: dict[str, Callable[..., ExemplarBank]] = {
+SOURCES: dict[str, Callable[..., ExemplarBank | ExemplarMaker]] = {
     "omniglot": load_omniglot,
     "glyphs": load_glyphs,
+    "gaussian": make_gaussian,
+    "symbolic": make_symbols,
+    "features": load_features,
+    "markov": make_symbols,
 }
 
 
-def load_exemplars(source: Source) -> ExemplarBank:
-    """The exemplars of a source, from the cache on disk where they were made before."""
-    return SOURCES[source.kind](source)
+def load_exemplars(source: Source) -> ExemplarBank | ExemplarMaker:
+    """The exemplars of a source, from the cache on disk where they were made before.
 
-
-def shuffle_classes(bank: ExemplarBank, split_seed: int) -> ExemplarBank:
-    """The same bank with its classes in the fixed random order that all splits are taken from.
-
-    Training classes are then the first `num_classes`, held-out ones the last
-    `num_holdout_classes`, so neither moves when the other's number changes (Chan et al. 2022).
+    Raises UserError where the source's files are missing or not what they should be.
     """
-    order = np.random.default_rng(split_seed).permutation(len(bank.exemplars))
-    return ExemplarBank(bank.exemplars[order], tuple(bank.names[i] for i in order))
+    return SOURCES[source.kind](source)

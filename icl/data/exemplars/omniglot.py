@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
-from icl.config import OmniglotSource
+from icl.config.sources import OmniglotSource
 from icl.data.exemplars.cache import cache_dir, cached
 from icl.data.exemplars.download import download
 from icl.errors import UserError

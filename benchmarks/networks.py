@@ -1,0 +1,141 @@
+"""What each network costs, and how that grows with the context: python -m benchmarks.networks.
+
+Two layers of width 64 on symbols, so that the mixers are most of the work. Everything is timed in
+turns within one process, and medians over the turns are compared, so that a machine shared with
+others slows all of it alike.
+"""
+
+import argparse
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from icl.command_line import CONFIGS, run_command
+from icl.config import ExperimentConfig
+from icl.config.models import NETWORKS
+from icl.data.exemplars import load_exemplars
+from icl.description.cost import network_costs
+from icl.environment import describe_environment
+from icl.experiment import make_experiment
+from icl.records.config_file import load_config
+
+TURNS = 7
+CONTEXTS = (8, 32, 128)
+STEPS = {8: 20, 32: 5, 128: 2}  # of a turn
+
+
+class Task(NamedTuple):
+    """seconds: of a training step, measured once. compiling: seconds that it took to compile."""
+
+    seconds: Callable[[], float]
+    compiling: float
+    parameters: int
+    flops: int
+    tokens: int
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure the training step of every network.")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="networks (default: all)")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    arguments = parser.parse_args()
+    kinds = list(dict.fromkeys(["transformer", *(arguments.kinds or NETWORKS)]))
+    figures = measure(kinds)
+    names = list(figures["transformer"])
+    print(f"{'':22}" + "".join(f"{kind:>18}" for kind in kinds))
+    for name in names:
+        print(f"{name:40}" + "".join(f"{figures[kind][name]:>18.4g}" for kind in kinds))
+    if arguments.json:
+        with open(arguments.json, "w") as file:
+            json.dump(figures | {"environment": describe_environment()}, file, indent=2)
+    return 0
+
+
+def measure(kinds: list[str]) -> dict[str, dict[str, float]]:
+    """Of each kind: ratios to the transformer at the same turn, then growth with the context."""
+    tasks = {(kind, context): _task(kind, context) for kind in kinds for context in CONTEXTS}
+    times: dict[tuple[str, int], list[float]] = {key: [] for key in tasks}
+    for _ in range(TURNS):
+        for key, task in tasks.items():
+            times[key].append(task.seconds())
+    return {kind: _figures(kind, tasks, times) for kind in kinds}
+
+
+def _figures(
+    kind: str,
+    tasks: dict[tuple[str, int], Task],
+    times: dict[tuple[str, int], list[float]],
+) -> dict[str, float]:
+    figures: dict[str, float] = {"parameters": tasks[kind, CONTEXTS[0]].parameters}
+    for context in (CONTEXTS[0], CONTEXTS[-1]):
+        own, other = tasks[kind, context], tasks["transformer", context]
+        pairs = zip(times[kind, context], times["transformer", context], strict=True)
+        slower = statistics.median(a / b for a, b in pairs)
+        figures |= {
+            f"FLOP / transformer's, context {context}": own.flops / other.flops,
+            f"time / transformer's, context {context}": slower,
+            f"time at equal FLOP, context {context}": slower * other.flops / own.flops,
+            f"thousand tokens/s, context {context}": own.tokens
+            / statistics.median(times[kind, context])
+            / 1000,
+            f"compile time / transformer's, context {context}": own.compiling / other.compiling,
+        }
+    long, middle = tasks[kind, CONTEXTS[-1]], tasks[kind, CONTEXTS[-2]]
+    seconds = [statistics.median(times[kind, context]) for context in CONTEXTS[-2:]]
+    growth = math.log(long.tokens / middle.tokens)
+    return figures | {
+        "exponent of time in tokens, 65 to 257": math.log(seconds[1] / seconds[0]) / growth,
+        "exponent of FLOP in tokens, 65 to 257": math.log(long.flops / middle.flops) / growth,
+    }
+
+
+def _config(kind: str, context: int) -> ExperimentConfig:
+    return load_config(
+        CONFIGS / "quickstart.yaml",
+        [
+            "data.source={kind: symbolic, num_classes: 223}",
+            "data.num_classes=200",
+            "data.label_multiplicity=1",
+            f"data.context_len={context}",
+            f"model.kind={kind}",
+            "model.embedder={kind: table}",
+            "training.batch_size=32",
+            "evaluation.conditions=[train]",
+        ],
+    )
+
+
+def _task(kind: str, context: int) -> Task:
+    config = _config(kind, context)
+    experiment = make_experiment(config, load_exemplars(config.data.source))
+    costs = network_costs(config, np.arange(200, dtype=np.int32))
+    state = experiment.init()
+    start = time.perf_counter()
+    state = jax.block_until_ready(experiment.train(state, 1))
+    compiling = time.perf_counter() - start
+
+    def seconds() -> float:
+        nonlocal state
+        start = time.perf_counter()
+        stop = int(state.step) + STEPS[context]
+        state = jax.block_until_ready(experiment.train(state, stop))
+        return (time.perf_counter() - start) / STEPS[context]
+
+    seconds()
+    return Task(
+        seconds,
+        compiling,
+        costs["num_parameters"]["total"],
+        costs["training_flops_per_sequence"] * config.training.batch_size,
+        (2 * context + 1) * config.training.batch_size,
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,102 @@
+"""How fast sequences are drawn as integers, and what that depends on: python -m benchmarks.sampler.
+
+Everything is timed in turns within one process, and medians over the turns are compared, so that
+a machine shared with others slows all of it alike.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from icl.command_line import run_command
+from icl.config import DataConfig
+from icl.config.sources import SymbolicSource
+from icl.data.batches import draw_indices
+from icl.data.families import make_families, make_knobs
+from icl.environment import describe_environment
+from icl.types import Knobs
+
+TURNS = 15
+BATCH = 4096
+BATCHES = 25
+NUM_CLASSES = (100, 1_000, 10_000, 100_000)
+# The settings of Chan et al. 2022, and what else may be asked of a sequence.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "bursty": {"p_bursty": 1.0},
+    "mixture, p_bursty 0.9": {},
+    "Zipf exponent 1": {"zipf_exponent": 1.0},
+    "label multiplicity 16": {"label_multiplicity": 16},
+    "context of 128": {"context_len": 128, "shots": 16, "ways": 4},
+    "noise, drift, copies": {
+        "label_noise": 0.1,
+        "cue_reliability": 0.9,
+        "p_relevant": 0.9,
+        "drift_rate": 1e-4,
+        "p_copied_exemplar": 0.1,
+        "p_matched_exemplar": 0.1,
+    },
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure the sampler.")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    arguments = parser.parse_args()
+    tasks = {name: _task(_data(**changes)) for name, changes in SETTINGS.items()}
+    tasks |= {f"{n} classes": _task(_data(num_classes=n, zipf_exponent=1.0)) for n in NUM_CLASSES}
+    for task in tasks.values():
+        task()  # compiles
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(TURNS):
+        for name, task in tasks.items():
+            times[name].append(task())
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    fewest = medians[f"{NUM_CLASSES[0]} classes"]
+    figures: dict[str, Any] = {
+        f"sequences/s, {name}": BATCH * BATCHES / medians[name] for name in SETTINGS
+    } | {f"cost of {n} classes / 100": medians[f"{n} classes"] / fewest for n in NUM_CLASSES[1:]}
+    for name, value in figures.items():
+        print(f"{name:40} {value:.4g}")
+    if arguments.json:
+        with open(arguments.json, "w") as file:
+            json.dump(figures | {"environment": describe_environment()}, file, indent=2)
+    return 0
+
+
+def _data(num_classes: int = 1600, **changes: Any) -> DataConfig:
+    source = SymbolicSource(num_classes=num_classes + 23)
+    return DataConfig(source=source, num_classes=num_classes, **changes)
+
+
+def _task(data: DataConfig) -> Callable[[], float]:
+    """Seconds for BATCHES batches of BATCH sequences."""
+    family = make_families(data)
+    chosen = family["bursty"] if data.p_bursty == 1 else family["train"]
+    knobs = make_knobs(data, data.num_classes + data.num_holdout_classes, 20)
+
+    @jax.jit
+    def loop(knobs: Knobs) -> jax.Array:
+        def body(step: jax.Array, total: jax.Array) -> jax.Array:
+            key = jax.random.fold_in(jax.random.key(0), step)
+            indices = draw_indices(key, chosen, knobs, BATCH)
+            # All that was drawn enters the sum, or XLA would not draw it.
+            return total + sum(jnp.sum(field) for field in indices)
+
+        return jax.lax.fori_loop(0, BATCHES, body, jnp.int32(0))
+
+    def seconds() -> float:
+        start = time.perf_counter()
+        loop(knobs).block_until_ready()
+        return time.perf_counter() - start
+
+    return seconds
+
+
+if __name__ == "__main__":
+    run_command(main)

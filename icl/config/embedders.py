@@ -1,0 +1,78 @@
+"""From an exemplar to a vector, as settings."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from icl.config.base import FromList, Frozen
+
+
+class LinearEmbedder(Frozen):
+    """One linear map of the raw exemplar."""
+
+    kind: Literal["linear"] = "linear"
+
+
+class MLPEmbedder(Frozen):
+    """Standardised pixels, a hidden layer with ReLU, then a linear map."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden_dim: int = Field(128, ge=1)
+
+
+class PCAEmbedder(Frozen):
+    """Frozen principal components of the training exemplars, then a linear map."""
+
+    kind: Literal["pca"] = "pca"
+    num_components: int = Field(64, ge=1)
+
+
+class ConvEmbedder(Frozen):
+    """Standardised pixels, strided 3 x 3 convolutions with ReLU, then a linear map."""
+
+    kind: Literal["conv"] = "conv"
+    channels: Annotated[tuple[Annotated[int, Field(ge=1)], ...], FromList] = Field(
+        (16, 32, 32), min_length=1
+    )
+
+
+class ResNetEmbedder(Frozen):
+    """The residual network of Chan et al. 2022: blocks (2, 2, 2, 2), channels (16, 32, 32, 64).
+
+    Global mean pooling gives its last channels as the embedding; of another width than these 64,
+    a linear map follows.
+    """
+
+    kind: Literal["resnet"] = "resnet"
+
+
+class OneHotEmbedder(Frozen):
+    """One linear map of a symbol's one-hot vector."""
+
+    kind: Literal["one_hot"] = "one_hot"
+
+
+class TableEmbedder(Frozen):
+    """A learned vector for each symbol."""
+
+    kind: Literal["table"] = "table"
+    init_std: float = Field(1.0, gt=0, description="s.d. of the initial vectors' entries")
+
+
+class IdentityEmbedder(Frozen):
+    """The exemplar's own numbers, as they are: frozen features."""
+
+    kind: Literal["identity"] = "identity"
+
+
+Embedder = Annotated[
+    LinearEmbedder
+    | MLPEmbedder
+    | PCAEmbedder
+    | ConvEmbedder
+    | ResNetEmbedder
+    | OneHotEmbedder
+    | TableEmbedder
+    | IdentityEmbedder,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,146 @@
+"""Families of sequences as settings, and those that have a name of their own.
+
+One vocabulary for what is trained on (`data.mixture`) and what is tested (`evaluation.conditions`).
+Their exact definitions: docs/distribution.md.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from icl.config.base import FromList, Frozen
+
+MAX_CONTEXT_LEN = 512  # pairs
+
+# Sets of classes, with the distribution over them. `train` is that of Zipf's law.
+Pool = Literal[
+    "train", "uniform", "common", "rare", "common_zipfian", "rare_zipfian", "holdout", "novel"
+]
+
+# What the classes of a sequence are called in it.
+Labels = Literal[
+    "own",  # each class's own
+    "flipped",  # own labels, those of the ways exchanged
+    "assigned",  # 0 .. ways - 1 by lot
+    "permuted",  # different ones of the first num_permuted_labels, by lot
+    "holdout_pairs",  # two that never occurred together in `permuted` training sequences
+    "uniform",  # the labels of other classes, drawn from the pool of that name, by lot
+    "train",
+    "common",
+    "rare",
+    "holdout",
+]
+
+
+class BurstyFamily(Frozen):
+    """Classes repeated as a pattern says, the first of them asked for.
+
+    classes: pool of the first classes, up to the last that comes more than once.
+    others: pool of the classes after these, which come once; null: the same pool.
+    """
+
+    kind: Literal["bursty"] = "bursty"
+    pattern: Annotated[tuple[Annotated[int, Field(ge=1)], ...], FromList] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_CONTEXT_LEN,
+        description="items of each class, as 3,3,1,1; null: data.shots x data.ways, then ones",
+    )
+    classes: Pool = "train"
+    others: Pool | None = None
+    labels: Labels = "own"
+    order: Literal["shuffled", "grouped", "blocked"] = "shuffled"
+    distinct: bool | None = Field(None, description="classes differ; null: data.distinct_classes")
+    distinct_labels: bool = Field(False, description="own labels of the classes differ too")
+    exemplars: Literal["train", "holdout"] = "train"
+
+
+class FewShotFamily(Frozen):
+    """`ways` different classes, `shots` times each, and no others."""
+
+    kind: Literal["few_shot"] = "few_shot"
+    shots: int | None = Field(None, ge=1, description="null: evaluation.shots")
+    ways: int | None = Field(None, ge=1, description="null: evaluation.ways")
+    classes: Pool = "train"
+    labels: Labels = "assigned"
+    order: Literal["shuffled", "grouped", "blocked"] = "shuffled"
+    exemplars: Literal["train", "holdout"] = "train"
+
+
+class IndependentFamily(Frozen):
+    """Items drawn one by one.
+
+    support: of the query's class in the context; `any`: as it comes, `always`: else the query is
+        of a context item's class, `never`: the context is drawn from all other classes.
+    """
+
+    kind: Literal["independent"] = "independent"
+    context_len: int | None = Field(None, ge=1, le=MAX_CONTEXT_LEN, description="null: data's")
+    classes: Pool = "train"
+    support: Literal["any", "always", "never"] = "any"
+    distinct: bool = Field(False, description="all classes differ; only where support is never")
+    copy_label: bool = Field(
+        False, description="a context item has the query's label; only where support is never"
+    )
+    exemplars: Literal["train", "holdout"] = "train"
+
+
+class MarkovFamily(Frozen):
+    """Paths of Markov chains; only with data.source.kind = markov.
+
+    chains: `train`: as data.source has them, `novel`: a new one for each sequence.
+    """
+
+    kind: Literal["markov"] = "markov"
+    context_len: int | None = Field(None, ge=1, le=MAX_CONTEXT_LEN, description="null: data's")
+    chains: Literal["train", "novel"] = "train"
+
+
+Family = Annotated[
+    BurstyFamily | FewShotFamily | IndependentFamily | MarkovFamily, Field(discriminator="kind")
+]
+
+
+def num_ways(pattern: tuple[int, ...]) -> int:
+    """The first classes of a pattern, up to the last that comes more than once; at least one."""
+    return max((i + 1 for i, count in enumerate(pattern) if count > 1), default=1)
+
+
+NAMED: dict[str, Family] = {
+    # Trained on.
+    "bursty": BurstyFamily(),
+    "bursty_rare": BurstyFamily(classes="rare", others="common"),
+    "bursty_common": BurstyFamily(classes="common", others="rare"),
+    "bursty_permuted": BurstyFamily(labels="permuted"),
+    "bursty_novel": BurstyFamily(classes="novel"),
+    "independent": IndependentFamily(),
+    "common_uniform": IndependentFamily(classes="common"),
+    "common_no_support": IndependentFamily(classes="common", support="never"),
+    "supported": IndependentFamily(support="always"),
+    "markov": MarkovFamily(),
+    # In context?
+    "fewshot_holdout": FewShotFamily(classes="holdout"),
+    "fewshot_train": FewShotFamily(),
+    "fewshot_common": FewShotFamily(classes="common"),
+    "fewshot_rare": FewShotFamily(classes="rare"),
+    "fewshot_novel": FewShotFamily(classes="novel"),
+    "fewshot_holdout_exemplars": FewShotFamily(exemplars="holdout"),
+    "fewshot_uniform_labels": FewShotFamily(classes="holdout", labels="uniform"),
+    "fewshot_frequent_labels": FewShotFamily(classes="holdout", labels="train"),
+    "fewshot_common_labels": FewShotFamily(classes="holdout", labels="common"),
+    "fewshot_rare_labels": FewShotFamily(classes="holdout", labels="rare"),
+    "fewshot_unused_labels": FewShotFamily(classes="holdout", labels="holdout"),
+    "fewshot_permuted": FewShotFamily(labels="permuted"),
+    "fewshot_holdout_pairs": FewShotFamily(labels="holdout_pairs"),
+    "markov_novel": MarkovFamily(chains="novel"),
+    # In weights?
+    "no_support": IndependentFamily(support="never"),
+    "no_support_uniform": IndependentFamily(classes="uniform", support="never"),
+    "no_support_common": IndependentFamily(classes="common", support="never"),
+    "no_support_rare": IndependentFamily(classes="rare", support="never"),
+    "no_support_distinct": IndependentFamily(support="never", distinct=True),
+    "no_support_holdout_exemplars": IndependentFamily(support="never", exemplars="holdout"),
+    # Which of the two?
+    "flip": FewShotFamily(labels="flipped"),
+    "copy_available": IndependentFamily(support="never", copy_label=True),
+}

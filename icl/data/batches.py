@@ -1,0 +1,137 @@
+"""Batches of sequences: drawn as integers, then looked up."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key, PyTree, Shaped, UInt32
+
+from icl.data.distribution import Words, start_of_part, uniform_below
+from icl.data.sequences import Family
+from icl.types import Exemplars, IndexSequence, Knobs, Sequence
+
+# More than any family takes.
+MAX_WORDS = 2**16
+
+
+def count_words(family: Family, knobs: Knobs) -> int:
+    """Random words that a sequence of the family takes."""
+    used = 0
+
+    def draw(array: Array, knobs: Knobs) -> IndexSequence:
+        nonlocal used
+        words = Words(array)
+        drawn = family(words, knobs)
+        used = words.used
+        return drawn
+
+    jax.eval_shape(draw, jax.ShapeDtypeStruct((MAX_WORDS,), jnp.uint32), knobs)
+    return used
+
+
+def draw_indices(
+    key: Key[Array, ""], family: Family, knobs: Knobs, batch_size: int
+) -> IndexSequence:
+    """A batch of sequences as integers."""
+    words = jax.random.bits(key, (batch_size, count_words(family, knobs)), jnp.uint32)
+    return jax.vmap(lambda row: family(Words(row), knobs))(words)
+
+
+def choose(
+    key: Key[Array, ""], num_sequences: Int[Array, ""], batch_size: int
+) -> Int[Array, " batch"]:
+    """Which sequences of a finite data set make a batch: uniform, with replacement."""
+    bits = jax.random.bits(key, (batch_size,), jnp.uint32)
+    return uniform_below(bits, num_sequences).astype(jnp.int32)
+
+
+def keys_of(key: Key[Array, ""], numbers: Int[Array, " batch"]) -> Key[Array, " batch"]:
+    """The key of each sequence of a finite data set."""
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
+
+
+def split_each(keys: Key[Array, " batch"], count: int) -> tuple[Key[Array, " batch"], ...]:
+    """So many keys in place of each."""
+    return jax.vmap(lambda key: tuple(jax.random.split(key, count)))(keys)
+
+
+def draw_numbered(keys: Key[Array, " batch"], family: Family, knobs: Knobs) -> IndexSequence:
+    """Sequences as integers, one for each key: the same for the same key."""
+    count = count_words(family, knobs)
+
+    def draw(key: Key[Array, ""]) -> IndexSequence:
+        return family(Words(jax.random.bits(key, (count,), jnp.uint32)), knobs)
+
+    return jax.vmap(draw)(keys)
+
+
+def at_step(knobs: Knobs, step: Int[Array, ""]) -> Knobs:
+    """The knobs after `step` training steps: meanings as they have drifted by then."""
+    return knobs._replace(step=step)
+
+
+def in_block(knobs: Knobs) -> Knobs:
+    """The knobs as training sees them: classes of the present block alone, where there are blocks.
+
+    Block b of B has classes b * n / B .. (b + 1) * n / B - 1, rounded down; each lasts for
+    `block_steps` steps, the first comes again after the last.
+    """
+    if knobs.num_blocks is None or knobs.block_steps is None:
+        return knobs
+    block = knobs.step // knobs.block_steps % knobs.num_blocks
+    law = knobs.laws["train"]
+    first, end = (start_of_part(b, knobs.num_blocks, knobs.num_classes) for b in (block, block + 1))
+    return knobs._replace(laws=knobs.laws | {"train": law._replace(first=first, size=end - first)})
+
+
+def look_up(
+    key: Key[Array, ""] | Key[Array, " batch"],
+    indices: IndexSequence,
+    exemplars: Exemplars,
+    arrays: PyTree,
+    knobs: Knobs,
+) -> Sequence:
+    """The items themselves, with what is random about them beyond the integers.
+
+    key: of the batch, or one for each sequence.
+    arrays: of the exemplars.
+    """
+    items = exemplars.fetch(arrays, indices.classes, indices.exemplars)
+    image_key, noise_key, bits_key = (
+        jax.random.split(key, 3) if key.ndim == 0 else split_each(key, 3)
+    )
+    if knobs.first_rare_class is not None:
+        items = _with_random_rare(image_key, items, indices.classes, knobs)
+    if knobs.noise_scale is not None:
+        items = items + knobs.noise_scale * _normal(noise_key, items)
+    return Sequence(items, indices.labels, _bits(bits_key, len(items)))
+
+
+def _bits(key: Key[Array, "..."], batch_size: int) -> UInt32[Array, " batch"]:
+    if key.ndim == 0:
+        return jax.random.bits(key, (batch_size,), jnp.uint32)
+    return jax.vmap(lambda k: jax.random.bits(k, (), jnp.uint32))(key)
+
+
+def _normal(key: Key[Array, "..."], items: Float[Array, "batch *rest"]) -> Array:
+    if key.ndim == 0:
+        return jax.random.normal(key, items.shape, items.dtype)
+    return jax.vmap(lambda k: jax.random.normal(k, items.shape[1:], items.dtype))(key)
+
+
+def _with_random_rare(
+    key: Key[Array, "..."],
+    items: Float[Array, "batch item *shape"],
+    classes: Int[Array, "batch item"],
+    knobs: Knobs,
+) -> Float[Array, "batch item *shape"]:
+    """A random binary image for each rare class of each sequence (Chan et al. 2022)."""
+    keys = key if key.ndim else jax.random.split(key, len(items))
+    shape = items.shape[2:]
+
+    def image(sequence_key: Key[Array, ""], class_index: Array) -> Shaped[Array, "*shape"]:
+        own_key = jax.random.fold_in(sequence_key, class_index)
+        return jax.random.bernoulli(own_key, shape=shape).astype(items.dtype)
+
+    images = jax.vmap(jax.vmap(image, (None, 0)))(keys, classes)
+    assert knobs.first_rare_class is not None
+    is_rare = (classes >= knobs.first_rare_class) & (classes < knobs.num_classes)
+    return jnp.where(is_rare.reshape(*is_rare.shape, *(1,) * len(shape)), images, items)

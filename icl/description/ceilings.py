@@ -1,0 +1,218 @@
+"""What ideal learners score: how much a context holds, and how much can be known by heart.
+
+A learner that is torn between answers takes one of them at random. What is recorded is the
+expected mark, over these choices, of `icl.evaluation.score`.
+"""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Shaped
+
+from icl.config import DataConfig
+from icl.config.families import IndependentFamily, MarkovFamily
+from icl.data.labels import meanings_of
+from icl.types import IndexSequence, Knobs
+
+_meanings_of = jax.jit(meanings_of)
+
+Marks = Float[np.ndarray, " sequence"]
+
+
+class Ceiling(NamedTuple):
+    """Marks of each sequence over all labels, and among the labels in its context."""
+
+    accuracy: Marks
+    accuracy_in_context: Marks
+
+
+class Context(NamedTuple):
+    """The different labels of each context: the last of equals, in the order of their sizes.
+
+    is_label: whether there is one at this place; the other arrays say something only there.
+    is_right: whether it is a right answer.
+    votes: context items of the query's class that bear it.
+    """
+
+    labels: Int[np.ndarray, "sequence context"]
+    is_label: Bool[np.ndarray, "sequence context"]
+    is_right: Bool[np.ndarray, "sequence context"]
+    votes: Int[np.ndarray, "sequence context"]
+
+
+def read_context(indices: IndexSequence) -> Context:
+    """Which labels there are, and who bears them."""
+    is_same = np.asarray(indices.classes[:, :-1] == indices.classes[:, -1:])
+    order = np.argsort(indices.labels[:, :-1], axis=1, kind="stable")
+    labels = np.take_along_axis(np.asarray(indices.labels[:, :-1]), order, axis=1)
+    is_same = np.take_along_axis(is_same, order, axis=1)
+    changes = labels[:, 1:] != labels[:, :-1]
+    edge = np.ones((len(labels), 1), bool)
+    is_first, is_last = np.hstack([edge, changes]), np.hstack([changes, edge])
+    so_far = np.cumsum(is_same, axis=1)
+    before = np.maximum.accumulate(np.where(is_first, so_far - is_same, 0), axis=1)
+    return Context(labels, is_last, is_right(labels.T, indices).T, so_far - before)
+
+
+def is_right(
+    answers: Int[np.ndarray, "*answer sequence"], indices: IndexSequence
+) -> Bool[np.ndarray, "*answer sequence"]:
+    """As `icl.evaluation.score` has it: a synonym of the query's label."""
+    synonyms, target = np.asarray(indices.synonyms), np.asarray(indices.labels[:, -1])
+    return answers // synonyms == target // synonyms
+
+
+def one_of(context: Context, candidates: Bool[np.ndarray, "sequence context"]) -> Marks:
+    """One of these labels at random; where there is none, one of all in the context."""
+    candidates = candidates & context.is_label
+    is_any = candidates.any(axis=1, keepdims=True)
+    candidates = np.where(is_any, candidates, context.is_label)
+    return (candidates & context.is_right).sum(axis=1) / candidates.sum(axis=1)
+
+
+def chance(indices: IndexSequence, num_labels: int) -> Ceiling:
+    """Answers drawn uniformly."""
+    context = read_context(indices)
+    return Ceiling(np.asarray(indices.synonyms) / num_labels, one_of(context, context.is_label))
+
+
+def in_context(indices: IndexSequence) -> Ceiling:
+    """Tells classes apart without fail, and knows no label by heart.
+
+    Answers with the label that items of the query's class bear in the context, the most frequent
+    one; where there are none, with any label in the context.
+    """
+    context = read_context(indices)
+    votes = np.where(context.is_label, context.votes, 0)
+    most = votes.max(axis=1, keepdims=True)
+    marks = one_of(context, (votes == most) & (most > 0))
+    return Ceiling(marks, marks)
+
+
+def nearest_neighbour(
+    indices: IndexSequence, distances: Float[np.ndarray, "sequence context"]
+) -> Ceiling:
+    """Answers with the label of the context item nearest to the query."""
+    is_nearest = distances == distances.min(axis=1, keepdims=True)
+    right = is_right(np.asarray(indices.labels[:, :-1]).T, indices).T
+    marks = (is_nearest & right).sum(axis=1) / is_nearest.sum(axis=1)
+    return Ceiling(marks, marks)
+
+
+@jax.jit
+def distances_to_query(
+    exemplars: Shaped[Array, "batch item *shape"],
+) -> Float[Array, "batch context"]:
+    """Euclidean distances; symbols are equal or all alike, 0 or 1."""
+    context, query = exemplars[:, :-1], exemplars[:, -1:]
+    if exemplars.ndim == 2:
+        return (context != query).astype("float32")
+    square = (context - query) ** 2
+    return jax.numpy.sqrt(square.reshape(*square.shape[:2], -1).sum(axis=2))
+
+
+class Knowledge(NamedTuple):
+    """Labels of classes, by heart: class c of meaning m has labels m K .. m K + K - 1.
+
+    learned: ranges of classes that the network is trained on under these labels.
+    """
+
+    learned: list[tuple[int, int]]
+    knobs: Knobs
+
+    def meanings(self, classes: Int[np.ndarray, " sequence"]) -> Int[np.ndarray, " sequence"]:
+        """-1 for those that are not known."""
+        known = np.zeros(len(classes), bool)
+        for first, stop in self.learned:
+            known |= (classes >= first) & (classes < stop)
+        return np.where(known, np.asarray(_meanings_of(classes, self.knobs)), -1)
+
+
+def learned_pools(data: DataConfig) -> list[str]:
+    """Pools whose classes are called by their own labels in training, again and again."""
+    pools = []
+    for name, weight in data.weights.items():
+        family = data.family(name)
+        if weight == 0 or isinstance(family, MarkovFamily):
+            continue
+        if isinstance(family, IndependentFamily) or family.labels == "own":
+            pools += [family.classes, getattr(family, "others", None)]
+    return [pool for pool in dict.fromkeys(pools) if pool not in (None, "novel")]
+
+
+def make_knowledge(data: DataConfig, knobs: Knobs) -> Knowledge:
+    """What can be learned by heart of the training distribution as it is at the knobs' step.
+
+    Of rare classes whose images are new in each sequence nothing can be.
+    """
+    stop = data.num_common_classes if data.random_rare_exemplars else data.num_classes
+    ranges = []
+    for pool in learned_pools(data):
+        law = knobs.laws[pool]
+        first, last = int(law.first), int(law.first + law.size)
+        if first < data.num_classes:
+            last = min(last, stop)
+        ranges.append((first, last))
+    return Knowledge(ranges, knobs)
+
+
+def in_weights(indices: IndexSequence, knowledge: Knowledge, sample: IndexSequence) -> Ceiling:
+    """Knows classes and their own labels, and never looks at the context.
+
+    For a class that it does not know it gives the label that is most often right for such, and,
+    among those in the context, the one that most often is.
+
+    sample: independent sequences of the same family, that tell which labels these are.
+    """
+    context = read_context(indices)
+    multiplicity = int(knowledge.knobs.label_multiplicity)
+    meanings = knowledge.meanings(np.asarray(indices.classes[:, -1]))
+    target = np.asarray(indices.labels[:, -1])
+    # Of its K labels one is right, or, where they are synonyms, all.
+    accuracy = (target // multiplicity == meanings) * (np.asarray(indices.synonyms) / multiplicity)
+    own = context.is_label & (context.labels // multiplicity == meanings[:, None])
+    among = one_of(context, own)
+    unknown = meanings < 0
+    is_asked = knowledge.meanings(np.asarray(sample.classes[:, -1])) < 0
+    asked = np.asarray(sample.labels[:, -1])[is_asked]
+    if unknown.any() and len(asked):
+        labels, counts = np.unique(asked, return_counts=True)
+        guess = np.full(len(target), labels[np.argmax(counts)])
+        accuracy = np.where(unknown, is_right(guess, indices), accuracy)
+        place = np.minimum(np.searchsorted(labels, context.labels), len(labels) - 1)
+        often = np.where(labels[place] == context.labels, counts[place], 0) * context.is_label
+        best = often == often.max(axis=1, keepdims=True)
+        among = np.where(unknown, one_of(context, best), among)
+    return Ceiling(accuracy.astype(np.float64), among)
+
+
+def of_symbols(indices: IndexSequence, table: Float[np.ndarray, "symbol label"]) -> Ceiling:
+    """In weights, for chains: the most probable label of a symbol, whatever the context.
+
+    table: how often each label follows each symbol in the chains trained on.
+    """
+    context = read_context(indices)
+    scores = table[np.asarray(indices.classes[:, -1])]
+    guess = scores.argmax(axis=1)
+    of_context = np.take_along_axis(scores, context.labels, axis=1)
+    of_context = np.where(context.is_label, of_context, -1)
+    best = of_context == of_context.max(axis=1, keepdims=True)
+    return Ceiling(is_right(guess, indices).astype(np.float64), one_of(context, best))
+
+
+def count_followers(indices: IndexSequence, num_symbols: int) -> Float[np.ndarray, "symbol label"]:
+    """How often each label is that of each symbol, in context and query."""
+    pairs = np.asarray(indices.classes) * num_symbols + np.asarray(indices.labels)
+    counts = np.bincount(pairs.ravel(), minlength=num_symbols**2)
+    return counts.reshape(num_symbols, num_symbols).astype(np.float64)
+
+
+def alike(table: Float[np.ndarray, "symbol label"]) -> Float[np.ndarray, "symbol label"]:
+    """The means of a table over all orders of the symbols: to new chains, they are all alike.
+
+    All that can be learned of them is how often a symbol follows itself.
+    """
+    size, itself = len(table), float(np.trace(table))
+    other = (table.sum() - itself) / max(size * (size - 1), 1)
+    return np.where(np.eye(size, dtype=bool), itself / size, other)

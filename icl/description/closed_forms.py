@@ -1,0 +1,219 @@
+"""The statistics of sequences as formulas, where there are exact ones.
+
+Functions return None where there is none here: no approximation stands in for it. Rounding of
+probabilities to multiples of 2**-32 and 2**-24 (docs/distribution.md) is left out.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import gammaln
+
+from icl.config import DataConfig
+from icl.config.sources import MarkovSource
+from icl.data.sequences import Bursty, Family, Independent
+
+# Pairs of classes: beyond this a sum over them is not worth the wait.
+MAX_PAIRS = 2**24
+MAX_TERMS = 2**29
+
+Array = Float[np.ndarray, " k"]
+
+
+class Pool(NamedTuple):
+    """A distribution over consecutive classes; held-out ones are numbered on from the trained."""
+
+    first: int
+    probs: Float[np.ndarray, " class"]
+
+    @property
+    def is_uniform(self) -> bool:
+        return bool(self.probs.max() <= self.probs.min() * (1 + 1e-12))
+
+
+Pools = Callable[[str], Pool | None]
+
+
+def make_pools(data: DataConfig, block: int | None = None) -> Pools:
+    """The pools by name; None for classes without end. block: what `train` is confined to."""
+    n = data.num_classes
+    weights = np.arange(1, n + 1, dtype=np.float64) ** -data.zipf_exponent
+    common = min(data.num_common_classes, n)
+
+    def pool(first: int, stop: int, is_uniform: bool = False) -> Pool | None:
+        if stop <= first:
+            return None
+        part = np.ones(stop - first) if is_uniform else weights[first:stop]
+        return Pool(first, part / part.sum())
+
+    def find(name: str) -> Pool | None:
+        match name:
+            case "train" if block is not None:
+                size, rest = divmod(n, data.num_blocks)
+                first, stop = (b * size + b * rest // data.num_blocks for b in (block, block + 1))
+                return pool(first, stop)
+            case "train" | "uniform":
+                return pool(0, n, name == "uniform")
+            case "common" | "common_zipfian":
+                return pool(0, common, name == "common")
+            case "rare" | "rare_zipfian":
+                return pool(common, n, name == "rare")
+            case "holdout":
+                return pool(n, n + data.num_holdout_classes, True)
+        return None
+
+    return find
+
+
+def is_all_relevant(family: Bursty, data: DataConfig) -> bool:
+    """Whether the query is always of a class of the context."""
+    return not family.is_training or data.p_relevant == 1
+
+
+def query_law(family: Family, data: DataConfig, pools: Pools) -> Pool | None:
+    """Probability of each class to be the query's; of classes with an end."""
+    if not isinstance(family, Bursty | Independent):
+        return None
+    pool = pools(family.classes)
+    if pool is None:
+        return None
+    if isinstance(family, Bursty):
+        # The query of an irrelevant context is drawn last, without those drawn before.
+        is_pools = is_all_relevant(family, data) or (pool.is_uniform and family.others is None)
+        return pool if is_pools else None
+    if family.support != "always":
+        return pool
+    # As drawn; or, where absent, of a random item of a context without the class drawn.
+    absent = (1 - pool.probs) ** (family.context_len - 1)
+    return Pool(pool.first, pool.probs * (1 + np.sum(pool.probs * absent) - absent))
+
+
+def class_frequencies(
+    family: Family, data: DataConfig, pools: Pools
+) -> Float[np.ndarray, " class"] | None:
+    """Probability of each training class to be the query's."""
+    if isinstance(data.source, MarkovSource):
+        # All symbols are alike to a chain that no other sequence has.
+        symbols = data.source.num_symbols
+        return None if data.source.num_chains else np.full(symbols, 1 / symbols)
+    frequencies = np.zeros(data.num_classes)
+    if isinstance(family, Bursty | Independent) and family.classes == "novel":
+        return frequencies
+    law = query_law(family, data, pools)
+    if law is None:
+        return None
+    inside = min(len(law.probs), max(0, data.num_classes - law.first))
+    frequencies[law.first : law.first + inside] = law.probs[:inside]
+    return frequencies
+
+
+def p_present(family: Family, data: DataConfig, pools: Pools) -> float | None:
+    """Probability of the query's class to be in the context."""
+    if isinstance(family, Bursty):
+        return 1.0 if is_all_relevant(family, data) else data.p_relevant
+    if not isinstance(family, Independent):
+        return None
+    if family.support != "any":
+        return float(family.support == "always")
+    pool = pools(family.classes)
+    return None if pool is None else 1 - float(pool.probs @ (1 - pool.probs) ** family.context_len)
+
+
+def burst_counts(
+    family: Family, data: DataConfig, pools: Pools
+) -> Float[np.ndarray, " count"] | None:
+    """Probability that the query's class occurs 0, 1, ... context_len times in the context."""
+    if isinstance(family, Bursty):
+        relevant = _relevant_counts(family, data, pools)
+        if relevant is None or is_all_relevant(family, data):
+            return relevant
+        irrelevant = np.eye(1, len(relevant))[0]
+        return data.p_relevant * relevant + (1 - data.p_relevant) * irrelevant
+    if not isinstance(family, Independent):
+        return None
+    length = family.context_len
+    if family.support == "never":
+        return np.eye(1, length + 1)[0]
+    pool = pools(family.classes)
+    if pool is None or len(pool.probs) * length > MAX_TERMS:
+        return None
+    values, repeats = np.unique(pool.probs, return_counts=True)
+    weights = values * repeats
+    counts = np.array([np.sum(weights * _binomial(length, k, values)) for k in range(length + 1)])
+    if family.support == "any":
+        return counts
+    replaced = _counts_where_replaced(length, values, repeats)
+    return None if replaced is None else np.append(0.0, counts[1:] + replaced)
+
+
+def is_distinct(family: Bursty, data: DataConfig) -> bool:
+    """Whether all classes of a sequence differ."""
+    return family.distinct or (family.distinct_labels and data.num_meanings is not None)
+
+
+def _relevant_counts(
+    family: Bursty, data: DataConfig, pools: Pools
+) -> Float[np.ndarray, " count"] | None:
+    """Where the query is of the first class."""
+    length, first = sum(family.pattern), family.pattern[0]
+    if is_distinct(family, data):
+        return np.eye(1, length + 1, first)[0]
+    pool = pools(family.classes)
+    if pool is None or len(pool.probs) * length * len(family.pattern) > MAX_TERMS:
+        return None
+    values, index = pool.probs, np.arange(pool.first, pool.first + len(pool.probs))
+    others = values
+    if family.others is not None:
+        other = pools(family.others)
+        if other is None:
+            return None
+        others = np.zeros(len(index))
+        inside = (index >= other.first) & (index < other.first + len(other.probs))
+        others[inside] = other.probs[index[inside] - other.first]
+    # Given the query's class c, every later class is c again with its own probability.
+    counts = np.zeros((length + 1, len(values)))
+    counts[first] = 1
+    for i, shots in enumerate(family.pattern[1:], 1):
+        again = values if i < family.ways or family.others is None else others
+        moved = np.concatenate([np.zeros((shots, len(values))), counts[:-shots]])
+        counts = counts * (1 - again) + moved * again
+    return counts @ values
+
+
+def _binomial(n: int, k: int, p: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Probability of k successes of n."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        failures = (n - k) * np.log1p(-p) if n > k else 0.0
+        return np.exp(
+            gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1) + k * np.log(p) + failures
+        )
+
+
+def _counts_where_replaced(
+    length: int, values: Array, repeats: Int[np.ndarray, " k"]
+) -> Float[np.ndarray, " count"] | None:
+    """Joint probability of a first query absent from the context, and of 1, 2, ... length
+    occurrences of the class of a random context item, which it is replaced by.
+
+    values, repeats: different probabilities of classes, and how many classes have each.
+    """
+    if len(values) ** 2 * length > MAX_PAIRS * 8:
+        return None
+    drawn, other = values[:, None], values[None]
+    pairs = repeats[:, None] * (repeats[None] - np.eye(len(values)))
+    conditional = np.minimum(other / np.maximum(1 - drawn, other), 1.0)
+    weights = pairs * drawn * (1 - drawn) ** length * conditional
+    return np.array(
+        [np.sum(weights * _binomial(length - 1, k, conditional)) for k in range(length)]
+    )
+
+
+def mixed(parts: list[tuple[float, Any]]) -> Any:
+    """The mean of what is known of all parts that have a weight: of arrays or of numbers."""
+    parts = [(weight, value) for weight, value in parts if weight > 0]
+    if any(value is None for _, value in parts):
+        return None
+    total = sum(weight for weight, _ in parts)
+    return sum(weight / total * value for weight, value in parts)

@@ -1,0 +1,341 @@
+"""What the ideal learners of `icl.description.ceilings` score, where there are exact formulas.
+
+None stands where there is none here. Notation: e = `label_noise`, N trained labels, K labels of a
+class; a label that is drawn anew is one of its class's own with probability K / N.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from icl.config import DataConfig
+from icl.config.sources import ENDLESS_CLASSES
+from icl.data.sequences import Bursty, Family, Independent
+from icl.description.ceilings import learned_pools
+from icl.description.closed_forms import (
+    Pool,
+    Pools,
+    burst_counts,
+    is_all_relevant,
+    is_distinct,
+    make_pools,
+    p_present,
+)
+from icl.description.combining import Answer, Part
+from icl.description.votes import MAX_VOTES, most_frequent
+
+
+class Exact(NamedTuple):
+    """Of one learner: over all labels, and among those in the context."""
+
+    accuracy: float | None
+    accuracy_in_context: float | None
+
+
+NOTHING = Exact(None, None)
+LEARNERS = ("in_context", "in_weights", "combined")
+
+
+class Setting(NamedTuple):
+    """A family of a training mixture, or a condition, whose labels nothing disturbs.
+
+    knows: whether all (True), none (False) or some (None) of a pool's classes are known by heart.
+    """
+
+    family: Bursty | Independent
+    data: DataConfig
+    pools: Pools
+    is_training: bool
+    knows: Callable[[str], bool | None]
+
+    @property
+    def noise(self) -> float:
+        return self.data.label_noise if self.is_training else 0.0
+
+    @property
+    def reliability(self) -> float:
+        return self.data.cue_reliability if self.is_training else 1.0
+
+    @property
+    def is_quiet(self) -> bool:
+        return self.noise == 0 and self.reliability == 1
+
+    @property
+    def labels(self) -> str:
+        return self.family.labels if isinstance(self.family, Bursty) else "own"
+
+    @property
+    def shares_labels(self) -> bool:
+        """Whether another class may have a label of the query's class."""
+        return self.data.num_meanings is not None and self.labels in ("own", "flipped")
+
+    @property
+    def copies_label(self) -> bool:
+        return isinstance(self.family, Independent) and self.family.copy_label
+
+    @property
+    def num_groups(self) -> int:
+        """Classes that the context is made of."""
+        assert isinstance(self.family, Bursty)
+        return len(self.family.pattern)
+
+
+def make_knows(data: DataConfig) -> Callable[[str], bool | None]:
+    """Which pools are learned in training."""
+    pools = make_pools(data)
+    known = np.zeros(data.num_classes + data.num_holdout_classes, bool)
+    for name in learned_pools(data):
+        pool = pools(name)
+        if pool is not None:
+            known[pool.first : pool.first + len(pool.probs)] = True
+    if data.random_rare_exemplars:
+        known[data.num_common_classes : data.num_classes] = False
+
+    def knows(name: str) -> bool | None:
+        pool = pools(name)
+        if pool is None:
+            return False
+        inside = known[pool.first : pool.first + len(pool.probs)]
+        return True if inside.all() else None if inside.any() else False
+
+    return knows
+
+
+class FamilyCeilings(NamedTuple):
+    """parts: of which the combination is made, for each metric; None: not known."""
+
+    in_context: Exact
+    in_weights: Exact
+    parts: Mapping[str, list[Part] | None]
+
+
+def exact_ceilings(
+    family: Family,
+    data: DataConfig,
+    pools: Pools,
+    is_training: bool,
+    knows: Callable[[str], bool | None],
+) -> FamilyCeilings:
+    """Of one family; is_training: as one of the training mixture."""
+    nothing = dict.fromkeys(Exact._fields)
+    if not isinstance(family, Bursty | Independent):
+        return FamilyCeilings(NOTHING, NOTHING, nothing)
+    setting = Setting(family, data, pools, is_training, knows)
+    if not setting.is_quiet and family.classes in ("holdout", "novel"):
+        # Labels that are drawn anew are those of training classes.
+        return FamilyCeilings(NOTHING, NOTHING, nothing)
+    present = p_present(family, data, pools)
+    in_weights = _in_weights(setting, present)
+    counts = burst_counts(family, data, pools)
+    if counts is None or present is None:
+        return FamilyCeilings(NOTHING, in_weights, nothing)
+    absent = float(counts[0])
+    copied: float | None = 0.0
+    for k, probability in enumerate(counts[1:], 1):
+        if probability > 0:
+            copied = _plus(copied, float(probability), _copy(setting, k))
+    in_context = _plus(copied, absent, _lost(setting))
+    parts = {
+        metric: _parts(setting, absent, copied, getattr(in_weights, metric), metric)
+        for metric in Exact._fields
+    }
+    return FamilyCeilings(Exact(in_context, in_context), in_weights, parts)
+
+
+def _parts(
+    setting: Setting, absent: float, copied: float | None, known: float | None, metric: str
+) -> list[Part]:
+    """Where the query's class is in the context, and where it is not.
+
+    copied: right from the context and present; known: right by heart.
+    """
+    is_known, lost = setting.knows(setting.family.classes), _lost(setting)
+    is_own = is_known is True and setting.labels == "own"
+    parts = []
+    if absent < 1:
+        value = known if absent == 0 else None
+        if is_own and metric == "accuracy":
+            # Any answer is right by accident alone where the query's label is drawn anew, and
+            # otherwise at most as often as its own labels, which always are.
+            answer = Answer((1 - absent) * _own_is_right(setting), is_best=True)
+        elif is_own and setting.is_quiet:
+            answer = Answer(1 - absent, is_best=True)
+        else:
+            answer = Answer(value)
+        parts.append(Part(True, is_known, Answer(copied, _is_best_copied(setting)), answer))
+    if absent > 0:
+        value = getattr(_known_where_absent(setting), metric) if setting.labels == "own" else None
+        is_best = is_own and metric == "accuracy"
+        from_context = Answer(None if lost is None else absent * lost, lost == 0 and value == 0)
+        by_heart = Answer(None if value is None else absent * value, is_best or value == 1)
+        parts.append(Part(False, is_known, from_context, by_heart))
+    return parts
+
+
+def _is_best_copied(setting: Setting) -> bool:
+    """Nothing is right more often than a label of the query's class in the context.
+
+    If there is nothing to know by heart, one of them is right at least as often as any other.
+    """
+    if _copy(setting, 1) is None:
+        return False
+    return setting.is_quiet or (
+        setting.labels in ("permuted", "assigned", "holdout_pairs")
+        and setting.knows(setting.family.classes) is False
+    )
+
+
+def _plus(sum_: float | None, weight: float, value: float | None) -> float | None:
+    """What has no weight need not be known."""
+    if weight == 0:
+        return sum_
+    return None if sum_ is None or value is None else sum_ + weight * value
+
+
+def _copy(setting: Setting, votes: int) -> float | None:
+    """The most frequent label of `votes` items of the query's class is right."""
+    family, data = setting.family, setting.data
+    if isinstance(family, Bursty) and not is_distinct(family, data):
+        # Ways of one class may go by different labels.
+        return 1.0 if setting.is_quiet and setting.labels == "own" else None
+    if setting.is_quiet:
+        return 1.0
+    if votes > MAX_VOTES or setting.labels not in ("own", "flipped", "permuted"):
+        return None
+    total = data.num_trained_labels
+    synonyms = 1 if setting.labels == "permuted" else data.label_multiplicity
+    kept = (1 - setting.noise) * setting.reliability
+    drawn_anew = (1 - kept) / total
+    if isinstance(family, Independent):
+        own = kept / synonyms + drawn_anew
+        right = most_frequent(votes, synonyms, own, total - synonyms, drawn_anew)
+    else:
+        one = most_frequent(votes, 1, kept + drawn_anew, total - 1, drawn_anew)
+        right = one + (synonyms - 1) * (1 - one) / max(total - 1, 1)
+    return (1 - setting.noise) * right + setting.noise * synonyms / total
+
+
+def _lost(setting: Setting) -> float | None:
+    """A guess among the labels of a context without the query's class is right."""
+    if not setting.is_quiet or setting.shares_labels or setting.copies_label:
+        return None
+    return 0.0
+
+
+def _known_where_absent(setting: Setting) -> Exact:
+    """Knowing own labels, where the query's class is absent from the context."""
+    if setting.knows(setting.family.classes) is not True:
+        return NOTHING
+    if setting.copies_label and setting.is_quiet:
+        return Exact(1.0, 1.0)
+    return Exact(_own_is_right(setting), _lost(setting))
+
+
+def _own_is_right(setting: Setting) -> float:
+    """The query's label is one of its class's own."""
+    data = setting.data
+    return 1 - setting.noise + setting.noise * data.label_multiplicity / data.num_trained_labels
+
+
+def _in_weights(setting: Setting, present: float | None) -> Exact:
+    """present: probability that the query's class is in the context."""
+    family, data = setting.family, setting.data
+    knows = setting.knows(family.classes)
+    if setting.labels == "own":
+        if knows:
+            return _own_in_weights(setting, present)
+        return _own_guessed(setting) if knows is False and setting.is_quiet else NOTHING
+    assert isinstance(family, Bursty)
+    if knows is None or not setting.is_quiet or not is_all_relevant(family, data):
+        return NOTHING
+    if setting.labels == "flipped":
+        return Exact(0.0, 0.0) if knows and is_distinct(family, data) else NOTHING
+    return _given_in_weights(setting, knows)
+
+
+def _own_in_weights(setting: Setting, present: float | None) -> Exact:
+    among = present if setting.is_quiet else None
+    if setting.shares_labels and among != 1:
+        among = None
+    if setting.copies_label and setting.is_quiet:
+        among = 1.0
+    return Exact(_own_is_right(setting), among)
+
+
+def _own_guessed(setting: Setting) -> Exact:
+    """Classes that were never learned, by the labels that they would have."""
+    family, data = setting.family, setting.data
+    pool, meanings = setting.pools(family.classes), data.num_meanings
+    is_pool_law = (
+        is_all_relevant(family, data) if isinstance(family, Bursty) else family.support != "always"
+    )
+    accuracy: float | None = None
+    if pool is None and meanings and data.source.num_classes == ENDLESS_CLASSES:
+        size = ENDLESS_CLASSES - data.num_holdout_classes - data.num_classes
+        accuracy = -(-size // meanings) / size
+    elif pool is not None and is_pool_law:
+        if meanings is None:
+            accuracy = float(pool.probs.max())
+        elif pool.is_uniform:  # the commonest meaning of a run of classes, wherever it begins
+            accuracy = -(-len(pool.probs) // meanings) / len(pool.probs)
+    if setting.shares_labels or setting.copies_label:
+        return Exact(accuracy, None)
+    if isinstance(family, Independent):
+        return Exact(accuracy, 0.0 if family.support == "never" else None)
+    is_fair = pool is not None and pool.is_uniform and family.others is None
+    is_fair = is_fair and is_distinct(family, data) and is_all_relevant(family, data)
+    return Exact(accuracy, 1 / setting.num_groups if is_fair else None)
+
+
+def _given_in_weights(setting: Setting, knows: bool) -> Exact:
+    """Labels that do not depend on the class: own labels are right by accident alone.
+
+    What is answered depends on the query's class and on the set of labels in the context, and
+    any of these is as probable to be the query's, if they are drawn uniformly.
+    """
+    family, data, multiplicity = setting.family, setting.data, setting.data.label_multiplicity
+    among: float | None = 1 / setting.num_groups
+    if setting.labels in ("assigned", "permuted", "holdout_pairs"):
+        count = setting.num_groups
+        if setting.labels != "assigned":
+            if data.num_holdout_pairs:
+                return Exact(None, among)
+            count = data.num_permuted_labels or data.num_trained_labels
+        given = Pool(0, np.full(count, 1 / count))
+    else:
+        named = setting.pools(setting.labels)
+        if named is None:
+            return NOTHING
+        among = among if named.is_uniform else None
+        if not knows:
+            return Exact(float(named.probs.max()) / multiplicity, among)
+        first = _meanings(named, data) * multiplicity
+        given = _as_pool(first, named.probs, multiplicity)
+    if not knows:
+        return Exact(float(given.probs.max()), among)
+    pool = setting.pools(family.classes)
+    if pool is None or (data.num_meanings and pool.first >= data.num_classes):
+        return Exact(None, among)
+    own = _meanings(pool, data)[:, None] * multiplicity + np.arange(multiplicity)
+    place = own - given.first
+    inside = (place >= 0) & (place < len(given.probs))
+    right = np.where(inside, given.probs[np.clip(place, 0, len(given.probs) - 1)], 0.0)
+    return Exact(float(pool.probs @ right.mean(axis=1)), among)
+
+
+def _meanings(pool: Pool, data: DataConfig) -> np.ndarray:
+    """Of each class of a pool, as `icl.data.labels.meanings_of`."""
+    classes = np.arange(pool.first, pool.first + len(pool.probs))
+    if data.num_meanings:
+        return classes % data.num_meanings
+    return np.where(classes < data.num_classes, data.num_classes - 1 - classes, classes)
+
+
+def _as_pool(first: np.ndarray, probs: np.ndarray, multiplicity: int) -> Pool:
+    """Probabilities of labels, from those of classes by the first label of each."""
+    start = int(first.min())
+    dense = np.zeros(int(first.max()) + multiplicity - start)
+    for i in range(multiplicity):
+        dense[first + i - start] = probs / multiplicity
+    return Pool(start, dense)

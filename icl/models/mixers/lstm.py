@@ -1,0 +1,43 @@
+"""Long short-term memory (Hochreiter and Schmidhuber 1997) that can forget (Gers et al. 2000)."""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from icl.config.models import LSTMConfig
+from icl.models.layers import Make
+from icl.models.recurrence import State, haiku_init, make_layer, make_product, run
+from icl.types import Aux
+
+
+class Mixer(nnx.Module):
+    """A hidden state and a cell of `width` units. Notes `hidden`: [batch, out, width]."""
+
+    GATES: ClassVar = ("input_gate", "cell", "forget_gate", "output_gate")
+    FUSED: ClassVar = {"input": GATES, "recurrent": GATES}
+
+    def __init__(self, config: LSTMConfig, make: Make):
+        self.forget_bias = config.forget_bias
+        # haiku's LSTM, in Chan et al. 2022, reads token and state with one kernel: both are its
+        # fan-in, and one bias serves both.
+        init = haiku_init(2 * config.width)
+        self.input = make_layer(make, config.width, 4, init)
+        self.recurrent = make_layer(make, config.width, 4, init, bias=False)
+
+    def __call__(
+        self, x: Float[Array, "batch token width"], query_only: bool
+    ) -> tuple[Float[Array, "batch out width"], Aux]:
+        recurrent = make_product(self.recurrent)
+
+        def step(state: State, product: Array) -> State:
+            h, c = state
+            i, g, f, o = jnp.split(product + recurrent(h), 4, axis=-1)
+            kept = jax.nn.sigmoid(f + self.forget_bias) * c
+            c = kept + jax.nn.sigmoid(i) * jnp.tanh(g)
+            return jax.nn.sigmoid(o) * jnp.tanh(c), c
+
+        hidden = run(step, self.input, x, num_arrays=2, query_only=query_only)
+        return hidden, {"hidden": hidden}

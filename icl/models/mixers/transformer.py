@@ -1,0 +1,65 @@
+"""Softmax attention: a token looks at itself and at all before it (Vaswani et al. 2017)."""
+
+import math
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from icl.config.models import TransformerConfig
+from icl.config.networks import RotaryPositions
+from icl.models.layers import Make, causal_mask, rotate, split_heads
+from icl.types import Aux
+
+
+class Mixer(nnx.Module):
+    """Several heads. Notes `attention`, the pattern of each: [batch, head, out, token]."""
+
+    FUSED: ClassVar = {"qkv": ("query", "key", "value")}
+
+    def __init__(self, config: TransformerConfig, make: Make):
+        width, bias = config.width, config.attention_bias
+        self.num_heads = config.num_heads
+        self.scale = config.attention_scale or 1 / math.sqrt(width // config.num_heads)
+        positions = config.positions
+        self.rotary_base = positions.base if isinstance(positions, RotaryPositions) else None
+        self.qkv = make.linear(width, 3 * width, bias)
+        self.out = make.linear(width, width, bias) if config.attention_out else None
+
+    def __call__(
+        self, x: Float[Array, "batch token width"], query_only: bool
+    ) -> tuple[Float[Array, "batch out width"], Aux]:
+        q, k, v = (split_heads(part, self.num_heads) for part in self._project(x, query_only))
+        if self.rotary_base is not None:
+            q, k = self._rotate(q, k)
+        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=jnp.float32)
+        visible = causal_mask(*scores.shape[-2:])
+        pattern = jax.nn.softmax(jnp.where(visible, scores * self.scale, -jnp.inf), axis=-1)
+        mixed = jnp.einsum("bhqk,bkhd->bqhd", pattern.astype(v.dtype), v)
+        mixed = mixed.reshape(*mixed.shape[:2], x.shape[-1])
+        return mixed if self.out is None else self.out(mixed), {"attention": pattern}
+
+    def _project(
+        self, x: Float[Array, "batch token width"], query_only: bool
+    ) -> tuple[Array, Array, Array]:
+        """Queries, of the last token alone if `query_only`, keys and values."""
+        if not query_only:
+            q, k, v = jnp.split(self.qkv(x), 3, axis=-1)
+            return q, k, v
+        width = x.shape[-1]
+        x, kernel = x.astype(self.qkv.dtype), self.qkv.kernel[...].astype(self.qkv.dtype)
+        q, kv = x[:, -1:] @ kernel[:, :width], x @ kernel[:, width:]
+        if self.qkv.bias is not None:
+            bias = self.qkv.bias[...].astype(self.qkv.dtype)
+            q, kv = q + bias[:width], kv + bias[width:]
+        k, v = jnp.split(kv, 2, axis=-1)
+        return q, k, v
+
+    def _rotate(self, q: Array, k: Array) -> tuple[Array, Array]:
+        """The queries are those of the last tokens."""
+        assert self.rotary_base is not None
+        missing = k.shape[1] - q.shape[1]
+        padded = jnp.pad(q, ((0, 0), (missing, 0), (0, 0), (0, 0)))
+        return rotate(padded, self.rotary_base)[:, missing:], rotate(k, self.rotary_base)

@@ -1,0 +1,44 @@
+"""What a weight matrix is like: its size, its spectrum, and how many directions it has."""
+
+import numpy as np
+from jaxtyping import Float
+
+# Above this size eigenvalues take longer than they are worth.
+MAX_EIGENVALUES = 2048
+
+
+def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float | None]:
+    """Numbers that say what a matrix begins as.
+
+    norm: Frobenius.
+    spectral_norm: the largest singular value.
+    stable_rank: (norm / spectral_norm)^2.
+    effective_rank: exp of the entropy of the singular values as shares of their sum (Roy and
+        Vetterli 2007): from 1 to the size.
+    spectral_radius: the largest absolute eigenvalue; None where the matrix is not square (or
+        too large).
+    eigenvalue_rank: sum of absolute eigenvalues / (spectral radius * size), from 1 / size to 1:
+        the effective rank of Liu et al. 2023; None likewise, and where all eigenvalues are 0.
+    """
+    matrix = np.asarray(matrix, np.float64)
+    values = np.linalg.svd(matrix, compute_uv=False)
+    norm = float(np.sqrt(np.sum(values**2)))
+    measured: dict[str, float | None] = {
+        "norm": norm,
+        "spectral_norm": float(values[0]),
+        "stable_rank": float(np.sum(values**2) / values[0] ** 2) if norm else 0.0,
+        "effective_rank": _entropy_rank(values) if norm else 0.0,
+        "spectral_radius": None,
+        "eigenvalue_rank": None,
+    }
+    if matrix.shape[0] == matrix.shape[1] <= MAX_EIGENVALUES:
+        sizes = np.abs(np.linalg.eigvals(matrix))
+        measured["spectral_radius"] = float(sizes.max())
+        if sizes.max() > 0:
+            measured["eigenvalue_rank"] = float(sizes.sum() / (sizes.max() * len(sizes)))
+    return measured
+
+
+def _entropy_rank(values: Float[np.ndarray, " value"]) -> float:
+    shares = values[values > 0] / values.sum()
+    return float(np.exp(-np.sum(shares * np.log(shares))))

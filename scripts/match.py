@@ -1,0 +1,40 @@
+"""Make networks comparable: scripts/match.py [CONFIG] [key=value ...] --parameters N|--flops N."""
+
+from icl.command_line import parse_arguments, run_command
+from icl.errors import UserError
+from icl.records.config_file import load_config
+
+BUDGETS = {
+    "parameters": "trained parameters in all",
+    "flops": "floating-point operations of training on one sequence",
+}
+
+
+def main() -> int:
+    arguments = parse_arguments(
+        "Find the width at which a network costs what another does.",
+        "quickstart.yaml",
+        folder=None,
+        numbers=BUDGETS,
+    )
+    given = {name: getattr(arguments, name) for name in BUDGETS if getattr(arguments, name)}
+    if len(given) != 1:
+        raise UserError("budget: give one; allowed: --parameters N or --flops N")
+    config = load_config(arguments.config, arguments.overrides)
+    # JAX takes seconds to load: only once the config is known to be right.
+    from icl.data.exemplars import load_exemplars
+    from icl.data.exemplars.on_device import example_items, put_on_device
+    from icl.description.matching import COSTS, match
+
+    exemplars = put_on_device(config.data, load_exemplars(config.data.source))
+    [(of, budget)] = given.items()
+    examples = example_items(config.data, exemplars)
+    matched, _ = match(config, of, budget, examples)
+    print(f"model.width={matched.model.width}")
+    for name, cost in COSTS.items():
+        print(f"  {BUDGETS[name]}: {cost(matched, examples):,}")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

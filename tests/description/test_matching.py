@@ -1,0 +1,73 @@
+"""Networks made equally large, or equally dear."""
+
+import numpy as np
+import pytest
+
+from icl.config import ExperimentConfig
+from icl.config.models import NETWORKS
+from icl.description.cost import num_parameters
+from icl.description.matching import COSTS, match
+from icl.errors import UserError
+from icl.records.config_file import load_config
+from tests.conftest import QUICKSTART, small
+
+EXAMPLES = np.ones((20, 12, 12), np.float32)
+
+
+def make(*overrides: str) -> ExperimentConfig:
+    kept = [w for w in small(*overrides) if "num_heads" not in w or "transformer" in overrides[0]]
+    return load_config(QUICKSTART, kept)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_every_network_comes_as_near_to_a_budget_of_parameters_as_its_widths_allow(kind: str):
+    budget = 60_000
+    matched, reached = match(make(f"model.kind={kind}"), "parameters", budget, EXAMPLES)
+    step = 2 if not hasattr(matched.model, "num_heads") else matched.model.num_heads
+    neighbours = []
+    for width in (matched.model.width - step, matched.model.width + step):
+        tree = matched.model_dump()
+        tree["model"]["width"] = width
+        other = ExperimentConfig.model_validate(tree)
+        neighbours.append(num_parameters(other, EXAMPLES))
+    assert neighbours[0] < budget < neighbours[1]
+    assert abs(reached - budget) <= min(abs(n - budget) for n in neighbours)
+
+
+@pytest.mark.parametrize("of", COSTS)
+def test_a_network_is_matched_to_itself(of: str):
+    config = make("model.kind=lstm", "model.width=26")
+    budget = COSTS[of](config, EXAMPLES)
+    assert match(config, of, budget, EXAMPLES) == (config, budget)
+
+
+def test_all_but_the_width_stays():
+    config = make("model.kind=transformer", "model.num_layers=3", "seed=5")
+    matched, _ = match(config, "flops", 10**7, EXAMPLES)
+    assert matched.model.width != config.model.width
+    before, after = config.model_dump(), matched.model_dump()
+    before["model"].pop("width")
+    after["model"].pop("width")
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("overrides", "budget", "line"),
+    [
+        (["model.kind=gru"], 100, "--parameters = 100; allowed: "),
+        (["model.kind=gru"], 10**14, "--parameters = 100000000000000; allowed: "),
+        (
+            ["model.kind=gru", "model.width=144", "model.embedder={kind: identity}"],
+            10**5,
+            "model.embedder.kind = identity; allowed: other kinds",
+        ),
+    ],
+    ids=["small", "large", "fixed"],
+)
+def test_what_cannot_be_matched_is_told(overrides, budget, line):
+    config = load_config(
+        QUICKSTART, [w for w in small(*overrides) if "num_heads" not in w and "hidden" not in w]
+    )
+    with pytest.raises(UserError) as error:
+        match(config, "parameters", budget, EXAMPLES)
+    assert error.value.args[0].startswith(line)

@@ -1,0 +1,43 @@
+"""The network that the documentation adds works as the documentation says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import QUICKSTART
+
+ROOT = QUICKSTART.parent.parent
+KIND = "moving_average"
+
+
+def test_a_network_added_as_the_documentation_says_is_tested_like_all_others(tmp_path: Path):
+    for name in ("icl", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    text = (ROOT / "docs" / "networks.md").read_text()
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    [entry] = re.findall(rf'^    ("{KIND}": .*,)$', text, re.MULTILINE)
+    (tmp_path / "icl" / "models" / "mixers" / f"{KIND}.py").write_text(code)
+    registry = tmp_path / "icl" / "config" / "models.py"
+    last = '    "hyena": HyenaConfig,\n'
+    listed = registry.read_text().replace(last, f"{last}    {entry}\n")
+    assert entry in listed
+    registry.write_text(listed)
+    chosen = f"{KIND} and (enters or query or batch or init or matrices)"
+    files = ["tests/models/test_networks.py", "tests/models/test_connectivity.py"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "0", "-q", "-k", chosen, *files],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    [passed] = re.findall(r"(\d+) passed", done.stdout)
+    assert int(passed) >= 9
