@@ -21,12 +21,15 @@ from icl.analysis.pictures import (
 )
 from icl.command_line import check_folder
 from icl.data.exemplars import load_exemplars
-from icl.description import costs, describe
+from icl.data.exemplars.on_device import example_items
+from icl.description import describe
+from icl.description.cost import network_costs
 from icl.description.samples import make_parts
-from icl.description.tables import LEARNERS, MAX_BURSTS, print_report, to_json
+from icl.description.tables import LEARNERS, MAX_BURSTS, print_report
 from icl.errors import UserError
 from icl.experiment import make_experiment
 from icl.records.config_file import load_config
+from icl.records.run_directory import to_lines
 from tests.conftest import small
 from tests.description.samples import BASE
 
@@ -129,8 +132,9 @@ def test_a_folder_that_can_be_made_is_not_made_yet(tmp_path: Path):
 
 def test_the_network_of_the_paper_has_the_parameters_of_the_paper():
     """831,479 trained ones, 126,048 of them in embedder and label table (Chan et al. 2022)."""
-    config = load_config(PAPER, ["data.source.size=12", "data.source.num_exemplars=2"])
-    parts = costs(make_parts(config))["num_parameters"]
+    config = load_config(PAPER, ["data.source.size=12", "data.source.num_exemplars=5"])
+    examples = example_items(config.data, make_parts(config).exemplars)
+    parts = network_costs(config, examples)["num_parameters"]
     assert parts["total"] == 831_479
     assert parts["embedder"] + parts["label_table"] == 126_048
 
@@ -161,7 +165,7 @@ def test_every_kind_of_item_is_described_and_drawn(words: tuple[str, ...]):
     base = [word for word in BASE if word.partition("=")[0] not in fields]
     config = load_config(ROOT / "configs" / "quickstart.yaml", [*base, *words])
     description = describe(config)
-    report = json.loads(to_json(description.report))
+    report = json.loads(to_lines(description.report))
     names = {row.name.partition("\n")[0] for row in description.rows}
     conditions = set(config.evaluation.conditions) - {"train"}
     assert names == set(config.data.weights) | conditions

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from icl.config import ExperimentConfig
-from icl.config.models import NETWORKS
 from icl.description.cost import num_parameters
 from icl.description.matching import COSTS, match
 from icl.errors import UserError
@@ -19,8 +18,8 @@ def make(*overrides: str) -> ExperimentConfig:
     return load_config(QUICKSTART, kept)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_every_network_comes_as_near_to_a_budget_of_parameters_as_its_widths_allow(kind: str):
+@pytest.mark.parametrize("kind", ["transformer", "lstm", "mamba"])
+def test_networks_come_as_near_to_a_budget_of_parameters_as_their_widths_allow(kind: str):
     budget = 60_000
     matched, reached = match(make(f"model.kind={kind}"), "parameters", budget, EXAMPLES)
     step = 2 if not hasattr(matched.model, "num_heads") else matched.model.num_heads

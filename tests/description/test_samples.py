@@ -33,7 +33,7 @@ def test_a_finite_data_set_is_the_one_trained_on(more: tuple[str, ...]):
     family = parts.families["train"]
     sample = draw_sample(parts, "train", family)
     inputs, num_blocks = make_inputs(parts.config, parts.exemplars), 1 + len(more) // 2
-    items, labels = set(), set()
+    items, labels = [], set()
     for step in range(num_blocks):
         batch = draw_training_batch(
             jax.random.key(step),
@@ -44,13 +44,19 @@ def test_a_finite_data_set_is_the_one_trained_on(more: tuple[str, ...]):
             parts.exemplars,
             parts.exemplars.arrays,
         )
-        items |= rows(batch.exemplars)
+        items.append(np.unique(batch.exemplars, axis=0))
         labels |= rows(batch.labels)
-    assert len(items) == 5 * num_blocks
+    trained = np.concatenate(items)
+    assert len(trained) == 5 * num_blocks
     assert rows(sample.labels) == labels
     found = np.arange(200)
     few = jax.tree.map(lambda a: a[found], sample)
-    assert rows(items_of(parts, "train", jax.random.key(0), few, found)) == items
+    described = np.asarray(items_of(parts, "train", jax.random.key(0), few, found))
+    # Two programs may round differently; other sequences are far away.
+    apart = np.abs(described[:, None] - trained).max(axis=(2, 3))
+    assert apart.min(axis=1).max() < 1e-5
+    assert apart.min(axis=0).max() < 1e-5
+    assert (apart < 0.1).sum() == len(described)
     other = draw_sample(parts, "no_support", parts.conditions["no_support"], 20)
     assert len(rows(other.labels)) == 20
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from icl.config.models import Model
 from icl.models.chunks import CHUNK
 from icl.models.layers import Make
-from icl.models.mixers import find_mixer
+from icl.models.mixers import find_mixer, mamba
 from icl.models.mixers.hyena import Filter
 from icl.models.mixers.retention import log_decays
 from tests.models import numpy_attention_free
@@ -244,3 +244,29 @@ def test_the_state_spaces_of_mamba_start_as_in_the_paper():
 def test_a_filter_of_hyena_does_not_depend_on_the_length_of_the_sequence():
     make_filter = Filter(WIDTH, 5, Make(nnx.Rngs(0)))
     np.testing.assert_allclose(make_filter(LONG)[:17], make_filter(17), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("query_only", [False, True])
+@pytest.mark.parametrize("num_tokens", [1, 17, 150])
+def test_state_spaces_are_the_same_in_parallel_and_token_by_token(num_tokens, query_only):
+    """One is for CPUs, the other for accelerators: outputs, and gradients of all inputs."""
+    rng = np.random.default_rng(0)
+    batch, states, channels = 2, 3, 5
+    A = -np.arange(1, states + 1)[:, None] * rng.uniform(0.5, 1.5, (states, channels))
+    dt = rng.uniform(1e-3, 0.5, (batch, num_tokens, channels))
+    B, C = rng.standard_normal((2, batch, num_tokens, states))
+    x = rng.standard_normal((batch, num_tokens, channels))
+    inputs = [jnp.asarray(part, jnp.float32) for part in (A, dt, B, C, x)]
+    weights = rng.standard_normal((batch, 1 if query_only else num_tokens, channels))
+
+    def run(form):
+        def loss(inputs):
+            y = form(*inputs, query_only=query_only)
+            return jnp.sum(y * weights), y
+
+        return jax.jit(jax.grad(loss, has_aux=True))(inputs)
+
+    (gradient, y), (other_gradient, other_y) = run(mamba.token_by_token), run(mamba.in_parallel)
+    np.testing.assert_allclose(y, other_y, rtol=1e-4, atol=1e-5)
+    for one, other in zip(gradient, other_gradient, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)

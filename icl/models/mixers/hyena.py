@@ -82,9 +82,10 @@ class Filter(nnx.Module):
 
 
 def _windows(num_lags: int, width: int) -> Float[np.ndarray, "lag width"]:
-    """exp(-rate lag), its squares summing up to 1, so that outputs start equally large everywhere.
+    """exp(-rate lag), its squares over all lags summing up to 1.
 
-    The rates are the channels' own, evenly spaced in the logarithm.
+    Far into a sequence all channels so start equally large. The rates are the channels' own, evenly
+    spaced in the logarithm.
     """
     rates = math.log(100) / np.geomspace(FASTEST, SLOWEST, width)
     windows = np.exp(-rates * np.arange(num_lags)[:, None]) * np.sqrt(-np.expm1(-2 * rates))

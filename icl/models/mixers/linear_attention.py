@@ -43,4 +43,5 @@ class Mixer(nnx.Module):
 
 def _features(x: Array) -> Array:
     """elu(x) + 1, positive; where it is small, not rounded as a sum with 1 would be."""
-    return jnp.where(x > 0, x + 1, jnp.exp(jnp.minimum(x, 0)))
+    # What is not chosen must be finite, and 0 must have the slope of one side, not of half.
+    return jnp.where(x > 0, x + 1, jnp.exp(jnp.where(x > 0, 0, x)))

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from icl.config.models import TransformerConfig
 from icl.config.networks import RotaryPositions
-from icl.models.layers import Make, causal_mask, rotate, split_heads
+from icl.models.layers import Make, causal_mask, project, rotate, split_heads
 from icl.types import Aux
 
 
@@ -31,7 +31,8 @@ class Mixer(nnx.Module):
     def __call__(
         self, x: Float[Array, "batch token width"], query_only: bool
     ) -> tuple[Float[Array, "batch out width"], Aux]:
-        q, k, v = (split_heads(part, self.num_heads) for part in self._project(x, query_only))
+        parts = project(self.qkv, x, 3, query_only)
+        q, k, v = (split_heads(part, self.num_heads) for part in parts)
         if self.rotary_base is not None:
             q, k = self._rotate(q, k)
         scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=jnp.float32)
@@ -40,22 +41,6 @@ class Mixer(nnx.Module):
         mixed = jnp.einsum("bhqk,bkhd->bqhd", pattern.astype(v.dtype), v)
         mixed = mixed.reshape(*mixed.shape[:2], x.shape[-1])
         return mixed if self.out is None else self.out(mixed), {"attention": pattern}
-
-    def _project(
-        self, x: Float[Array, "batch token width"], query_only: bool
-    ) -> tuple[Array, Array, Array]:
-        """Queries, of the last token alone if `query_only`, keys and values."""
-        if not query_only:
-            q, k, v = jnp.split(self.qkv(x), 3, axis=-1)
-            return q, k, v
-        width = x.shape[-1]
-        x, kernel = x.astype(self.qkv.dtype), self.qkv.kernel[...].astype(self.qkv.dtype)
-        q, kv = x[:, -1:] @ kernel[:, :width], x @ kernel[:, width:]
-        if self.qkv.bias is not None:
-            bias = self.qkv.bias[...].astype(self.qkv.dtype)
-            q, kv = q + bias[:width], kv + bias[width:]
-        k, v = jnp.split(kv, 2, axis=-1)
-        return q, k, v
 
     def _rotate(self, q: Array, k: Array) -> tuple[Array, Array]:
         """The queries are those of the last tokens."""
