@@ -46,6 +46,7 @@ def _intended(report: dict[str, Any]) -> str:
 
 def _draw_frequencies(axes: Any, report: dict[str, Any]) -> None:
     intended = report["theory"]["class_frequencies_by_class"]
+    axes.set(yscale="log", xlabel="class, commonest first", ylabel="frequency")
     for values, style, label in (
         (report["item_frequencies_by_class"], {"color": "0.7", "marker": "s"}, "context items"),
         (report["class_frequencies_by_class"], {"color": MEASURED, "marker": "o"}, "query"),
@@ -54,7 +55,6 @@ def _draw_frequencies(axes: Any, report: dict[str, Any]) -> None:
         if values is not None:
             look = {"linestyle": "", "markersize": 3.5} | style
             axes.plot(*_binned(np.array(values)), label=label, **look)
-    axes.set(yscale="log", xlabel="class, commonest first", ylabel="frequency")
     _axis_of_classes(axes, len(report["item_frequencies_by_class"]))
     low, high = axes.get_ylim()
     if high < 10 * low:  # room, so that what is level looks level

@@ -70,7 +70,8 @@ def label_entropies(
     have a label in common. The plug-in estimate is too low by (labels - 1) / (2 draws) nats, to
     first order in 1 / draws; this is added, with the number of labels seen (Miller 1955). It is of
     no use where many labels were not seen: they have, together, about the probability that is the
-    share of labels seen once (Good 1953). Draws suffice where this is at most MAX_UNSEEN.
+    share of labels seen once (Good 1953). Draws suffice where this is at most MAX_UNSEEN, for a
+    class and for all that were drawn as often or oftener.
     """
     order = np.lexsort((labels, classes))
     classes, labels = classes[order], labels[order]
@@ -93,4 +94,8 @@ def label_entropies(
         error = float(np.sqrt(spread / len(labels)))
         mean = Estimate(value / np.log(2), error / np.log(2))
     bits = nats / np.log(2)
-    return Entropies(classes[starts], bits, draws, once <= MAX_UNSEEN * draws, mean)
+    # Of all drawn as often or oftener: else a class that happened to meet few labels would pass.
+    by_draws = np.argsort(-draws, kind="stable")
+    suffice = np.zeros(len(draws), bool)
+    suffice[by_draws] = np.logical_and.accumulate((once <= MAX_UNSEEN * draws)[by_draws])
+    return Entropies(classes[starts], bits, draws, suffice, mean)
