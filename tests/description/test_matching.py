@@ -1,5 +1,9 @@
 """Networks made equally large, or equally dear."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -70,3 +74,43 @@ def test_what_cannot_be_matched_is_told(overrides, budget, line):
     with pytest.raises(UserError) as error:
         match(config, "parameters", budget, EXAMPLES)
     assert error.value.args[0].startswith(line)
+
+
+def run_script(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(QUICKSTART.parent.parent / "scripts" / "match.py"), *words]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_the_command_prints_a_width_and_both_costs(tmp_path: Path):
+    words = ["data.source={kind: symbolic}", "model.embedder={kind: table}", "model.kind=gru"]
+    done = run_script(*words, "--parameters", "500000", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, *costs = done.stdout.splitlines()
+    assert first.startswith("model.width=")
+    assert [line.split(":")[0].strip() for line in costs] == [
+        "trained parameters in all",
+        "floating-point operations of training on one sequence",
+    ]
+    config = load_config(QUICKSTART, [*words, first])
+    count = num_parameters(config, np.arange(20, dtype=np.int32))
+    assert f"{count:,}" == costs[0].split(": ")[1]
+    assert abs(count - 500_000) < 0.05 * 500_000
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ([], "budget: give one; allowed: --parameters N or --flops N"),
+        (["--parameters", "9", "--flops", "9"], "budget: give one"),
+        (["--flops", "3x"], "--flops = 3x; allowed: a whole number of at least 1"),
+        (["--flops", "9", "model.width=0"], "model.width = 0; allowed: "),
+    ],
+)
+def test_mistakes_are_told_in_a_line(tmp_path: Path, words: list[str], line: str):
+    done = run_script(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: {line}"), done.stderr
+    assert done.stderr.count("\n") == 1
