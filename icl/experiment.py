@@ -148,9 +148,7 @@ def draw_training_batch(
     knobs = in_block(at_step(inputs.knobs, step))
     if inputs.num_sequences is None:
         return draw_batch(key, batch_size, family, knobs, exemplars, arrays)[1]
-    # Keys of the data set's own, far from those of steps, which are small numbers.
-    data_key = jax.random.fold_in(inputs.train_key, 2**31)
-    keys = keys_of(data_key, choose(key, inputs.num_sequences, batch_size))
+    keys = keys_of(inputs.train_key, choose(key, inputs.num_sequences, batch_size))
     index_keys, item_keys = split_each(keys, 2)
     indices = draw_numbered(index_keys, family, knobs)
     return look_up(item_keys, indices, exemplars, arrays, knobs)

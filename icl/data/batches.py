@@ -43,9 +43,13 @@ def choose(
     return uniform_below(bits, num_sequences).astype(jnp.int32)
 
 
-def keys_of(key: Key[Array, ""], numbers: Int[Array, " batch"]) -> Key[Array, " batch"]:
-    """The key of each sequence of a finite data set."""
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
+def keys_of(train_key: Key[Array, ""], numbers: Int[Array, " batch"]) -> Key[Array, " batch"]:
+    """The key of each sequence of a run's finite data set.
+
+    train_key: of the run; the keys of its steps are made from it too, by small numbers.
+    """
+    data_key = jax.random.fold_in(train_key, 2**31)
+    return jax.vmap(jax.random.fold_in, (None, 0))(data_key, numbers)
 
 
 def split_each(keys: Key[Array, " batch"], count: int) -> tuple[Key[Array, " batch"], ...]:

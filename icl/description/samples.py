@@ -72,9 +72,8 @@ class Parts:
         inputs = make_inputs(self.config, self.exemplars)
         if inputs.num_sequences is None:
             return None
-        data_key = jax.random.fold_in(inputs.train_key, 2**31)
         chosen = choose(key_of(self, "train"), inputs.num_sequences, how_many(self, "train"))
-        return keys_of(data_key, chosen)
+        return keys_of(inputs.train_key, chosen)
 
     @property
     def num_symbols(self) -> int | None:
