@@ -15,23 +15,27 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 
 def parse_arguments(
     description: str,
-    default_config: str,
+    default_config: str | None,
     folder: str | None = "runs",
     flags: dict[str, str] | None = None,
     numbers: dict[str, str] | None = None,
+    texts: dict[str, str] | None = None,
 ) -> argparse.Namespace:
     """CONFIG, key=value overrides and --out. Sets `config`, `overrides`, `out`.
 
+    default_config: where none is given; None: `config` is empty then.
     folder: where the default of --out is; None: there is no --out.
     flags: further switches of the script, with their help; sets each to whether it was given.
     numbers: options with a positive whole number, with their help; None if not given.
+    texts: options with a text, with their help; empty if not given.
     """
     parser = argparse.ArgumentParser(description=description)
+    default = f" (default: configs/{default_config})" if default_config else ""
     parser.add_argument(
         "words",
         nargs="*",
         metavar="CONFIG | key=value",
-        help=f"a YAML file (default: configs/{default_config}), and settings that replace its own",
+        help=f"a YAML file{default}, and settings that replace its own",
     )
     if folder:
         default_out = f"{folder}/, named by the settings"
@@ -40,6 +44,8 @@ def parse_arguments(
         parser.add_argument(f"--{flag}", action="store_true", help=meaning)
     for option, meaning in (numbers or {}).items():
         parser.add_argument(f"--{option}", metavar="N", help=meaning)
+    for option, meaning in (texts or {}).items():
+        parser.add_argument(f"--{option}", default="", help=meaning)
     arguments = parser.parse_intermixed_args()
     for option in numbers or {}:
         setattr(arguments, option, _number(option, getattr(arguments, option)))
@@ -47,15 +53,46 @@ def parse_arguments(
     if len(files) > 1:
         raise UserError(f"{files[1]}: not understood; allowed: one CONFIG, then KEY=VALUE")
     arguments.overrides = [word for word in arguments.words if not _is_file(word)]
-    arguments.config = files[0] if files else str(CONFIGS / default_config)
+    default_file = str(CONFIGS / default_config) if default_config else ""
+    arguments.config = files[0] if files else default_file
     keys = [word.partition("=")[0] for word in arguments.overrides]
     for key in keys:
         if keys.count(key) > 1:
             raise UserError(f"{key}: given {keys.count(key)} times; allowed: once")
     if folder and arguments.out == "":
         raise UserError("--out = : empty; allowed: a folder")
-    if folder and arguments.out is None:
+    if folder and arguments.out is None and arguments.config:
         arguments.out = str(Path(folder) / _run_name(arguments.config, arguments.overrides))
+    return arguments
+
+
+def parse_sweep_arguments() -> argparse.Namespace:
+    """Those of `scripts/sweep.py`: `engine`, `ray`, `log`, `dry_run`, `watch` with the others."""
+    arguments = parse_arguments(
+        "Train a grid of networks.",
+        None,
+        flags={
+            "dry-run": "list cells and packs, and estimate time and memory",
+            "watch": "follow a sweep that goes on elsewhere",
+        },
+        texts={
+            "engine": "threads (single runs), vmap (lanes of one program) or auto",
+            "ray": "auto, or the address of a Ray cluster to train on",
+            "log": "tensorboard, wandb, or both with a comma between",
+        },
+    )
+    if not arguments.config and not (arguments.watch and arguments.out):
+        raise UserError("no grid given; allowed: a YAML file or a folder of them, then KEY=VALUE")
+    arguments.engine = arguments.engine or "auto"
+    loggers = arguments.log.split(",") if arguments.log else []
+    for option, values, allowed in (
+        ("engine", [arguments.engine], ("auto", "threads", "vmap")),
+        ("log", loggers, ("tensorboard", "wandb")),
+    ):
+        for value in values:
+            if value not in allowed:
+                raise UserError(f"--{option} = {value}; allowed: {', '.join(allowed)}")
+    arguments.log = tuple(dict.fromkeys(loggers))
     return arguments
 
 

@@ -29,7 +29,7 @@ from icl.data.exemplars.on_device import (
 from icl.data.families import make_families, make_knobs
 from icl.data.sequences import Family
 from icl.evaluation import evaluate, make_conditions
-from icl.models import make_network
+from icl.models import Network, make_network
 from icl.models.connectivity import Numbers, check, connect, make_numbers
 from icl.models.matrices import Matrices, matrices
 from icl.training import Rates, TrainState, init_state, train_until
@@ -51,6 +51,46 @@ class Inputs(NamedTuple):
     connectivity: dict[str, Numbers]
     knobs: Knobs
     num_sequences: Int[Array, ""] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """The functions of all runs that share one compiled program, see `icl.config.traced`.
+
+    config: of one of these runs.
+    shapes: the shapes and types of a run's state.
+    init, train, evaluate, draw: as those of `Experiment`, pure, of inputs and arrays too: (inputs)
+        to a state, (state, stop, inputs, arrays) to a state, (state, inputs, arrays) to scores,
+        (key, batch size, family, knobs, arrays) to sequences.
+    """
+
+    config: ExperimentConfig
+    exemplars: Exemplars
+    network: Network
+    shapes: TrainState
+    families: dict[str, Family]
+    conditions: dict[str, Family]
+    init: Callable[[Inputs], TrainState]
+    train: Callable[..., TrainState]
+    evaluate: Callable[..., dict[str, Any]]
+    draw: Callable[..., tuple[IndexSequence, Sequence]]
+
+    @property
+    def arrays(self) -> PyTree:
+        return self.exemplars.arrays
+
+    @property
+    def num_parameters(self) -> int:
+        """Of the network: those that are trained."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.shapes.variables.params))
+
+    def inputs(self, config: ExperimentConfig) -> Inputs:
+        """What makes a run of this program that of `config`."""
+        return make_inputs(config, self.exemplars)
+
+    def matrices(self, state: TrainState) -> Matrices:
+        """A state's weight matrices by name, see `icl.models.matrices`."""
+        return matrices(state.variables.params, self.network.fused)
 
 
 @dataclass(frozen=True)
@@ -77,11 +117,7 @@ class Experiment:
     evaluate: Callable[[TrainState], dict[str, dict[str, Array]]]
     draw: Callable[[Key[Array, ""], int, Family], tuple[IndexSequence, Sequence]]
     matrices: Callable[[TrainState], Matrices]
-
-    @property
-    def num_parameters(self) -> int:
-        """Of the network: those that are trained."""
-        return sum(leaf.size for leaf in jax.tree.leaves(self.shapes.variables.params))
+    num_parameters: int
 
 
 def make_rates(training: TrainingConfig) -> Rates:
@@ -154,15 +190,14 @@ def draw_training_batch(
     return look_up(item_keys, indices, exemplars, arrays, knobs)
 
 
-def make_experiment(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker) -> Experiment:
-    """Put the exemplars on the device and build the run's functions.
+def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker) -> Program:
+    """Put the exemplars on the device and build the functions of a run and of those like it.
 
     loaded: what the source of `config.data` gives.
     """
     data = config.data
     exemplars = put_on_device(data, loaded)
     check_exemplars(data, config.evaluation, exemplars)
-    arrays = exemplars.arrays
     network = make_network(
         config.model, data.num_labels, example_items(data, exemplars), exemplars.num_classes
     )
@@ -177,12 +212,18 @@ def make_experiment(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMak
         params = connect(key, variables.params, network.fused, kinds, inputs.connectivity)
         return init_state(variables._replace(params=params), inputs.rates)
 
-    def train(state: TrainState, stop: Array, inputs: Inputs, arrays: PyTree) -> TrainState:
+    def train(
+        state: TrainState,
+        stop: Array,
+        inputs: Inputs,
+        arrays: PyTree,
+        start: Array | None = None,
+    ) -> TrainState:
         def batch(key: Array, step: Array) -> Sequence:
             size, family = config.training.batch_size, families["train"]
             return draw_training_batch(key, step, size, family, inputs, exemplars, arrays)
 
-        return train_until(state, stop, inputs.train_key, batch, network.apply, inputs.rates)
+        return train_until(state, stop, inputs.train_key, batch, network.apply, inputs.rates, start)
 
     def evaluate_all(state: TrainState, inputs: Inputs, arrays: PyTree) -> dict[str, Any]:
         knobs = at_step(inputs.knobs, state.step)
@@ -203,22 +244,40 @@ def make_experiment(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMak
     ) -> tuple[IndexSequence, Sequence]:
         return draw_batch(key, batch_size, family, knobs, exemplars, arrays)
 
-    inputs = make_inputs(config, exemplars)
-    shapes = jax.eval_shape(init, inputs)
+    shapes = jax.eval_shape(init, make_inputs(config, exemplars))
     check(config.connectivity, shapes.variables.params, network.fused)
-    # Runs once: compiling it well would take longer than it could save.
-    jit_init = jax.jit(init, compiler_options={"xla_backend_optimization_level": 0})
-    jit_train = jax.jit(train, donate_argnums=0)
-    jit_evaluate = jax.jit(evaluate_all)
-    jit_draw = jax.jit(draw, static_argnums=(1, 2))
-    return Experiment(
+    return Program(
         config=config,
+        exemplars=exemplars,
+        network=network,
         shapes=shapes,
         families=families,
         conditions=conditions,
-        init=lambda: jit_init(inputs),
-        train=lambda state, stop: jit_train(state, jnp.int32(stop), inputs, arrays),
-        evaluate=lambda state: jit_evaluate(state, inputs, arrays),
-        draw=lambda key, size, family: jit_draw(key, size, family, inputs.knobs, arrays),
-        matrices=lambda state: matrices(state.variables.params, network.fused),
+        # Runs once: compiling it well would take longer than it could save.
+        init=jax.jit(init, compiler_options={"xla_backend_optimization_level": 0}),
+        train=jax.jit(train, donate_argnums=0),
+        evaluate=jax.jit(evaluate_all),
+        draw=jax.jit(draw, static_argnums=(1, 2)),
+    )
+
+
+def make_experiment(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker) -> Experiment:
+    """A program, and one run of it."""
+    return bind(make_program(config, loaded), config)
+
+
+def bind(program: Program, config: ExperimentConfig) -> Experiment:
+    """One of the runs of a program."""
+    inputs, arrays = program.inputs(config), program.arrays
+    return Experiment(
+        config=config,
+        shapes=program.shapes,
+        families=program.families,
+        conditions=program.conditions,
+        init=lambda: program.init(inputs),
+        train=lambda state, stop: program.train(state, jnp.int32(stop), inputs, arrays),
+        evaluate=lambda state: program.evaluate(state, inputs, arrays),
+        draw=lambda key, size, family: program.draw(key, size, family, inputs.knobs, arrays),
+        matrices=program.matrices,
+        num_parameters=program.num_parameters,
     )

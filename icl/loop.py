@@ -1,161 +1,250 @@
-"""A run on the host: train, evaluate, record, save; or go on where it was stopped."""
+"""Runs on the host: train, evaluate, record, save; or go on where they were stopped.
+
+Runs that go together (see `icl.packs`) pass through the same steps at the same time, each with
+its own directory. A single run is a pack of one.
+"""
 
 import signal
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from icl.analysis.curves import draw_curves
-from icl.analysis.pictures import draw_sequences
-from icl.data.exemplars import load_exemplars
+from icl.config import ExperimentConfig
 from icl.environment import describe_environment
 from icl.errors import Interrupted, UserError
-from icl.experiment import Experiment, make_experiment
+from icl.experiment import Program
+from icl.packs import ENGINES, Lanes, Pack
 from icl.probes.weights import measure_matrix
-from icl.progress import Progress
-from icl.records import load
 from icl.records.checkpoints import Checkpoints, check_space
 from icl.records.run_directory import CONNECTIVITY, RunDirectory, to_lines, write_whole
-from icl.summary import make_record, summarize
+from icl.summary import is_last, make_record, summarize
 from icl.training import TrainState
 
 # The device works about this long between two looks at signals and the progress bar.
 SECONDS_PER_CHUNK = 0.5
 
 
-def complete(directory: RunDirectory, progress: Progress) -> None:
-    """Train as configured, from the last checkpoint if there is one; leave summary and figures.
+@runtime_checkable
+class Watcher(Protocol):
+    """Who is told how a pack gets on."""
 
-    Raises UserError for what a user can mend, Interrupted after a signal.
+    def say(self, text: str) -> None: ...
+    def compiled(self, step: int, seconds: float) -> None: ...
+    def advance(self, step: int, loss: float) -> None: ...
+    def evaluated(self, directory: RunDirectory, record: dict[str, Any]) -> None: ...
+
+
+Finish = Callable[["Run", dict[str, Any]], None]
+Saved = Callable[[RunDirectory], None]
+
+
+@dataclass
+class Run:
+    """One of the runs of a pack.
+
+    records: of its evaluations so far.
+    failure: why it cannot go on; empty: it can.
+    is_finished: trained to its end, or converged, and left its summary.
     """
-    config = directory.config
+
+    directory: RunDirectory
+    checkpoints: Checkpoints
+    records: list[dict[str, Any]] = field(default_factory=list)
+    failure: str = ""
+    is_finished: bool = False
+
+    @property
+    def config(self) -> ExperimentConfig:
+        return self.directory.config
+
+    @property
+    def is_training(self) -> bool:
+        return not self.is_finished and not self.failure
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether its last evaluation is made, and only its summary is to be written."""
+        training = self.config.training
+        return self.is_training and bool(self.records) and is_last(training, self.records)
+
+    def lacks(self, step: int) -> bool:
+        """Whether an evaluation at a step is still to be made."""
+        return self.is_training and (not self.records or self.records[-1]["step"] < step)
+
+
+def begin(program: Program, directory: RunDirectory) -> None:
+    """Write to a run's directory for the first time. Raises UserError where the disk is full."""
     environment = describe_environment()
-    progress.say(f"exemplars: {config.data.source.kind}")
-    bank = load_exemplars(config.data.source)
-    with _deferred_signals(progress) as received:
-        experiment = make_experiment(config, bank)
-        progress.say(f"network: {config.model.kind}, {experiment.num_parameters:,} parameters")
-        if not directory.has_begun:
-            check_space(directory.path, config.checkpoints, experiment.shapes)
-        directory.begin(environment)
-        with Checkpoints(directory.path / "checkpoints", config.checkpoints) as checkpoints:
-            write_whole(directory.path / "sequences.png", draw_sequences(experiment))
-            records = _train(experiment, directory, checkpoints, progress, received)
-        write_whole(directory.path / "curves.png", draw_curves(load(directory.path)))
-        summary = summarize(records)
-        directory.log("end", step=config.training.num_steps)
-        directory.finish(summary)
-        progress.finished(summary, directory.path)
+    if not directory.has_begun:
+        check_space(directory.path, directory.config.checkpoints, program.shapes)
+    directory.begin(environment)
+
+
+def train_together(
+    program: Program,
+    directories: Sequence[RunDirectory],
+    engine: str,
+    watcher: Watcher,
+    received: list[int],
+    finish: Finish,
+    until: int | None = None,
+    saved: Saved | None = None,
+) -> list[Run]:
+    """Train runs of one program that have begun, from their last checkpoints, all of one step.
+
+    engine: of `icl.packs.ENGINES`.
+    received: signals so far; with the first, all is saved and Interrupted raised.
+    finish: what to do with a run that came to its end, and its summary.
+    until: the step to stop at, saved; None: the end.
+    saved: told of each run whose checkpoint is on the disk.
+
+    Returns the runs, those that were not finite among them. Raises UserError for what a user can
+    mend.
+    """
+    with ExitStack() as stack:
+        runs = []
+        for directory in directories:
+            path, kept = directory.path / "checkpoints", directory.config.checkpoints
+            runs.append(Run(directory, stack.enter_context(Checkpoints(path, kept))))
+        start = time.perf_counter()
+        pack = ENGINES[engine](program, [program.inputs(run.config) for run in runs])
+        lanes = pack.place([_start_or_resume(program, run, watcher) for run in runs])
+        step = max(run.checkpoints.latest_step or 0 for run in runs)
+        _train(pack, lanes, step, runs, watcher, received, finish, until, saved, start)
+        return runs
 
 
 def _train(
-    experiment: Experiment,
-    directory: RunDirectory,
-    checkpoints: Checkpoints,
-    progress: Progress,
+    pack: Pack,
+    lanes: Lanes,
+    step: int,
+    runs: list[Run],
+    watcher: Watcher,
     received: list[int],
-) -> list[dict[str, Any]]:
-    """The steps that are not yet made, in chunks; returns the records of all evaluations."""
-    config = experiment.config
-    num_steps = config.training.num_steps
-    start = time.perf_counter()
-    state, records = _start_or_resume(experiment, directory, checkpoints, progress)
-    step = int(state.step)
+    finish: Finish,
+    until: int | None,
+    saved: Saved | None,
+    start: float,
+) -> None:
+    """The steps that are not yet made, in chunks."""
+    config = runs[0].config  # of what is read here, all runs of a program have the same
+    num_steps, every = config.training.num_steps, config.evaluation.every
+    end = min(until or num_steps, num_steps)
     chunk, is_compiled = 1, False
-    with progress.training(num_steps, step):
-        while True:
-            if _is_due(step, config.evaluation.every, num_steps) and (
-                not records or records[-1]["step"] < step
-            ):
-                records.append(make_record(config, state, experiment.evaluate(state)))
-                directory.record(records[-1])
-                progress.evaluated(records[-1])
-                state = state._replace(
-                    loss_sum=jnp.zeros_like(state.loss_sum),
-                    loss_count=jnp.zeros_like(state.loss_count),
-                )
-            if step > 0 and (_is_due(step, config.checkpoints.every, num_steps) or received):
-                checkpoints.save(step, state)
-            if received:
-                checkpoints.wait()
-                directory.log("interrupt", step=step, signal=received[0])
-                raise Interrupted(received[0], step)
-            if step == num_steps:
-                checkpoints.wait()
-                return records
-            stop = min(
-                step + chunk,
-                _next_due(step, config.evaluation.every),
-                _next_due(step, config.checkpoints.every),
-                num_steps,
-            )
-            state, seconds = _timed(experiment, state, stop, directory, checkpoints)
-            if not is_compiled:
-                seconds = time.perf_counter() - start  # all programs, the first evaluation too
-                progress.compiled(stop, seconds)
-                directory.log("compiled", seconds=round(seconds, 2))
-                chunk, is_compiled = 10, True
-            else:
-                # At most fourfold, so that one fast reading cannot make a chunk too long.
-                ratio = SECONDS_PER_CHUNK / max(seconds, 1e-6)
-                chunk = max(1, int((stop - step) * min(ratio, 4.0)))
-            step = stop
-            progress.advance(step, float(state.loss_sum / jnp.maximum(state.loss_count, 1)))
+    while True:
+        if _is_due(step, every, num_steps) and any(run.lacks(step) for run in runs):
+            _evaluate(pack, lanes, step, runs, watcher)
+            lanes = pack.begin_record(lanes)
+        has_ended = any(run.is_at_end for run in runs)
+        if step and (_is_due(step, config.checkpoints.every, end) or received or has_ended):
+            _save(pack, lanes, step, runs, saved, wait=bool(received) or step >= end)
+        for run in runs:
+            if run.is_at_end:
+                _end(run, finish, saved)
+        going_on = [run for run in runs if run.is_training]
+        if step >= end or not going_on:
+            return
+        if received:
+            for run in going_on:
+                run.directory.log("interrupt", step=step, signal=received[0])
+            raise Interrupted(received[0], step)
+        dues = [_next_due(step, due) for due in (every, config.checkpoints.every)]
+        stop = min(step + chunk, *dues, end)
+        begin = time.perf_counter()
+        lanes = pack.train(lanes, stop)
+        progress = pack.progress(lanes)
+        seconds = time.perf_counter() - begin
+        for run, (bad_step, _) in zip(runs, progress, strict=True):
+            if bad_step and run.is_training:
+                _fail(run, bad_step)
+        if not is_compiled:
+            seconds = time.perf_counter() - start  # all programs, the first evaluation too
+            watcher.compiled(stop, seconds)
+            runs[0].directory.log("compiled", seconds=round(seconds, 2))
+            chunk, is_compiled = 10, True
+        else:
+            # At most fourfold, so that one fast reading cannot make a chunk too long.
+            ratio = SECONDS_PER_CHUNK / max(seconds, 1e-6)
+            chunk = max(1, int((stop - step) * min(ratio, 4.0)))
+        step = stop
+        watcher.advance(step, float(np.mean([loss for _, loss in progress])))
 
 
-def _start_or_resume(
-    experiment: Experiment, directory: RunDirectory, checkpoints: Checkpoints, progress: Progress
-) -> tuple[TrainState, list[dict[str, Any]]]:
-    step = checkpoints.latest_step
+def _evaluate(pack: Pack, lanes: Lanes, step: int, runs: list[Run], watcher: Watcher) -> None:
+    """A record for each run that lacks it."""
+    sums = pack.progress(lanes)
+    for run, scores, (_, loss) in zip(runs, pack.evaluate(lanes), sums, strict=True):
+        if run.lacks(step):
+            run.records.append(make_record(run.config, step, loss, scores))
+            run.directory.record(run.records[-1])
+            watcher.evaluated(run.directory, run.records[-1])
+
+
+def _save(
+    pack: Pack, lanes: Lanes, step: int, runs: list[Run], saved: Saved | None, wait: bool
+) -> None:
+    """The states of runs that go on, or come to their end here."""
+    going_on = [run.is_training for run in runs]
+    for run, state in zip(runs, pack.fetch(lanes), strict=True):
+        if run.is_training:
+            run.checkpoints.save(step, state)
+    for run, is_saved in zip(runs, going_on, strict=True):
+        if is_saved and (wait or saved):
+            run.checkpoints.wait()
+        if is_saved and saved:
+            saved(run.directory)
+
+
+def _end(run: Run, finish: Finish, saved: Saved | None) -> None:
+    """Leave the summary: the last file of a run."""
+    run.checkpoints.wait()
+    run.directory.log("end", step=run.records[-1]["step"])
+    finish(run, summarize(run.records))
+    run.is_finished = True
+    if saved:
+        saved(run.directory)
+
+
+def _fail(run: Run, bad_step: int) -> None:
+    """Stop one run whose numbers are no longer numbers."""
+    run.checkpoints.wait()
+    run.failure = (
+        f"the loss or its gradient is not finite at step {bad_step}; lower "
+        "training.learning_rate or set training.clip_norm; the last good checkpoint in "
+        f"{run.checkpoints.path} is of step {run.checkpoints.latest_step or '(none yet)'}"
+    )
+    run.directory.fail(bad_step, run.failure)
+
+
+def _start_or_resume(program: Program, run: Run, watcher: Watcher) -> TrainState:
+    """The state that a run goes on from; its records up to there."""
+    directory, step = run.directory, run.checkpoints.latest_step
     if step is None:
         directory.rewind(-1)
-        state = experiment.init()
+        state = program.init(program.inputs(run.config))
         measured = {
             name: measure_matrix(np.asarray(matrix))
-            for name, matrix in experiment.matrices(state).items()
+            for name, matrix in program.matrices(state).items()
         }
         write_whole(directory.path / CONNECTIVITY, to_lines(measured))
-        return state, []
-    state = jax.device_put(checkpoints.restore(step, experiment.shapes))
-    progress.say(f"going on from step {step}")
-    records = directory.rewind(step)
-    config = experiment.config
-    every, num_steps = config.evaluation.every, config.training.num_steps
+        return state
+    state = run.checkpoints.restore(step, program.shapes)
+    watcher.say(f"going on from step {step}")
+    run.records = directory.rewind(step)
+    every, num_steps = run.config.evaluation.every, run.config.training.num_steps
     expected = [s for s in range(step + 1) if _is_due(s, every, num_steps)]
-    if [record["step"] for record in records] != expected:
+    if [record["step"] for record in run.records] != expected:
         raise UserError(
             f"{directory.path}: metrics.jsonl does not hold the evaluations up to the checkpoint "
             f"at step {step}; restore the file or start in a new folder"
         )
-    return state, records
-
-
-def _timed(
-    experiment: Experiment,
-    state: TrainState,
-    stop: int,
-    directory: RunDirectory,
-    checkpoints: Checkpoints,
-) -> tuple[TrainState, float]:
-    """Train until `stop`; the state and the seconds it took."""
-    start = time.perf_counter()
-    state = jax.block_until_ready(experiment.train(state, stop))
-    bad_step = int(state.bad_step)
-    if bad_step:
-        checkpoints.wait()
-        directory.log("diverged", step=bad_step)
-        raise UserError(
-            f"the loss or its gradient is not finite at step {bad_step}; lower "
-            "training.learning_rate or set training.clip_norm; the last good checkpoint in "
-            f"{checkpoints.path} is of step {checkpoints.latest_step or '(none yet)'}"
-        )
-    return state, time.perf_counter() - start
+    return state
 
 
 def _is_due(step: int, every: int, num_steps: int) -> bool:
@@ -167,15 +256,21 @@ def _next_due(step: int, every: int) -> int:
 
 
 @contextmanager
-def _deferred_signals(progress: Progress) -> Iterator[list[int]]:
-    """Collect Ctrl+C and SIGTERM instead of ending; a second one ends at once."""
+def deferred_signals(say: Callable[[str], None]) -> Iterator[list[int]]:
+    """Collect Ctrl+C and SIGTERM instead of ending; a second one ends at once.
+
+    Signals reach a process's main thread only; in others nothing is collected.
+    """
     received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
 
     def note(number: int, frame: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(number)
-        progress.say("stopping after this step; once more to stop at once")
+        say("stopping after this step; once more to stop at once")
 
     previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

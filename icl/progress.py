@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from icl.records.run_directory import RunDirectory
+
 
 class Progress:
     """Reports to standard error; the result, at the end, to standard output."""
@@ -28,7 +30,7 @@ class Progress:
         self.console.print(text, markup=False, soft_wrap=True)
 
     @contextmanager
-    def training(self, num_steps: int, step: int) -> Iterator[None]:
+    def training(self, num_steps: int) -> Iterator[None]:
         """A bar over the steps of a run, where there is a terminal for it."""
         self.say("compiling ...")
         if not self.console.is_terminal:
@@ -42,7 +44,7 @@ class Progress:
             TextColumn("{task.fields[scores]}"),
         )
         with Bar(*columns, console=self.console, speed_estimate_period=10) as bar:
-            bar.add_task("", total=num_steps, completed=step, rate="", scores="")
+            bar.add_task("", total=num_steps, rate="", scores="")
             self._bar = bar
             try:
                 yield
@@ -66,16 +68,9 @@ class Progress:
                 scores=f"loss {loss:.2f}  {self._scores}",
             )
 
-    def evaluated(self, record: dict[str, Any]) -> None:
+    def evaluated(self, directory: RunDirectory, record: dict[str, Any]) -> None:
         """An evaluation was made."""
-        self._scores = "  ".join(
-            f"{short} {record['conditions'][name][metric]:.2f}"
-            for short, name, metric in (
-                ("ICL", "fewshot_holdout", "accuracy_in_context"),
-                ("IWL", "no_support", "accuracy"),
-            )
-            if name in record["conditions"]
-        )
+        self._scores = scores_of(record)
         if not self._bar:
             loss = record["train"]["loss"]
             loss_text = "" if loss is None else f"loss {loss:.3f}  "
@@ -95,3 +90,15 @@ class Progress:
         console.print(table)
         for name in ("summary.json", "metrics.jsonl", "curves.png", "sequences.png"):
             console.print(str(path / name), markup=False, soft_wrap=True)
+
+
+def scores_of(record: dict[str, Any]) -> str:
+    """In-context and in-weights accuracy at an evaluation, in few characters."""
+    return "  ".join(
+        f"{short} {record['conditions'][name][metric]:.2f}"
+        for short, name, metric in (
+            ("ICL", "fewshot_holdout", "accuracy_in_context"),
+            ("IWL", "no_support", "accuracy"),
+        )
+        if name in record["conditions"]
+    )

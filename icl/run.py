@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from icl.config import ExperimentConfig
+from icl.errors import UserError
 from icl.progress import Progress
-from icl.records.run_directory import RunDirectory
+from icl.records.run_directory import FAILURE, RunDirectory
 
 
 def run(config: ExperimentConfig, out: str | Path, progress: Progress) -> None:
@@ -16,7 +17,9 @@ def run(config: ExperimentConfig, out: str | Path, progress: Progress) -> None:
         if directory.is_finished:
             progress.say(f"{directory.path} holds this run, finished; for another, give --out")
             return
+        if directory.failure:
+            raise UserError(f"{directory.failure}; to try once more, delete {FAILURE} there")
         # JAX takes seconds to load: only once the directory is known to be usable.
-        from icl.loop import complete
+        from icl.single import complete
 
         complete(directory, progress)

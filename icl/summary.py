@@ -5,39 +5,54 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from icl.config import ExperimentConfig
+from icl.config import ExperimentConfig, TrainingConfig
 from icl.experiment import make_rates
-from icl.training import TrainState, learning_rate_at
+from icl.training import learning_rate_at
 
 # Of each metric: whether the best is the largest.
 METRICS = {"accuracy": True, "accuracy_in_context": True, "loss": False}
 
 
 def make_record(
-    config: ExperimentConfig, state: TrainState, scores: dict[str, dict[str, Array]]
+    config: ExperimentConfig, step: int, loss: float | None, scores: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """One evaluation: the step, the mean loss since the last, the rate of the last update, and
     each condition's scores.
 
     Holds nothing that depends on when or how fast it was made, so that a resumed run writes
     the same bits.
+
+    loss: None where no step was made.
     """
-    count, last, rates = int(state.loss_count), int(state.step) - 1, make_rates(config.training)
+    rates = make_rates(config.training)
     conditions = {
         name: {metric: _plain(np.asarray(value).tolist()) for metric, value in scores[name].items()}
         | {"num_sequences": config.evaluation.num_sequences}
         for name in config.evaluation.conditions
     }
+    rate = float(learning_rate_at(jnp.int32(step - 1), rates)) if step else None
     return {
-        "step": int(state.step),
-        "train": {
-            "loss": float(state.loss_sum) / count if count else None,
-            "learning_rate": float(learning_rate_at(jnp.int32(last), rates)) if last >= 0 else None,
-        },
+        "step": step,
+        "train": {"loss": loss if step else None, "learning_rate": rate},
         "conditions": conditions,
     }
+
+
+def is_last(training: TrainingConfig, records: list[dict[str, Any]]) -> bool:
+    """Whether a run ends with its last evaluation: by its steps, or because it has converged.
+
+    What is looked at is the training loss alone, never a test.
+    """
+    if records[-1]["step"] == training.num_steps:
+        return True
+    losses = [record["train"]["loss"] for record in records if record["train"]["loss"] is not None]
+    if not losses:
+        return False
+    if training.stop_below is not None and losses[-1] < training.stop_below:
+        return True
+    patience = training.patience
+    return patience is not None and len(losses) - 1 - losses.index(min(losses)) >= patience
 
 
 def _plain(value: float | list[Any]) -> Any:

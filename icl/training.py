@@ -179,13 +179,17 @@ def train_until(
     batch: Batch,
     apply: Apply,
     rates: Rates,
+    start: Int[Array, ""] | None = None,
 ) -> TrainState:
     """Steps until `stop` have been made in all, in one compiled loop.
 
     The number of steps is traced, where a scan would fix it: evaluation, checkpoints and the
     end may fall on any step without a second compilation, and the bits of a run cannot depend
     on how it was cut into chunks.
+
+    start: steps made so far, where the state is a lane of many that share it; None: the state's.
     """
+    first = state.step if start is None else start
     return jax.lax.fori_loop(
-        state.step, stop, lambda _, s: train_step(s, key, batch, apply, rates), state
+        first, stop, lambda _, s: train_step(s, key, batch, apply, rates), state
     )

@@ -8,9 +8,11 @@ import jax
 import pytest
 
 from icl.config import ExperimentConfig
-from icl.records.config_file import load_config
+from icl.records.config_file import load_config, read_settings
 
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
+
+ALL_CONFIGS = sorted(QUICKSTART.parent.rglob("*.yaml"))
 
 # Small enough for seconds, with every part in place.
 SMALL = (
@@ -36,6 +38,11 @@ def small(*overrides: str) -> list[str]:
     """The settings of the small experiment, with these in place of its own."""
     keys = {word.partition("=")[0] for word in overrides}
     return [word for word in SMALL if word.partition("=")[0] not in keys] + list(overrides)
+
+
+def is_grid(path: Path) -> bool:
+    """Whether a file of settings stands for many runs."""
+    return "grid" in read_settings(path)
 
 
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

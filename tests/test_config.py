@@ -8,10 +8,12 @@ from icl.config import ExperimentConfig
 from icl.config.families import NAMED
 from icl.errors import UserError
 from icl.records.config_file import differences, dump_config, load_config
+from icl.records.sweep_file import load_sweep
 
-from .conftest import QUICKSTART
+from .conftest import ALL_CONFIGS, QUICKSTART, is_grid
 
-CONFIGS = sorted(QUICKSTART.parent.rglob("*.yaml"))
+CONFIGS = [path for path in ALL_CONFIGS if not is_grid(path)]
+GRIDS = [path for path in ALL_CONFIGS if is_grid(path)]
 
 
 def errors(*overrides: str) -> tuple[str, ...]:
@@ -23,6 +25,12 @@ def errors(*overrides: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_loads(path: Path):
     assert isinstance(load_config(path), ExperimentConfig)
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_every_grid_loads(path: Path):
+    cells = load_sweep(path).cells
+    assert len({cell.digest for cell in cells}) == len(cells) > 1
 
 
 def test_names_that_other_tools_rely_on():

@@ -31,6 +31,12 @@ class TrainingConfig(Frozen):
     interim_weight: float = Field(
         0.0, ge=0, lt=1, description="in the loss, of the context's items; the query has the rest"
     )
+    stop_below: float | None = Field(
+        None, gt=0, description="end at an evaluation with a mean training loss below this, in nats"
+    )
+    patience: int | None = Field(
+        None, ge=1, description="end after so many evaluations without a lower training loss"
+    )
 
 
 class EvaluationConfig(Frozen):

@@ -1,7 +1,7 @@
-"""The files of a run: its config, its metrics, its checkpoints; and reading them back.
+"""The files of runs and sweeps: configs, metrics, checkpoints; and reading them back.
 
-`load` is what analysis starts from. The rest is for the run itself: `config_file`,
-`run_directory`, `checkpoints`.
+`load` is what analysis starts from. The rest is for the runs themselves: `config_file`,
+`run_directory`, `checkpoints`, `sweep_file`, `sweep_directory`.
 """
 
 from typing import TYPE_CHECKING
@@ -12,11 +12,34 @@ if TYPE_CHECKING:
     import xarray
 
 
-def load(run: "str | Path") -> "xarray.Dataset":
-    """The metrics of a run as named arrays over `condition` and `step`.
+def load(directory: "str | Path", name: str | None = None) -> "xarray.Dataset":
+    """The metrics of a run, over `condition` and `step`; of a sweep, over its knobs and `seed` too.
 
-    Raises UserError where `run` is not the directory of a run.
+    directory: of a run or a sweep, or the address of a sweep in shared storage.
+    name: of a grid, where the directory holds several.
+
+    Raises UserError where `directory` is neither.
     """
-    from icl.records.dataset import load_run  # xarray is slow to import: only where it is used
+    # xarray is slow to import: only where it is used.
+    from icl.records.dataset import load_run, load_sweep_array
 
-    return load_run(run)
+    path = local_copy(directory)
+    if (path / "grids").is_dir():
+        return load_sweep_array(path, name)
+    return load_run(path)
+
+
+def sweep_names(directory: "str | Path") -> list[str]:
+    """The names of the grids of a sweep's directory. Raises UserError where it is none."""
+    from icl.records.sweep_directory import sweep_names
+
+    return sweep_names(local_copy(directory))
+
+
+def local_copy(directory: "str | Path") -> "Path":
+    """A folder as it is; of a sweep in shared storage, its records fetched to this machine."""
+    from icl.records.storage import Store
+
+    store = Store(str(directory))
+    store.fetch_records()
+    return store.local

@@ -5,6 +5,7 @@ import logging
 import shutil
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,11 @@ State = TypeVar("State")
 
 # Left free on the disk beyond the checkpoints themselves, for metrics and figures.
 SPARE_BYTES = 16 * 2**20
+
+# Orbax numbers its operations for the whole process, and mixes up those of two managers that
+# write at the same time: where several are open, each waits for the others and for its own.
+_writing = threading.RLock()
+_open: list[ocp.CheckpointManager] = []
 
 
 class Checkpoints:
@@ -37,21 +43,23 @@ class Checkpoints:
             cleanup_tmp_directories=True,
         )
         self._manager = ocp.CheckpointManager(path, options=options, item_names=("state", "digest"))
+        _open.append(self._manager)
 
     def __enter__(self) -> "Checkpoints":
-        self._hooks = threading.excepthook, sys.unraisablehook
         _silence_background()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         try:
-            self._manager.close()
+            with _writing:
+                _open.remove(self._manager)
+                self._manager.close()
         except Exception as error:
             if kind is None:
                 raise self._cannot_write(error) from error
         # After an error the process is about to end, and the threads with it: let them be silent.
-        if kind is None:
-            threading.excepthook, sys.unraisablehook = self._hooks
+        if kind is None and not _open:
+            threading.excepthook, sys.unraisablehook = HOOKS
 
     @property
     def latest_step(self) -> int | None:
@@ -67,7 +75,14 @@ class Checkpoints:
             state=ocp.args.StandardSave(leaves), digest=ocp.args.JsonSave(_digests(leaves))
         )
         try:
-            self._manager.save(step, args=items, force=True)
+            with _writing:
+                for other in _open:
+                    if other is not self._manager:
+                        with suppress(Exception):  # its owner is told when it waits
+                            other.wait_until_finished()
+                self._manager.save(step, args=items, force=True)
+                if len(_open) > 1:
+                    self._manager.wait_until_finished()
         except Exception as error:  # whatever storage raises, the user's disk is the matter
             raise self._cannot_write(error) from error
 
@@ -93,12 +108,13 @@ class Checkpoints:
     def restore_leaves(self, step: int) -> dict[str, np.ndarray]:
         """The arrays of a state by name, such as `variables.params.readout.kernel`."""
         try:
-            items = self._manager.restore(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardRestore(), digest=ocp.args.JsonRestore()
-                ),
-            )
+            with _writing:
+                items = self._manager.restore(
+                    step,
+                    args=ocp.args.Composite(
+                        state=ocp.args.StandardRestore(), digest=ocp.args.JsonRestore()
+                    ),
+                )
             leaves = {name: np.asarray(leaf) for name, leaf in items["state"].items()}
             intact = _digests(leaves) == items["digest"]
         except Exception:  # storage raises nearly anything on broken files
@@ -116,6 +132,9 @@ class Checkpoints:
             f"{self.path}: cannot write a checkpoint ({reason[:200]}); "
             "make room and run the same command again to go on from the last one"
         )
+
+
+HOOKS = threading.__excepthook__, sys.__unraisablehook__
 
 
 def _silence_background() -> None:

@@ -2,14 +2,17 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from icl.config import ExperimentConfig
+from icl.config.traced import flatten
 from icl.errors import UserError
 from icl.records.config_mistakes import describe, keys_of, mentions, wrong_fields
+
+Config = TypeVar("Config", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
@@ -43,17 +46,20 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Experim
 
     Raises UserError with a line for every mistake.
     """
-    tree = read_yaml(Path(path))
-    if not isinstance(tree, dict):
-        raise UserError(f"{path}: no settings found; allowed: lines such as `seed: 0`")
-    # Kinds first: a new kind decides which other settings of its branch can stay.
-    for override in sorted(overrides or [], key=lambda text: not _is_kind(text)):
-        _override(tree, override)
+    tree = read_settings(path)
+    override(tree, dict(parse_override(text) for text in overrides or []))
     return parse_config(tree)
 
 
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file. Raises UserError where there is none."""
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """The settings in a YAML file, not validated. Raises UserError where there are none."""
+    tree = _read_yaml(Path(path))
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: no settings found; allowed: lines such as `seed: 0`")
+    return tree
+
+
+def _read_yaml(path: Path) -> Any:
     try:
         return _parse(path.read_text()) or {}
     except (OSError, UnicodeDecodeError) as error:
@@ -68,11 +74,16 @@ def read_yaml(path: Path) -> Any:
 
 def parse_config(tree: dict[str, Any]) -> ExperimentConfig:
     """Validate. Raises UserError with a line for every mistake, the cross-field ones included."""
+    return parse(tree, ExperimentConfig)
+
+
+def parse(tree: dict[str, Any], model: type[Config]) -> Config:
+    """Validate settings of any kind, in the same way."""
     lines: list[str] = []
     wrong: set[str] = set()
     while True:
         try:
-            config = ExperimentConfig.model_validate(tree)
+            config = model.model_validate(tree)
         except ValidationError as error:
             problems = _innermost(error.errors())
         else:
@@ -81,7 +92,7 @@ def parse_config(tree: dict[str, Any]) -> ExperimentConfig:
             return config
         # Checks between fields wait until the fields are right: so what is wrong is taken out,
         # and the rest validated once more, until nothing new is found.
-        found = [line for problem in problems for line in describe(problem, tree)]
+        found = [line for problem in problems for line in describe(problem, tree, model)]
         lines += [line for line in found if not any(mentions(line, name) for name in wrong)]
         fields = {name for problem in problems for name in wrong_fields(problem, tree)} - wrong
         if not fields:
@@ -98,10 +109,7 @@ def dump_config(config: ExperimentConfig) -> str:
 
 def differences(old: ExperimentConfig, new: ExperimentConfig) -> list[str]:
     """One line for each field that differs."""
-    flat_old, flat_new = (
-        _flatten(old.model_dump(mode="json")),
-        _flatten(new.model_dump(mode="json")),
-    )
+    flat_old, flat_new = (flatten(config.model_dump(mode="json")) for config in (old, new))
     keys = list(flat_old) + [key for key in flat_new if key not in flat_old]
     return [
         f"{key} = {flat_new.get(key, '(unset)')}, was {flat_old.get(key, '(unset)')}"
@@ -132,31 +140,35 @@ def _innermost(problems: list[Any]) -> list[Any]:
     ]
 
 
-def _is_kind(override: str) -> bool:
-    return override.partition("=")[0].endswith(".kind")
-
-
-def _override(tree: dict[str, Any], text: str) -> None:
+def parse_override(text: str) -> tuple[str, Any]:
+    """`dotted.key=value` as the name of a setting and its value. Raises UserError."""
     path, equals, value = text.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
+    path = path.strip()
+    if not equals or not all(path.split(".")):
         raise UserError(f"{text}: not understood; allowed: KEY=VALUE, such as data.p_bursty=0.5")
     try:
-        parsed = _parse(value)
+        return path, _parse(value)
     except yaml.YAMLError:
         raise UserError(f"{path} = {value[:50]}; allowed: a value as in YAML") from None
-    branch = tree
-    for key in keys[:-1]:
-        child = branch.get(key)
-        if child is None:
-            child = branch[key] = {}
-        if not isinstance(child, dict):
-            raise UserError(f"{path}: unknown setting ({key} holds no settings of its own)")
-        branch = child
-    is_new_kind = keys[-1] == "kind" and branch.get("kind", parsed) != parsed
-    branch[keys[-1]] = parsed
-    if is_new_kind:
-        _drop_unshared_settings(tree, branch, keys[:-1])
+
+
+def override(tree: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Put settings, by dotted name, in place of a tree's own. Raises UserError."""
+    # Kinds first: a new kind decides which other settings of its branch can stay.
+    for path in sorted(settings, key=lambda path: not path.endswith(".kind")):
+        keys = path.split(".")
+        branch = tree
+        for key in keys[:-1]:
+            child = branch.get(key)
+            if child is None:
+                child = branch[key] = {}
+            if not isinstance(child, dict):
+                raise UserError(f"{path}: unknown setting ({key} holds no settings of its own)")
+            branch = child
+        is_new_kind = keys[-1] == "kind" and branch.get("kind", settings[path]) != settings[path]
+        branch[keys[-1]] = settings[path]
+        if is_new_kind:
+            _drop_unshared_settings(tree, branch, keys[:-1])
 
 
 def _drop_unshared_settings(tree: dict[str, Any], branch: dict[str, Any], keys: list[str]) -> None:
@@ -179,13 +191,3 @@ def _remove(tree: Any, keys: list[str]) -> None:
             return
         tree = child
     tree.pop(keys[-1], None)
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -7,13 +7,17 @@ import re
 from functools import cache
 from typing import Any
 
+from pydantic import BaseModel
+
 from icl.config import ExperimentConfig
 
 MAX_SHOWN = 100  # characters of a value
 
 
-def describe(problem: Any, tree: dict[str, Any]) -> list[str]:
-    """Lines that name the field, the value, and what is allowed."""
+def describe(
+    problem: Any, tree: dict[str, Any], model: type[BaseModel] = ExperimentConfig
+) -> list[str]:
+    """Lines that name the field, the value, and what is allowed. model: of the whole tree."""
     field = ".".join(_shown(key) for key in keys_of(problem["loc"], tree))
     context, told = problem.get("ctx", {}), f"{field} = {_shown(problem['input'])}; allowed: "
     match problem["type"]:
@@ -21,26 +25,28 @@ def describe(problem: Any, tree: dict[str, Any]) -> list[str]:
             return str(context["error"]).split("\n")
         case "extra_forbidden":
             parent = field.rpartition(".")[0]
-            siblings = _fields(problem["loc"][:-1])
+            siblings = _fields(model, problem["loc"][:-1])
             where = f" of {parent}" if parent else ""
             return [f"{field}: unknown setting; allowed{where}: {', '.join(siblings)}"]
         case "union_tag_invalid":
             return [f"{field}.kind = {_shown(context['tag'])}; allowed: {context['expected_tags']}"]
         case "union_tag_not_found":
-            return [f"{field}.kind: missing; allowed: {_kinds(problem['loc'])}"]
+            return [f"{field}.kind: missing; allowed: {_kinds(model, problem['loc'])}"]
         case "too_short":
             return [f"{told}at least {context['min_length']} of them"]
         case "too_long":
             return [f"{told}at most {context['max_length']} of them"]
         case "string_too_short":
             return [f"{field} is empty; allowed: a text"]
-        case "tuple_type":
+        case "tuple_type" | "list_type":
             return [f"{told}a list such as [a, b]"]
         case "missing":
             return [f"{field}: missing; allowed: a value"]
         case "model_type" | "model_attributes_type" | "dict_type":
-            return [f"{told}{_settings(problem['loc'])}"]
-    return [told + (_bounds(problem["loc"]) or problem["msg"].removeprefix("Input should be "))]
+            return [f"{told}{_settings(model, problem['loc'])}"]
+    return [
+        told + (_bounds(model, problem["loc"]) or problem["msg"].removeprefix("Input should be "))
+    ]
 
 
 def _shown(value: Any) -> str:
@@ -90,16 +96,18 @@ def keys_of(loc: tuple[int | str, ...], tree: Any) -> list[str]:
 
 
 @cache
-def _root() -> dict[str, Any]:
-    return ExperimentConfig.model_json_schema()
+def _root(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
-def _schema(loc: tuple[int | str, ...]) -> dict[str, Any]:
+def _schema(model: type[BaseModel], loc: tuple[int | str, ...]) -> dict[str, Any]:
     """The JSON schema of what is at a pydantic location."""
-    root = _root()
+    root = _root(model)
 
     def resolve(node: dict[str, Any]) -> dict[str, Any]:
-        return root["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+        # A branch, or a branch or null.
+        reference = next((o["$ref"] for o in [node, *node.get("anyOf", [])] if "$ref" in o), None)
+        return root["$defs"][reference.rpartition("/")[2]] if reference else node
 
     node = root
     for part in loc:
@@ -115,29 +123,29 @@ def _schema(loc: tuple[int | str, ...]) -> dict[str, Any]:
     return node
 
 
-def _fields(loc: tuple[int | str, ...]) -> list[str]:
+def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     """Names of the settings of the branch at a pydantic location."""
-    return list(_schema(loc).get("properties", {}))
+    return list(_schema(model, loc).get("properties", {}))
 
 
-def _settings(loc: tuple[int | str, ...]) -> str:
+def _settings(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     """What the branch at a pydantic location is made of."""
-    fields, entry = _fields(loc), _schema(loc).get("additionalProperties")
+    fields, entry = _fields(model, loc), _schema(model, loc).get("additionalProperties")
     if fields:
         return f"its own settings: {', '.join(fields)}"
     if isinstance(entry, dict):
         return f"a table of names and {'weights' if 'type' in entry else 'settings'}"
-    return f"its own settings: kind ({_kinds(loc)})"
+    return f"its own settings: kind ({_kinds(model, loc)})"
 
 
-def _kinds(loc: tuple[int | str, ...]) -> str:
+def _kinds(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     """Names of the kinds that a branch told apart by `kind` can have."""
-    return ", ".join(_schema(loc).get("discriminator", {}).get("mapping", {}))
+    return ", ".join(_schema(model, loc).get("discriminator", {}).get("mapping", {}))
 
 
-def _bounds(loc: tuple[int | str, ...]) -> str:
+def _bounds(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     """What a number at a pydantic location may be; empty for what is not a number."""
-    node = _schema(loc)
+    node = _schema(model, loc)
     options = node.get("anyOf", [node])  # a number or null
     number = next((o for o in options if o.get("type") in ("integer", "number")), None)
     if number is None:

@@ -1,13 +1,21 @@
 """Records as one labelled array."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray
+import yaml
 
 from icl.errors import UserError
 from icl.records.config_file import dump_config, load_config
 from icl.records.run_directory import CONFIG, METRICS, read_lines
+from icl.records.sweep_directory import CELLS, status_of, sweep_of
+from icl.records.sweep_file import Sweep, dump_sweep
+
+Records = list[dict[str, Any]]
 
 
 def load_run(run: str | Path) -> xarray.Dataset:
@@ -25,27 +33,131 @@ def load_run(run: str | Path) -> xarray.Dataset:
     config = load_config(path / CONFIG)
     records = read_lines(path / METRICS)
     conditions = list(config.evaluation.conditions)
-    metrics = list(
-        dict.fromkeys(
-            metric
-            for record in records
-            for scores in record["conditions"].values()
-            for metric in scores
-        )
-    )
-    variables = {}
-    for metric in metrics:
-        values = np.array(
-            [[record["conditions"][name].get(metric) for record in records] for name in conditions],
-            dtype=np.float64,  # null becomes NaN
-        )
-        variables[metric] = (("condition", "step", "stratum")[: values.ndim], values)
-    train_loss = np.array([record["train"]["loss"] for record in records], dtype=np.float64)
+    steps = [record["step"] for record in records]
+    variables = {
+        metric: (_dims(values)[1:], values[0])
+        for metric, values in _arrays([records], steps, conditions).items()
+    }
     return xarray.Dataset(
-        {**variables, "train_loss": (("step",), train_loss)},
-        coords={
-            "condition": conditions,
-            "step": np.array([record["step"] for record in records], dtype=np.int64),
-        },
+        variables,
+        coords={"condition": conditions, "step": np.array(steps, dtype=np.int64)},
         attrs={"config": dump_config(config)},
     )
+
+
+def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.Dataset:
+    """The metrics of all cells of a grid, finished or not.
+
+    The variables of `load_run`, over a dimension for each axis of the grid, named by its first
+    knob (`cell` for single points), then `seed`, `condition` and `step`; `status` over axes and
+    seed: finished, diverged, stopped (by successive halving), partial or missing. What is not
+    there is NaN. Attributes: `name`, `sweep` and `base` (YAML), `claims` (JSON), and `missing`,
+    the cells that are not finished.
+
+    name: of the grid, where the directory holds several.
+    """
+    path = Path(directory)
+    sweep = sweep_of(path, name)
+    folders = [path / CELLS / cell.digest for cell in sweep.cells]
+    records = [_tolerant(folder / METRICS) for folder in folders]
+    statuses = [_status(sweep, *cell) for cell in zip(folders, records, strict=True)]
+    steps = sorted({record["step"] for of_cell in records for record in of_cell})
+    conditions = list(
+        dict.fromkeys(c for cell in sweep.cells for c in cell.config.evaluation.conditions)
+    )
+    dims, coords = _axes(sweep)
+    shape = [len(coords[dim][1]) for dim in dims]
+    variables: dict[str, Any] = {}
+    for metric, values in _arrays(records, steps, conditions).items():
+        own = _dims(values)[1:]
+        variables[metric] = ((*dims, *own), values.reshape(*shape, *values.shape[1:]))
+    variables["status"] = (dims, np.array(statuses, dtype=object).reshape(shape).astype(str))
+    return xarray.Dataset(
+        variables,
+        coords={**coords, "condition": conditions, "step": np.array(steps, dtype=np.int64)},
+        attrs={
+            "name": sweep.name,
+            "sweep": dump_sweep(sweep),
+            "base": yaml.safe_dump(sweep.config.base, sort_keys=False),
+            "claims": json.dumps([claim.model_dump(mode="json") for claim in sweep.config.claims]),
+            "missing": [
+                f"{cell.text}: {status}"
+                for cell, status in zip(sweep.cells, statuses, strict=True)
+                if status != "finished"
+            ],
+        },
+    )
+
+
+def _status(sweep: Sweep, folder: Path, records: Records) -> str:
+    """Of a cell; where it was left at a step at which cells are compared: stopped."""
+    status, halving = status_of(folder), sweep.config.halving
+    if status == "partial" and halving and records and records[-1]["step"] in halving.steps:
+        return "stopped"
+    return status
+
+
+def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dict[str, np.ndarray]:
+    """By metric: [run, condition, step] or [run, condition, step, stratum]; train_loss [run, step].
+
+    Filled by position rather than looked up: a thousand runs take seconds.
+    """
+    places = {step: i for i, step in enumerate(steps)}
+    rows = {condition: i for i, condition in enumerate(conditions)}
+    shape = (len(runs), len(conditions), len(steps))
+    arrays: dict[str, np.ndarray] = {}
+    train_loss = np.full((len(runs), len(steps)), np.nan)
+    for i, records in enumerate(runs):
+        for record in records:
+            at = places[record["step"]]
+            loss = record["train"]["loss"]
+            train_loss[i, at] = np.nan if loss is None else loss
+            for condition, scores in record["conditions"].items():
+                for metric, value in scores.items():
+                    if metric not in arrays:
+                        strata = (len(value),) if isinstance(value, list) else ()
+                        arrays[metric] = np.full((*shape, *strata), np.nan)
+                    if value is not None and condition in rows:
+                        arrays[metric][i, rows[condition], at] = value
+    return arrays | {"train_loss": train_loss}
+
+
+def _dims(values: np.ndarray) -> tuple[str, ...]:
+    """The names of an array's axes, by their number."""
+    if values.ndim == 2:
+        return "run", "step"
+    return ("run", "condition", "step", "stratum")[: values.ndim]
+
+
+def _axes(sweep: Sweep) -> tuple[list[str], dict[str, Any]]:
+    """Dimensions of a grid, the seed's last, and their coordinates."""
+    coords: dict[str, Any] = {}
+    dims = []
+    for axis in sweep.config.axes:
+        dims.append(axis.name)
+        columns = list(zip(*axis.points, strict=True))
+        if axis.name == "cell":
+            coords["cell"] = ("cell", np.arange(len(axis.points)))
+        for knob, values in zip(axis.knobs, columns, strict=True):
+            coords[knob] = (axis.name, _coordinate(values))
+    if "seed" not in dims:
+        dims.append("seed")
+        coords["seed"] = ("seed", np.array([sweep.cells[0].config.seed]))
+    return dims, coords
+
+
+def _coordinate(values: Iterable[Any]) -> np.ndarray:
+    """Numbers as numbers; anything else, as a list of conditions, as text."""
+    values = list(values)
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return np.array(values)
+    return np.array([value if isinstance(value, str) else json.dumps(value) for value in values])
+
+
+def _tolerant(path: Path) -> Records:
+    """The records of a cell; of one whose file is broken, none: it is made anew by its sweep."""
+    try:
+        records = read_lines(path)
+    except UserError:
+        return []
+    return [r for r in records if isinstance(r.get("step"), int) and "conditions" in r]

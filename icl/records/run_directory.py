@@ -5,10 +5,12 @@
     connectivity.json   what each weight matrix begins as: norms, ranks, spectral radius
     metrics.jsonl       one line for each evaluation; the same bits however often a run was killed
     summary.json        final and best scores; its presence means that the run is finished
+    failure.json        why a run cannot go on, such as a loss that is not finite
 
 A file is either appended to, one fsynced line at a time, or replaced as a whole.
 """
 
+import hashlib
 import json
 import os
 import time
@@ -23,7 +25,7 @@ from icl.errors import UserError
 from icl.records.config_file import differences, dump_config, load_config
 
 CONFIG, EVENTS, METRICS, SUMMARY = "config.yaml", "events.jsonl", "metrics.jsonl", "summary.json"
-CONNECTIVITY = "connectivity.json"
+CONNECTIVITY, FAILURE = "connectivity.json", "failure.json"
 LOCK = ".lock"
 
 
@@ -88,10 +90,13 @@ class RunDirectory:
 
     Nothing but the lock is written before `begin`; if it never comes to that, folders made for
     the lock are removed again. Raises UserError where the folder cannot be used for `config`.
+
+    patience: seconds to wait where another process holds the folder.
     """
 
-    def __init__(self, path: str | Path, config: ExperimentConfig):
+    def __init__(self, path: str | Path, config: ExperimentConfig, patience: float = 0.0):
         self.path = Path(path).absolute()
+        self._patience = patience
         self.config = config
         self._made: list[Path] = []
         self._lock = FileLock(self.path / LOCK)
@@ -99,7 +104,7 @@ class RunDirectory:
     def __enter__(self) -> "RunDirectory":
         try:
             self._make_folders()
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=self._patience)
         except Timeout:
             raise UserError(
                 f"--out = {self.path}: in use by another process; wait for it or choose another"
@@ -133,6 +138,12 @@ class RunDirectory:
     def is_finished(self) -> bool:
         return (self.path / SUMMARY).exists()
 
+    @property
+    def failure(self) -> str:
+        """Why the run cannot go on; empty: it can."""
+        path = self.path / FAILURE
+        return json.loads(path.read_text())["reason"] if path.exists() else ""
+
     def begin(self, environment: dict[str, Any]) -> None:
         """Write the config, if it is not there, and that a process started."""
         kind = "resume" if self.has_begun else "start"
@@ -162,9 +173,16 @@ class RunDirectory:
         write_whole(path, "".join(lines))
         return records
 
+    def fail(self, step: int, reason: str) -> None:
+        """Note that the run cannot go on, once it has come to a step."""
+        self.log("diverged", step=step)
+        write_whole(self.path / FAILURE, json.dumps({"step": step, "reason": reason}) + "\n")
+
     def finish(self, summary: dict[str, Any]) -> None:
-        """Write the summary: the last file of a run."""
-        write_whole(self.path / SUMMARY, json.dumps(summary, indent=2) + "\n")
+        """Write the summary: the last file of a run. It holds the digest of the metrics."""
+        digest = hashlib.sha256((self.path / METRICS).read_bytes()).hexdigest()
+        whole = summary | {"metrics_sha256": digest}
+        write_whole(self.path / SUMMARY, json.dumps(whole, indent=2) + "\n")
 
     def _check(self) -> None:
         config_path = self.path / CONFIG

@@ -1,0 +1,290 @@
+"""Whether what is claimed of a sweep is so: effect, interval over seeds, pass or fail.
+
+Every claim is about one number for each seed, and says where the mean of it should be. It passes
+where the whole interval is there, fails where the whole interval is elsewhere, and is undecided
+otherwise, or with fewer than MIN_SEEDS seeds.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray
+from pydantic import TypeAdapter
+
+from icl.analysis.derived import THRESHOLD, number_of
+from icl.analysis.statistics import INTERVALS, Estimate, effect_size, paired_difference
+from icl.config.claims import (
+    Above,
+    Below,
+    Claim,
+    Coexist,
+    Falls,
+    Near,
+    Rises,
+    Transient,
+    claim_errors,
+    in_order,
+    is_same,
+)
+from icl.errors import UserError
+
+MIN_SEEDS = 3
+UNFINISHED = ("partial", "missing")
+
+
+class Verdict(NamedTuple):
+    """What became of a claim.
+
+    verdict: pass, fail or undecided. effect: mean over seeds, in units of the metric or steps.
+    interval: 95 %, of the kind told. seeds: used. effect_size: in standard deviations over seeds,
+    see `effect_size_kind`. NaN is what could not be computed.
+    """
+
+    claim: str
+    kind: str
+    verdict: str
+    effect: float
+    interval: tuple[float, float]
+    interval_kind: str
+    seeds: int
+    effect_size: float
+    effect_size_kind: str
+    detail: str
+
+
+class Numbers(NamedTuple):
+    """One number for each seed, and what to know of it.
+
+    bound: where a run never got to the threshold, its last step stands in, and the number is
+    "lower" or "upper" bound, or "unknown"; "" else.
+    """
+
+    values: xarray.DataArray
+    bound: str
+    notes: tuple[str, ...]
+
+
+class Region(NamedTuple):
+    """Where a claim has its effect, and from where the effect's size is counted."""
+
+    low: float
+    high: float
+    reference: float
+
+
+def judge(dataset: xarray.Dataset) -> list[Verdict]:
+    """The claims of a sweep, in their order.
+
+    Raises UserError with a line for each reference to what the sweep does not have.
+    """
+    adapter: TypeAdapter[tuple[Claim, ...]] = TypeAdapter(tuple[Claim, ...])
+    claims = adapter.validate_json(dataset.attrs.get("claims") or "[]")
+    errors = claim_errors(claims, _knobs(dataset), dataset.condition.values.tolist())
+    if errors:
+        raise UserError(*errors)
+    verdicts = []
+    for i, claim in enumerate(claims):
+        try:
+            verdicts.append(CLAIMS[claim.kind](dataset, claim))
+        except UserError as error:
+            raise UserError(*(f"claims.{i}.{line}" for line in error.args)) from None
+    return verdicts
+
+
+def rises(dataset: xarray.Dataset, claim: Rises) -> Verdict:
+    """The paired difference along the knob is above the margin."""
+    return _judge_difference(dataset, claim, Region(claim.margin, math.inf, 0.0))
+
+
+def falls(dataset: xarray.Dataset, claim: Falls) -> Verdict:
+    """The paired difference along the knob is below minus the margin."""
+    return _judge_difference(dataset, claim, Region(-math.inf, -claim.margin, 0.0))
+
+
+def above(dataset: xarray.Dataset, claim: Above) -> Verdict:
+    return _judge_value(dataset, claim, Region(claim.threshold, math.inf, claim.threshold))
+
+
+def below(dataset: xarray.Dataset, claim: Below) -> Verdict:
+    return _judge_value(dataset, claim, Region(-math.inf, claim.threshold, claim.threshold))
+
+
+def near(dataset: xarray.Dataset, claim: Near) -> Verdict:
+    low, high = claim.value - claim.margin, claim.value + claim.margin
+    return _judge_value(dataset, claim, Region(low, high, claim.value))
+
+
+def transient(dataset: xarray.Dataset, claim: Transient) -> Verdict:
+    return _judge_value(dataset, claim, Region(claim.margin, math.inf, 0.0))
+
+
+def coexist(dataset: xarray.Dataset, claim: Coexist) -> Verdict:
+    """Passes where, at one value of the knob, both pass; fails where one fails at every value.
+
+    The verdict is told of the value with the best of lesser margins, and of that lesser one. The
+    choice among values is not corrected for.
+    """
+    found = []
+    for value in in_order(dataset[claim.along].values.tolist()):
+        pair = []
+        for condition, metric, threshold in (
+            (claim.condition, claim.metric, claim.threshold),
+            (claim.other_condition, claim.other_metric, claim.other_threshold),
+        ):
+            cells = _select(_cells(dataset, claim), claim.along, value)
+            numbers = _numbers(cells, condition, metric, claim.at)
+            what = f"{claim.along} = {value}, {condition}: {metric} - {threshold:g}"
+            numbers = Numbers(numbers.values - threshold, numbers.bound, (what, *numbers.notes))
+            pair.append(_verdict(claim, numbers, Region(0.0, math.inf, 0.0)))
+        found.append(min(pair, key=_rank))
+    return max(found, key=_rank)
+
+
+# Kind of claim -> how it is judged.
+CLAIMS: dict[str, Callable[[xarray.Dataset, Any], Verdict]] = {
+    "rises": rises,
+    "falls": falls,
+    "above": above,
+    "below": below,
+    "near": near,
+    "transient": transient,
+    "coexist": coexist,
+}
+
+
+def _rank(verdict: Verdict) -> tuple[int, float]:
+    """From the worst to the best."""
+    place = ("fail", "undecided", "pass").index(verdict.verdict)
+    return place, -math.inf if math.isnan(verdict.effect) else verdict.effect
+
+
+def _judge_value(dataset: xarray.Dataset, claim: Any, region: Region) -> Verdict:
+    numbers = _numbers(_cells(dataset, claim), claim.condition, claim.metric, claim.at)
+    return _verdict(claim, numbers, region)
+
+
+def _judge_difference(dataset: xarray.Dataset, claim: Rises | Falls, region: Region) -> Verdict:
+    cells = _cells(dataset, claim)
+    values = in_order(cells[claim.along].values.tolist())
+    ends = [
+        value if value is not None else other
+        for value, other in ((claim.low, values[0]), (claim.high, values[-1]))
+    ]
+    first, last = (
+        _numbers(_select(cells, claim.along, end), claim.condition, claim.metric, claim.at)
+        for end in ends
+    )
+    bound = last.bound
+    if first.bound:  # its number may be larger, and the difference smaller
+        bound = "unknown" if last.bound or first.bound == "unknown" else "upper"
+    notes = (f"{claim.along}: {ends[0]} to {ends[1]}", *dict.fromkeys(first.notes + last.notes))
+    numbers = Numbers(paired_difference(last.values, first.values), bound, notes)
+    return _verdict(claim, numbers, region)
+
+
+def _verdict(claim: Any, numbers: Numbers, region: Region) -> Verdict:
+    values = numbers.values.values
+    estimate = INTERVALS[claim.interval](values)
+    verdict, why = _decide(estimate, region, numbers.bound)
+    notes = [why, *numbers.notes]
+    if estimate.left_out:
+        notes.append(f"{estimate.left_out} of {len(values)} seeds left out: no number in some cell")
+    is_difference = isinstance(claim, Rises | Falls)
+    return Verdict(
+        claim=claim.text,
+        kind=claim.kind,
+        verdict=verdict,
+        effect=estimate.mean,
+        interval=(estimate.low, estimate.high),
+        interval_kind=f"{estimate.kind}{', paired' if is_difference else ''}",
+        seeds=estimate.num_seeds,
+        effect_size=effect_size(values, region.reference),
+        effect_size_kind="d_z, paired" if is_difference else f"from {region.reference:g}, in sd",
+        detail="; ".join(note for note in notes if note),
+    )
+
+
+def _decide(estimate: Estimate, region: Region, bound: str) -> tuple[str, str]:
+    """The verdict and, where there is a reason to tell, why."""
+    if estimate.num_seeds < MIN_SEEDS:
+        return "undecided", f"{estimate.num_seeds} seeds, at least {MIN_SEEDS} needed"
+    # An effect that may be larger than measured can still be told to be above something.
+    may_grow, may_shrink = bound in ("lower", "unknown"), bound in ("upper", "unknown")
+    if region.low < estimate.low and estimate.high < region.high:
+        is_sure = not (may_shrink and region.low > -math.inf) and not (
+            may_grow and region.high < math.inf
+        )
+        verdict = "pass"
+    elif estimate.high < region.low or estimate.low > region.high:
+        is_sure = not (may_grow if estimate.high < region.low else may_shrink)
+        verdict = "fail"
+    else:
+        ends = [f"{end:g}" for end in (region.low, region.high) if math.isfinite(end)]
+        return "undecided", f"the interval holds {' or '.join(ends)}"
+    return (verdict, "") if is_sure else ("undecided", "runs that never get there may decide it")
+
+
+def _numbers(cells: xarray.Dataset, condition: str, metric: str, at: str) -> Numbers:
+    """Of each seed: the mean over all cells, NaN where one has no number."""
+    notes = []
+    curves = _curves(cells, metric).sel(condition=condition)
+    if "status" in cells:
+        is_unfinished = cells.status.isin(UNFINISHED)
+        curves = curves.where(~is_unfinished)
+        for status in ("diverged", "stopped"):
+            if count := int((cells.status == status).sum()):
+                notes.append(f"{count} of {cells.status.size} runs {status}")
+        if count := int(is_unfinished.sum()):
+            notes.append(f"{count} of {cells.status.size} runs not finished and left out")
+    values, bound = number_of(curves, at), ""
+    if at == "time_to_threshold":
+        never = values.isnull() & curves.notnull().any("step")
+        if count := int(never.sum()):
+            bound = "lower"
+            notes.append(f"{count} runs never at {THRESHOLD}: counted as their last step")
+            last = curves.step.where(curves.notnull()).max("step")
+            values = values.where(~never, last)
+    others = [dim for dim in values.dims if dim != "seed"]
+    count = math.prod(values.sizes[dim] for dim in others)
+    if count > 1:
+        notes.append(f"mean over {count} cells")
+    return Numbers(values.mean(others, skipna=False), bound, tuple(notes))
+
+
+def _curves(cells: xarray.Dataset, metric: str) -> xarray.DataArray:
+    """NaN where no run has recorded the metric."""
+    if metric in cells:
+        return cells[metric]
+    coords = {dim: cells[dim] for dim in (*cells.status.dims, "condition", "step")}
+    return xarray.DataArray(np.nan, coords, list(coords))
+
+
+def _cells(dataset: xarray.Dataset, claim: Any) -> xarray.Dataset:
+    """Those that a claim is about. Raises UserError where there is none."""
+    cells = dataset
+    for knob, value in claim.where.items():
+        cells = _select(cells, knob, value)
+    return cells
+
+
+def _select(cells: xarray.Dataset, knob: str, value: Any) -> xarray.Dataset:
+    """Where a knob has a value; it may be one of several along a dimension."""
+    [dim] = cells[knob].dims
+    found = [i for i, other in enumerate(cells[knob].values.tolist()) if is_same(value, other)]
+    if not found:
+        raise UserError(
+            f"where: no cell with {knob} = {value} and the rest; allowed: a cell of the grid"
+        )
+    return cells.isel({dim: np.array(found)})
+
+
+def _knobs(dataset: xarray.Dataset) -> dict[str, list[Any]]:
+    """Those swept, with the value at each point of their axis."""
+    fixed = {"seed", "condition", "step", "stratum"}
+    return {
+        str(name): values.values.tolist()
+        for name, values in dataset.coords.items()
+        if str(name) not in fixed and values.ndim == 1
+    }

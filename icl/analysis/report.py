@@ -1,0 +1,137 @@
+"""The report of a sweep: its verdicts, its figures, and one page that shows them."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import xarray
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from icl.analysis.claims import Verdict, judge
+from icl.analysis.page import make_page, summary
+from icl.analysis.page_tables import SIGNS, interval, number
+from icl.analysis.plots import draw_all, to_files
+from icl.errors import UserError
+from icl.records import load, local_copy, sweep_names
+from icl.records.run_directory import write_whole
+
+REPORT, VERDICTS, FIGURES, CELLS = "report.html", "verdicts.json", "figures", "cells"
+SEQUENCES = "sequences.png"
+MAX_PICTURES, MAX_PICTURE_BYTES = 3, 1_500_000
+WIDTH = 120  # columns, of output that is not a terminal
+
+
+class Report(NamedTuple):
+    """What was written: the verdicts of each sweep, and the files."""
+
+    verdicts: dict[str, list[Verdict]]
+    summary: str
+    paths: list[Path]
+
+
+def report(directory: str | Path, out: str | Path | None = None) -> Report:
+    """Report a directory of sweeps, finished or not.
+
+    out: the page; `report.html` of the directory if not said. Raises UserError, before anything is
+    written, where there is no sweep or a claim is about what a sweep does not have.
+    """
+    directory = local_copy(directory)
+    datasets = {name: load(directory, name) for name in sweep_names(directory)}
+    out = directory / REPORT if out is None else Path(out)
+    return write_report(datasets, find_pictures(directory), directory, out)
+
+
+def write_report(
+    datasets: Mapping[str, xarray.Dataset],
+    pictures: Mapping[str, bytes],
+    directory: Path,
+    out: Path,
+) -> Report:
+    """`verdicts.json` and `figures/` in the directory, and the page.
+
+    pictures: PNGs of sequences by what they are of.
+    """
+    verdicts = {name: _judge(name, dataset, len(datasets)) for name, dataset in datasets.items()}
+    links = {
+        name: Path(os.path.relpath(directory / name, out.parent)).as_posix()
+        for name in (CELLS, VERDICTS, FIGURES)
+    }
+    page = make_page(datasets, verdicts, pictures, links)
+    contents: dict[Path, str | bytes] = {}
+    for name, dataset in datasets.items():
+        for figure_name, figure in draw_all(dataset).items():
+            prefix = f"{name}_" if len(datasets) > 1 else ""
+            for form, content in to_files(figure).items():
+                contents[directory / FIGURES / f"{prefix}{figure_name}.{form}"] = content
+    contents[directory / VERDICTS] = to_json(verdicts)
+    contents[out] = page
+    for path in contents:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, contents[path])
+    return Report(verdicts, summary(datasets, verdicts), list(contents))
+
+
+def find_pictures(directory: Path) -> dict[str, bytes]:
+    """A few pictures of sequences of a sweep's runs that differ, by the folder of the run."""
+    found: dict[str, bytes] = {}
+    for path in sorted(directory.glob(f"{CELLS}/*/{SEQUENCES}")):
+        content = path.read_bytes()
+        if content not in found.values() and len(content) <= MAX_PICTURE_BYTES:
+            found[path.parent.relative_to(directory).as_posix()] = content
+        if len(found) == MAX_PICTURES:
+            break
+    return found
+
+
+def to_json(verdicts: Mapping[str, list[Verdict]]) -> str:
+    """A list of records, each with the name of its sweep; what could not be computed is null."""
+    records = [
+        {"sweep": name} | verdict._asdict()
+        for name, of_sweep in verdicts.items()
+        for verdict in of_sweep
+    ]
+    plain: Any = json.loads(json.dumps(records), parse_constant=lambda name: None)
+    return json.dumps(plain, indent=1, allow_nan=False) + "\n"
+
+
+def print_report(written: Report, out: TextIO) -> None:
+    """The verdicts as a table, and the page and the folders that were written to.
+
+    out: a text file, or a terminal, whose width is then kept to.
+    """
+    console = Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
+    for name, verdicts in written.verdicts.items():
+        if verdicts:
+            console.print(_table(name, verdicts))
+    console.print(written.summary, markup=False, soft_wrap=True)
+    paths = [path.parent if path.parent.name == FIGURES else path for path in written.paths]
+    for path in dict.fromkeys(paths):
+        console.print(str(path), markup=False, soft_wrap=True)
+
+
+def _judge(name: str, dataset: xarray.Dataset, count: int) -> list[Verdict]:
+    """Raises UserError, naming the sweep where there are several."""
+    try:
+        return judge(dataset)
+    except UserError as error:
+        prefix = f"{name}: " if count > 1 else ""
+        raise UserError(*(f"{prefix}{line}" for line in error.args)) from None
+
+
+def _table(name: str, verdicts: list[Verdict]) -> Table:
+    columns = ("", "claim", "effect", "95 % interval", "seeds", "effect size")
+    table = Table(*columns, box=SIMPLE, title=f"Claims of {name}", title_justify="left")
+    for verdict in verdicts:
+        table.add_row(
+            f"{SIGNS[verdict.verdict]} {verdict.verdict}",
+            f"{verdict.claim}\n  {verdict.detail}" if verdict.detail else verdict.claim,
+            number(verdict.effect),
+            interval(*verdict.interval),
+            str(verdict.seeds),
+            f"{number(verdict.effect_size)} ({verdict.effect_size_kind})",
+        )
+    return table

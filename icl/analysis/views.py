@@ -1,0 +1,183 @@
+"""What figures of a sweep show: its knobs, each condition's own metric, means along one knob."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+import xarray
+from jaxtyping import Float, Int
+
+METRICS = {
+    "accuracy": "accuracy, all labels",
+    "accuracy_in_context": "accuracy, labels in context",
+    "loss": "loss (nats)",
+    "answers_in_context": "share of answers in context",
+}
+NOT_SWEPT = ("seed", "condition", "step", "stratum")
+MAX_LABEL = 40  # characters
+TOO_CLOSE = 0.015  # of an axis: values nearer than this cannot be told apart
+EARLY = ("diverged", "stopped")  # ends of runs that have no later evaluations to wait for
+
+
+class Knob(NamedTuple):
+    """A swept axis: its dimension, what it is called, and where its values are drawn.
+
+    scale: linear, log, or category, where `places` count from 0.
+    """
+
+    name: str
+    label: str
+    texts: list[str]
+    places: list[float]
+    scale: str
+
+
+def knobs_of(dataset: xarray.Dataset) -> list[Knob]:
+    """The axes with more than one value, in the order of the grid."""
+    return [
+        _knob(dataset, str(dim))
+        for dim in dataset.status.dims
+        if dim not in NOT_SWEPT and dataset.sizes[dim] > 1
+    ]
+
+
+def is_empty(dataset: xarray.Dataset) -> bool:
+    """Whether no run was evaluated yet."""
+    return not dataset.sizes["step"] or not any(metric in dataset for metric in METRICS)
+
+
+def conditions_of(dataset: xarray.Dataset) -> list[str]:
+    return [str(name) for name in dataset.condition.values]
+
+
+def strategy_of(condition: str) -> str:
+    """ICL or IWL where a condition tests one of them, else nothing."""
+    if condition.startswith("no_support"):
+        return "IWL"
+    return "ICL" if condition.startswith("fewshot") or condition.endswith("_novel") else ""
+
+
+def short_label(condition: str) -> str:
+    strategy = strategy_of(condition)
+    return f"{strategy}: {condition}" if strategy else condition
+
+
+def main_conditions(conditions: Sequence[str]) -> list[str]:
+    """The first that tests ICL and the first that tests IWL; the first two where there is none."""
+    found = {strategy_of(name): name for name in reversed(conditions)}
+    both = [found[strategy] for strategy in ("ICL", "IWL") if strategy in found]
+    return both if len(both) == 2 else list(conditions[:2])
+
+
+def own_metric(dataset: xarray.Dataset, condition: str) -> str:
+    """Among the labels in context, unless the right one is not meant to be there."""
+    chance = dataset.accuracy_in_context_chance.sel(condition=condition)
+    is_absent = not bool((chance > 0).any())
+    return "accuracy" if is_absent or strategy_of(condition) == "IWL" else "accuracy_in_context"
+
+
+def filled(dataset: xarray.Dataset) -> xarray.Dataset:
+    """The metrics with the last evaluation in place of none.
+
+    So that runs evaluated at other steps can be averaged. A run that ended early keeps its last
+    value to the end; one that is not finished has none after it.
+    """
+    metrics = dataset[[name for name in METRICS if name in dataset]]
+    is_early = dataset.status.isin(EARLY)
+    return metrics.map(lambda values: _filled(values, is_early))
+
+
+def along(values: xarray.DataArray, knob: Knob | None) -> xarray.DataArray:
+    """Means over all other knobs, of what there is: (knob, seed, condition, step)."""
+    kept = (*([knob.name] if knob else []), "seed", "condition", "step")
+    mean = values.mean([dim for dim in values.dims if dim not in kept])
+    return mean.transpose(*kept, missing_dims="ignore")
+
+
+def what_is_averaged(dataset: xarray.Dataset) -> str:
+    """What a mean along one knob is over, in words; nothing where that goes without saying."""
+    notes = []
+    if len(knobs_of(dataset)) > 1:
+        notes.append("means over the values of the other knobs")
+        count = int(dataset.status.isin(("missing", "partial")).sum())
+        if count:
+            notes.append(f"without {count} of {dataset.status.size} runs, missing or not finished")
+    return ", ".join(notes)
+
+
+def chance_along(
+    dataset: xarray.Dataset, metric: str, condition: str, knob: Knob | None
+) -> Float[np.ndarray, " value"]:
+    """Of an answer by lot, for each value of the knob; NaN where a metric has none."""
+    name = f"{metric}_chance"
+    if name not in dataset:
+        return np.full(len(knob.texts) if knob else 1, np.nan)
+    values = dataset[name].sel(condition=condition)
+    kept = (knob.name,) if knob else ()
+    return np.atleast_1d(values.mean([dim for dim in values.dims if dim not in kept]).values)
+
+
+def some(count: int, most: int) -> Int[np.ndarray, " chosen"]:
+    """At most so many of the indices below `count`, evenly spaced, both ends included."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def ordered_colors(count: int) -> list[str]:
+    """From dark to light, to be told apart with any colour vision and in grey."""
+    scale = matplotlib.colormaps["viridis"]
+    return [matplotlib.colors.to_hex(scale(place)) for place in np.linspace(0, 0.85, count)]
+
+
+def _knob(dataset: xarray.Dataset, dim: str) -> Knob:
+    own = dataset[dim].values.tolist()
+    with_it = [str(name) for name, values in dataset.coords.items() if values.dims == (dim,)]
+    others = [name for name in with_it if name != dim]
+    label = f"{dim} (with {', '.join(others)})" if others and dim != "cell" else dim
+    if dim == "cell" or len(set(own)) < len(own):
+        names = others if dim == "cell" and others else with_it
+        texts = [_told_point(dataset, names, {dim: i}) for i in range(len(own))]
+        return Knob(dim, label, texts, [float(i) for i in range(len(own))], "category")
+    texts = [_told(value) for value in own]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in own):
+        scale = _scale(np.array(own, dtype=np.float64))
+    else:
+        scale = "category"
+    places = [float(i) for i in range(len(own))] if scale == "category" else list(map(float, own))
+    return Knob(dim, label, texts, places, scale)
+
+
+def _told_point(dataset: xarray.Dataset, names: list[str], place: dict[str, int]) -> str:
+    text = ", ".join(
+        f"{name.rpartition('.')[2]}={_told(dataset[name].isel(place).item())}" for name in names
+    )
+    return text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 1]}…"
+
+
+def _told(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _scale(values: Float[np.ndarray, " value"]) -> str:
+    """On which the values are spaced most evenly, and can be told apart at all."""
+    ordered = np.sort(values)
+    if len(values) > 2 and ordered[0] > 0 and _unevenness(np.log(ordered)) < _unevenness(ordered):
+        return "log"
+    return "linear" if np.diff(ordered).min() > TOO_CLOSE * np.ptp(ordered) else "category"
+
+
+def _unevenness(ordered: Float[np.ndarray, " value"]) -> float:
+    gaps = np.diff(ordered)
+    return float(gaps.std() / gaps.mean()) if gaps.mean() > 0 else math.inf
+
+
+def _filled(values: xarray.DataArray, is_early: xarray.DataArray) -> xarray.DataArray:
+    """Forward along `step`; to its end where a run has ended early, else to its last evaluation."""
+    values = values.transpose(..., "step")
+    places = np.arange(values.sizes["step"])
+    latest = np.maximum.accumulate(np.where(values.notnull(), places, 0), axis=-1)
+    carried = values.copy(data=np.take_along_axis(values.values, latest, axis=-1))
+    steps = values.step.copy(data=places)
+    last = steps.where(values.notnull()).max("step")
+    return carried.where(is_early | (steps <= last)).transpose(*values.dims)

@@ -1,0 +1,202 @@
+"""What is claimed of the result of a sweep, as settings.
+
+A claim is about one number of each run: `at` says which number of the learning curve of a metric in
+a condition. Seeds are the sample; `where` picks cells, and the cells that are left are averaged.
+
+    rises, falls    along a knob, by more than a margin; seed by seed
+    above, below    a threshold
+    near            a value, within a margin
+    transient       lost again after the peak, by more than a margin
+    coexist         two numbers are above their thresholds at one and the same value of a knob
+
+How each is decided: `icl.analysis.claims`.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from icl.config.base import Frozen, raise_all
+
+Metric = Literal["accuracy", "accuracy_in_context", "loss", "answers_in_context"]
+# Of a learning curve: `icl.analysis.derived` defines each.
+CurveNumber = Literal["final", "peak", "mean", "time_to_threshold", "decay"]
+OF_LOSS = ("final", "mean")
+
+
+class _Claim(Frozen):
+    """What all claims say."""
+
+    text: str = Field(min_length=1, description="the claim in words")
+    condition: str
+    metric: Metric
+    at: CurveNumber = Field("final", description="which number of the learning curve")
+    where: dict[str, Any] = Field({}, description="values of knobs, by dotted name: which cells")
+    interval: Literal["t", "bootstrap"] = Field("t", description="of confidence, over seeds")
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """The conditions that the claim is about, by the field that names them."""
+        return {"condition": self.condition}
+
+    @model_validator(mode="after")
+    def _of_metric(self) -> "_Claim":
+        metrics = {getattr(self, "other_metric", self.metric), self.metric}
+        if "loss" in metrics and self.at not in OF_LOSS:
+            raise_all([f"at = {self.at}; allowed of a loss: {', '.join(OF_LOSS)}"])
+        return self
+
+
+class _Trend(_Claim):
+    """The difference between two values of a knob, the last and the first if not said.
+
+    Numbers are in ascending order, other values in that of the grid.
+    """
+
+    along: str = Field(description="the knob, by its dotted name")
+    margin: float = Field(0.05, ge=0, description="in units of the metric, or of steps")
+    low: Any = Field(None, description="value of the knob to begin with; null: the first")
+    high: Any = Field(None, description="value of the knob to end with; null: the last")
+
+
+class Rises(_Trend):
+    kind: Literal["rises"] = "rises"
+
+
+class Falls(_Trend):
+    kind: Literal["falls"] = "falls"
+
+
+class Above(_Claim):
+    kind: Literal["above"] = "above"
+    threshold: float
+
+
+class Below(_Claim):
+    kind: Literal["below"] = "below"
+    threshold: float
+
+
+class Near(_Claim):
+    """Equivalence: the whole interval has to be within the margin."""
+
+    kind: Literal["near"] = "near"
+    value: float
+    margin: float = Field(gt=0)
+
+
+class Transient(_Claim):
+    """The decay after the peak is larger than a margin."""
+
+    kind: Literal["transient"] = "transient"
+    at: Literal["decay"] = "decay"
+    margin: float = Field(0.05, ge=0)
+
+
+class Coexist(_Claim):
+    """There is a value of the knob at which both numbers are above their thresholds."""
+
+    kind: Literal["coexist"] = "coexist"
+    along: str = Field(description="the knob, by its dotted name")
+    threshold: float
+    other_condition: str
+    other_metric: Metric
+    other_threshold: float
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        return {"condition": self.condition, "other_condition": self.other_condition}
+
+
+Claim = Annotated[
+    Rises | Falls | Above | Below | Near | Transient | Coexist, Field(discriminator="kind")
+]
+
+
+def in_order(values: Iterable[Any]) -> list[Any]:
+    """Different values: numbers in ascending order, others as they come."""
+    different: list[Any] = []
+    for value in values:
+        if not any(is_same(value, other) for other in different):
+            different.append(value)
+    return sorted(different) if all(_is_number(value) for value in different) else different
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values of a knob are the same; those that are not numbers, as they are told."""
+    if _is_number(one) and _is_number(other):
+        return math.isclose(one, other, rel_tol=1e-9)
+    return _told(one) == _told(other)
+
+
+def claim_errors(
+    claims: Sequence[Claim], knobs: Mapping[str, Sequence[Any]], conditions: Sequence[str]
+) -> list[str]:
+    """A line for each reference to what a sweep does not have.
+
+    knobs: those swept, by dotted name, with their values. conditions: those evaluated.
+    """
+    errors = []
+    for i, claim in enumerate(claims):
+        lines = [
+            f"{field} = {name}; allowed: {', '.join(conditions)}"
+            for field, name in claim.conditions.items()
+            if name not in conditions
+        ]
+        lines += _where_errors(claim, knobs)
+        if isinstance(claim, _Trend | Coexist):
+            lines += _along_errors(claim, knobs)
+        errors += [f"claims.{i}.{line}" for line in lines]
+    return errors
+
+
+def _where_errors(claim: Claim, knobs: Mapping[str, Sequence[Any]]) -> list[str]:
+    errors = []
+    for knob, value in claim.where.items():
+        if knob not in knobs:
+            errors.append(
+                f"where.{knob} = {_told(value)}; allowed: knobs of the grid, {_all(knobs)}"
+            )
+        elif not any(is_same(value, other) for other in knobs[knob]):
+            errors.append(f"where.{knob} = {_told(value)}; allowed: {_all(knobs[knob])}")
+    return errors
+
+
+def _along_errors(claim: Any, knobs: Mapping[str, Sequence[Any]]) -> list[str]:
+    if claim.along not in knobs:
+        return [f"along = {claim.along}; allowed: a knob of the grid, {_all(knobs)}"]
+    if claim.along in claim.where:
+        return [f"where.{claim.along}: the claim goes along this knob; allowed: another"]
+    if isinstance(claim, Coexist):
+        return []
+    values = in_order(knobs[claim.along])
+    places = {"low": 0, "high": len(values) - 1}
+    errors = []
+    for field in places:
+        value = getattr(claim, field)
+        found = [i for i, other in enumerate(values) if is_same(value, other)]
+        if value is not None and not found:
+            errors.append(f"{field} = {_told(value)}; allowed: {_all(values)}")
+        elif value is not None:
+            places[field] = found[0]
+    if not errors and places["low"] >= places["high"]:
+        told = ", ".join(f"{field} = {_told(values[place])}" for field, place in places.items())
+        errors.append(f"along = {claim.along}, {told}; allowed: high after low in {_all(values)}")
+    return errors
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, bool | str) and hasattr(value, "__float__")
+
+
+def _told(value: Any) -> str:
+    """As in YAML, and as records tell values that are not numbers."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _all(values: Iterable[Any]) -> str:
+    told = [_told(value) for value in values]
+    return ", ".join(told) or "none is swept"

@@ -1,0 +1,87 @@
+"""Which settings a compiled program takes as arguments: runs that differ in no other share it."""
+
+import hashlib
+import json
+from fnmatch import fnmatchcase
+from typing import Any
+
+from icl.config import ExperimentConfig
+
+# By pattern of the setting's dotted name, the value at which what it sets is left out of the
+# program; ALWAYS: it never is. A test holds that the programs are the same.
+ALWAYS = object()
+TRACED: dict[str, Any] = {
+    "seed": ALWAYS,
+    "data.p_bursty": ALWAYS,
+    "data.mixture.*": ALWAYS,
+    "data.zipf_exponent": ALWAYS,
+    "data.num_common_classes": ALWAYS,
+    "data.p_relevant": 1.0,
+    "data.block_steps": ALWAYS,
+    "data.num_blocks": 1,
+    "data.drift_rate": 0.0,
+    "data.label_noise": 0.0,
+    "data.cue_reliability": 1.0,
+    "data.noise_scale": 0.0,
+    "data.p_matched_exemplar": 0.0,
+    "data.p_copied_exemplar": 0.0,
+    "data.num_sequences": None,
+    "training.learning_rate": ALWAYS,
+    "training.warmup_steps": ALWAYS,
+    "training.decay": ALWAYS,
+    "training.weight_decay": ALWAYS,
+    "training.weight_decay_of.*": ALWAYS,
+    "training.clip_norm": ALWAYS,
+    "training.adam_b1": ALWAYS,
+    "training.adam_b2": ALWAYS,
+    "training.momentum": ALWAYS,
+    "training.interim_weight": 0.0,
+    "connectivity.*.gain": ALWAYS,
+    "connectivity.*.rank": None,
+    "connectivity.*.sigma": ALWAYS,
+    "connectivity.*.density": ALWAYS,
+    "connectivity.*.num_groups": ALWAYS,
+    "connectivity.*.contrast": ALWAYS,
+}
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The leaves of nested dictionaries by dotted name."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def digest_of(config: ExperimentConfig) -> str:
+    """What a run is, in 16 hexadecimal digits: the same settings, the same digits.
+
+    Settings at their default do not count, but for kinds, so that a run is still the same when
+    new settings come to be.
+    """
+    every = flatten(config.model_dump(mode="json"))
+    kinds = {name: value for name, value in every.items() if name.endswith("kind")}
+    return _digest(flatten(config.model_dump(mode="json", exclude_defaults=True)) | kinds)
+
+
+def program_of(config: ExperimentConfig) -> str:
+    """Equal for runs that one compiled program serves, in 16 hexadecimal digits."""
+    return _digest(
+        {name: _fact(name, value) for name, value in flatten(config.model_dump()).items()}
+    )
+
+
+def _fact(name: str, value: Any) -> Any:
+    """What the program knows of a setting."""
+    for pattern, off in TRACED.items():
+        if fnmatchcase(name, pattern):
+            return "traced" if off is ALWAYS or value != off else "off"
+    return value
+
+
+def _digest(tree: dict[str, Any]) -> str:
+    text = json.dumps(tree, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

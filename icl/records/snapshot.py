@@ -1,0 +1,55 @@
+"""How far the cells of a sweep are, read from their folders."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from icl.records.run_directory import METRICS
+from icl.records.sweep_directory import status_of
+from icl.records.sweep_file import Cell
+
+TAIL_BYTES = 65536  # more than a line of metrics is long
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One cell: its status, and its last record, or None before the first."""
+
+    cell: Cell
+    status: str
+    record: dict[str, Any] | None
+
+    @property
+    def step(self) -> int:
+        return 0 if self.record is None else self.record["step"]
+
+    @property
+    def share(self) -> float:
+        """Of its steps that are made; 1 if nothing is left to do."""
+        is_over = self.status in ("finished", "diverged")
+        return 1.0 if is_over else self.step / self.cell.config.training.num_steps
+
+
+def snapshot(path: Path, cell: Cell) -> Snapshot:
+    """Look at a cell's folder, whoever may be writing to it."""
+    return Snapshot(cell, status_of(path), _last_record(path / METRICS))
+
+
+def _last_record(path: Path) -> dict[str, Any] | None:
+    """The last whole line of the metrics."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - TAIL_BYTES, 0))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return None
+    for line in reversed(lines[:-1]):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and isinstance(record.get("step"), int):
+            return record
+    return None

@@ -1,0 +1,144 @@
+"""The directory of sweeps: their grids, and the cells of all of them.
+
+    grids/<name>.yaml   a grid, resolved: can be given as GRID
+    cells/<digest>/     the run of a cell, as `scripts/train.py` leaves it
+
+What is finished is decided by looking at the cells. A cell of two grids is there once.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from icl.errors import UserError
+from icl.records.checkpoints import Checkpoints
+from icl.records.config_file import load_config
+from icl.records.run_directory import (
+    CONFIG,
+    FAILURE,
+    LOCK,
+    METRICS,
+    SUMMARY,
+    read_lines,
+    write_whole,
+)
+from icl.records.sweep_file import Cell, Sweep, dump_sweep, load_sweep
+
+GRIDS, CELLS, ASIDE = "grids", "cells", "corrupt"
+
+
+class SweepDirectory:
+    """A directory of sweeps, held by one process at a time while used as a context manager."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path).absolute()
+
+    def cell_path(self, cell: Cell) -> Path:
+        return self.path / CELLS / cell.digest
+
+    @contextmanager
+    def held(self, sweeps: Iterable[Sweep]) -> Iterator[None]:
+        """Write the grids and keep other processes out. Raises UserError where that cannot be."""
+        if self.path.is_dir() and not (self.path / GRIDS).is_dir():
+            names = sorted({entry.name for entry in self.path.iterdir()} - {LOCK})
+            if names:
+                raise UserError(
+                    f"--out = {self.path}: holds {names[0]} but no {GRIDS}; "
+                    "allowed: a new or empty folder, or that of a sweep"
+                )
+        lock = FileLock(self.path / LOCK)
+        try:
+            (self.path / GRIDS).mkdir(parents=True, exist_ok=True)
+            (self.path / CELLS).mkdir(exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"--out = {self.path}: in use by another process; wait for it or choose another"
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"--out = {self.path}: cannot be written ({error.strerror}); "
+                "allowed: a folder that can"
+            ) from None
+        try:
+            for sweep in sweeps:
+                write_whole(self.path / GRIDS / f"{sweep.name}.yaml", dump_sweep(sweep))
+            yield
+        finally:
+            lock.release()
+
+    def set_aside(self, cell: Cell) -> Path:
+        """Move what there is of a corrupt cell out of the way, to where it can be looked at."""
+        folder = self.path / ASIDE
+        folder.mkdir(exist_ok=True)
+        number = len(list(folder.glob(f"{cell.digest}*")))
+        return self.cell_path(cell).rename(folder / f"{cell.digest}.{number}")
+
+    def mend(self, cell: Cell) -> Path | None:
+        """Set a cell aside if it cannot be relied upon, to be made anew; where it is now."""
+        path = self.cell_path(cell)
+        return self.set_aside(cell) if is_corrupt(path, cell) else None
+
+
+def sweep_names(path: str | Path) -> list[str]:
+    """The names of the grids in a directory of sweeps. Raises UserError where there is none."""
+    names = sorted(file.stem for file in (Path(path) / GRIDS).glob("*.yaml"))
+    if not names:
+        raise UserError(f"{path}: not the folder of a sweep (it has no {GRIDS}); allowed: one")
+    return names
+
+
+def sweep_of(path: str | Path, name: str | None = None) -> Sweep:
+    """A grid of a directory of sweeps; the only one, if no name is given. Raises UserError."""
+    names = sweep_names(path)
+    if name is None and len(names) > 1:
+        raise UserError(f"{path}: several grids; allowed: the name of one: {', '.join(names)}")
+    if name is not None and name not in names:
+        raise UserError(f"{path}: no grid {name}; allowed: {', '.join(names)}")
+    return load_sweep(Path(path) / GRIDS / f"{name or names[0]}.yaml")
+
+
+def status_of(path: Path) -> str:
+    """Of a cell's folder: finished, diverged, partial or missing."""
+    for name, status in ((SUMMARY, "finished"), (FAILURE, "diverged"), (CONFIG, "partial")):
+        if (path / name).exists():
+            return status
+    return "missing"
+
+
+def step_of(path: Path) -> int:
+    """The step of a cell's last checkpoint; 0: none."""
+    folder = path / "checkpoints"
+    steps = [int(entry.name) for entry in folder.glob("*") if entry.name.isdigit()]
+    return max(steps, default=0)
+
+
+def is_corrupt(path: Path, cell: Cell) -> bool:
+    """Whether a cell's files cannot be read, do not go together, or are those of another."""
+    status = status_of(path)
+    if status == "missing":
+        return path.is_dir() and bool({entry.name for entry in path.iterdir()} - {LOCK})
+    try:
+        if load_config(path / CONFIG) != cell.config:
+            return True
+        records = read_lines(path / METRICS)
+        if not all(isinstance(record.get("step"), int) for record in records):
+            return True
+        if status == "finished":
+            digest = hashlib.sha256((path / METRICS).read_bytes()).hexdigest()
+            return bool(json.loads((path / SUMMARY).read_text())["metrics_sha256"] != digest)
+        if status == "partial" and step_of(path):
+            with Checkpoints(path / "checkpoints", cell.config.checkpoints) as checkpoints:
+                step = checkpoints.latest_step
+                if step is not None:
+                    checkpoints.restore_leaves(step)
+                    every, num_steps = cell.config.evaluation.every, cell.config.training.num_steps
+                    due = {s for s in range(step + 1) if s % every == 0 or s == num_steps}
+                    return not due <= {record["step"] for record in records}
+    except (UserError, OSError, ValueError, KeyError, TypeError):
+        return True
+    return False

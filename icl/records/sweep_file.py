@@ -1,0 +1,138 @@
+"""A file of a grid, and the cells that it stands for."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from icl.config import ExperimentConfig
+from icl.config.claims import claim_errors
+from icl.config.sweeps import SweepConfig
+from icl.config.traced import digest_of
+from icl.errors import UserError
+from icl.records.config_file import override, parse, parse_config, parse_override, read_settings
+
+MAX_LINES = 10  # of mistakes shown
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a grid.
+
+    digest: what it is, see `icl.config.traced.digest_of`; the name of its folder.
+    settings: of the axes, by dotted name.
+    """
+
+    digest: str
+    settings: dict[str, Any]
+    config: ExperimentConfig
+
+    @property
+    def text(self) -> str:
+        """Its place in the grid, for people."""
+        return " ".join(f"{knob}={value}" for knob, value in self.settings.items()) or "the base"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid, resolved: its base is settings and no longer a file."""
+
+    name: str
+    config: SweepConfig
+    cells: tuple[Cell, ...]
+
+
+def load_sweeps(path: str | Path, overrides: list[str] | None = None) -> list[Sweep]:
+    """The grid in a file, or those of all files of a folder, with `key=value` overrides.
+
+    `grid.KEY=[...]` sets an axis; any other key a setting of the base. In a folder, files
+    without `grid`, `zip` or `cells` are left out. Raises UserError with a line for a mistake.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [load_sweep(path, overrides)]
+    files = [file for file in sorted(path.glob("*.yaml")) if _is_grid(read_settings(file))]
+    if not files:
+        raise UserError(f"{path}: no grids found; allowed: a folder with YAML files that have grid")
+    return [load_sweep(file, overrides) for file in files]
+
+
+def load_sweep(path: str | Path, overrides: list[str] | None = None) -> Sweep:
+    """The grid in one file, see `load_sweeps`."""
+    path = Path(path)
+    tree = read_settings(path)
+    if not _is_grid(tree):
+        raise UserError(f"{path}: not a grid; allowed: a file with grid, zip or cells")
+    _override_sweep(tree, overrides or [])
+    if isinstance(tree.get("base"), str):
+        tree["base"] = read_settings(path.parent / tree["base"])
+    return make_sweep(path.stem, parse(tree, SweepConfig))
+
+
+def make_sweep(name: str, config: SweepConfig) -> Sweep:
+    """All cells of a grid. Raises UserError with a line for each mistake."""
+    assert isinstance(config.base, dict)
+    lines: dict[str, None] = {}
+    cells: dict[str, Cell] = {}
+    for point in config.points:
+        tree = copy.deepcopy(config.base)
+        try:
+            override(tree, config.settings)
+            override(tree, point)
+            resolved = parse_config(tree)
+        except UserError as error:
+            lines |= dict.fromkeys(error.args)
+            continue
+        cell = Cell(digest_of(resolved), point, resolved)
+        if cell.digest in cells:
+            lines[f"{cells[cell.digest].text} and {cell.text}: the same cell; allowed: once"] = None
+        cells[cell.digest] = cell
+    lines |= dict.fromkeys(_claim_errors(config, list(cells.values())))
+    if lines:
+        more = [f"... and {len(lines) - MAX_LINES} more mistakes"] if len(lines) > MAX_LINES else []
+        raise UserError(*list(lines)[:MAX_LINES], *more)
+    return Sweep(name, config, tuple(cells.values()))
+
+
+def dump_sweep(sweep: Sweep) -> str:
+    """The resolved grid as YAML; `load_sweep` gives it back."""
+    tree = sweep.config.model_dump(mode="json", exclude_defaults=True)
+    return yaml.safe_dump({"base": {}} | tree, sort_keys=False)
+
+
+def _is_grid(tree: dict[str, Any]) -> bool:
+    return any(key in tree for key in ("grid", "zip", "cells"))
+
+
+def _override_sweep(tree: dict[str, Any], overrides: list[str]) -> None:
+    """Axes and settings from the command line. Raises UserError."""
+    for key, value in map(parse_override, overrides):
+        knob = key.removeprefix("grid.")
+        groups = [*(tree.get("zip") or []), *(tree.get("cells") or [])]
+        is_fixed_axis = any(isinstance(group, dict) and knob in group for group in groups)
+        if is_fixed_axis or (knob == key and knob in (tree.get("grid") or {})):
+            raise UserError(f"{key}: is swept; allowed: grid.{knob}=[...], where it is in grid")
+        part = "settings" if knob == key else "grid"
+        if not isinstance(tree.get(part, {}), dict):
+            raise UserError(f"{part} = {tree[part]}; allowed: a table")
+        tree[part] = (tree.get(part) or {}) | {knob: value}
+
+
+def _claim_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
+    """Of claims about a knob that is not swept, or a condition that is not tested."""
+    if not cells:  # mistakes in all of them are told first
+        return []
+    knobs = {
+        knob: values
+        for axis in config.axes
+        for knob, values in zip(axis.knobs, zip(*axis.points, strict=True), strict=True)
+    }
+    conditions = sorted({name for cell in cells for name in cell.config.evaluation.conditions})
+    errors = claim_errors(config.claims, knobs, conditions)
+    halving = config.halving
+    if halving and halving.condition not in conditions:
+        told = f"halving.condition = {halving.condition}; allowed: {', '.join(conditions)}"
+        errors.append(told)
+    return errors

@@ -1,0 +1,41 @@
+"""One run from start to end, with its pictures."""
+
+from typing import Any
+
+from icl.analysis.curves import draw_curves
+from icl.analysis.pictures import draw_sequences
+from icl.data.exemplars import load_exemplars
+from icl.environment import describe_environment
+from icl.errors import UserError
+from icl.experiment import bind, make_program
+from icl.loop import Run, begin, deferred_signals, train_together
+from icl.progress import Progress
+from icl.records import load
+from icl.records.run_directory import RunDirectory, write_whole
+
+
+def complete(directory: RunDirectory, progress: Progress) -> None:
+    """Train as configured, from the last checkpoint if there is one; leave summary and figures.
+
+    Raises UserError for what a user can mend, Interrupted after a signal.
+    """
+    config = directory.config
+    describe_environment()  # whether there is a device at all, before any work
+    progress.say(f"exemplars: {config.data.source.kind}")
+    bank = load_exemplars(config.data.source)
+    with deferred_signals(progress.say) as received:
+        program = make_program(config, bank)
+        progress.say(f"network: {config.model.kind}, {program.num_parameters:,} parameters")
+
+        begin(program, directory)
+        write_whole(directory.path / "sequences.png", draw_sequences(bind(program, config)))
+
+        def finish(run: Run, summary: dict[str, Any]) -> None:
+            write_whole(directory.path / "curves.png", draw_curves(load(directory.path)))
+            directory.finish(summary)
+            progress.finished(summary, directory.path)
+
+        with progress.training(config.training.num_steps):
+            (run,) = train_together(program, [directory], "threads", progress, received, finish)
+    if run.failure:
+        raise UserError(run.failure)

@@ -1,0 +1,128 @@
+"""Grids of runs: what is to be done, by whom, and until all of it is."""
+
+import concurrent.futures
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from icl.cluster import Cluster
+from icl.config.traced import program_of
+from icl.errors import Interrupted
+from icl.halving import survivors
+from icl.loop import deferred_signals
+from icl.packs import default_engine, num_workers
+from icl.records.storage import Store
+from icl.records.sweep_directory import SweepDirectory, status_of, step_of
+from icl.records.sweep_file import Cell, Sweep
+from icl.sweep_progress import SweepProgress
+from icl.worker import Task, run_task
+
+SECONDS_BETWEEN_LOOKS = 1.0
+# Of a group of tasks: (tasks, signals received so far) to their futures.
+Executor = Callable[[Sequence[Task], list[int]], list[Future[None]]]
+
+
+def run_sweeps(
+    sweeps: Sequence[Sweep],
+    store: Store,
+    progress: SweepProgress,
+    engine: str = "auto",
+    loggers: tuple[str, ...] = (),
+    cluster: Cluster | None = None,
+) -> None:
+    """Train all cells that are not finished; those that are stay as they are.
+
+    engine: of `icl.packs.ENGINES`, or auto: the faster one on this machine.
+    cluster: to train on; None: this process.
+
+    Raises UserError for what a user can mend, Interrupted after a signal.
+    """
+    if engine == "auto":
+        engine = cluster.engine if cluster else default_engine()
+    directory = SweepDirectory(store.local)
+    cells = list({cell.digest: cell for sweep in sweeps for cell in sweep.cells}.values())
+    with directory.held(sweeps), deferred_signals(progress.say) as received:
+        store.fetch(cells)
+        for cell in cells:
+            aside = directory.mend(cell)
+            if aside is not None:
+                progress.say(f"{cell.text}: corrupt, made anew; what there was is in {aside}")
+        store.push_grids()
+        execute = cluster or _local(engine, store)
+        num_devices = cluster.num_gpus if cluster else 1
+        with progress.sweep(directory, cells):
+            for until in _rungs(sweeps):
+                chosen = [cell for sweep in sweeps for cell in survivors(sweep, directory, until)]
+                tasks = plan(directory, chosen, engine, until, loggers, num_devices)
+                _wait(execute(tasks, received), received, progress)
+        progress.finished(directory, cells)
+
+
+def _rungs(sweeps: Iterable[Sweep]) -> list[int | None]:
+    """The steps at which cells are compared, and None, the end."""
+    halvings = [sweep.config.halving for sweep in sweeps if sweep.config.halving]
+    steps = {step for halving in halvings for step in halving.steps}
+    return [*sorted(steps), None]
+
+
+def plan(
+    directory: SweepDirectory,
+    cells: Iterable[Cell],
+    engine: str,
+    until: int | None = None,
+    loggers: tuple[str, ...] = (),
+    num_devices: int = 1,
+) -> list[Task]:
+    """The packs of cells that are still to be trained, those of one program side by side.
+
+    num_devices: over which a program's cells are to be spread.
+    """
+    groups: dict[tuple[str, int], list[Cell]] = {}
+    for cell in {cell.digest: cell for cell in cells}.values():
+        path = directory.cell_path(cell)
+        if status_of(path) in ("missing", "partial"):
+            groups.setdefault((program_of(cell.config), step_of(path)), []).append(cell)
+    tasks, pictured = [], set()
+    for (program, _), members in groups.items():
+        size = 1 if engine == "threads" else -(-len(members) // max(num_devices, 1))
+        for i in range(0, len(members), size):
+            pack = tuple((directory.cell_path(c), c.config) for c in members[i : i + size])
+            tasks.append(Task(pack, engine, until, program not in pictured, loggers))
+            pictured.add(program)
+    return tasks
+
+
+def _local(engine: str, store: Store) -> Executor:
+    """This process: as many threads as the engine takes."""
+    pool = ThreadPoolExecutor(num_workers(engine))
+
+    def execute(tasks: Sequence[Task], received: list[int]) -> list[Future[None]]:
+        def run(task: Task) -> None:
+            if not received:
+                run_task(task, received, store.pushed)
+
+        return [pool.submit(run, task) for task in tasks]
+
+    return execute
+
+
+def _wait(futures: list[Future[None]], received: list[int], progress: SweepProgress) -> None:
+    """Until all tasks are done. The first mistake is raised once the others have ended."""
+    waiting = set(futures)
+    try:
+        while waiting:
+            # In short turns: signals reach the main thread only while it runs Python.
+            done, waiting = concurrent.futures.wait(waiting, SECONDS_BETWEEN_LOOKS)
+            progress.look()
+            for future in done:
+                future.result()
+    except Interrupted:
+        pass  # said below, when all have saved
+    except BaseException:
+        received.append(0)  # the others save and end
+        raise
+    finally:
+        for future in waiting:
+            future.cancel()
+        concurrent.futures.wait(waiting)
+    if received:
+        raise Interrupted(received[0], 0)

@@ -1,0 +1,110 @@
+"""What is done with one pack of cells, in whatever thread, process or machine."""
+
+import gc
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+
+from icl.analysis.pictures import draw_sequences
+from icl.config import ExperimentConfig
+from icl.config.traced import program_of
+from icl.data.exemplars import load_exemplars
+from icl.experiment import Program, bind, make_program
+from icl.loggers import Logged
+from icl.loop import begin, train_together
+from icl.records.run_directory import RunDirectory, write_whole
+from icl.records.sweep_directory import status_of, step_of
+
+MAX_PROGRAMS = 2  # kept, with their exemplars, for the packs to come
+
+_programs: dict[str, Program] = {}
+_making = Lock()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A pack of cells to be trained, all of one program.
+
+    cells: folder and config of each.
+    engine: of `icl.packs.ENGINES`.
+    until: the step to stop at; None: the end.
+    has_picture: whether to draw what the networks are shown, for the first cell.
+    loggers: of `icl.loggers.LOGGERS`, by name.
+    patience: seconds to wait for a folder that another process still holds.
+    """
+
+    cells: tuple[tuple[Path, ExperimentConfig], ...]
+    engine: str
+    until: int | None = None
+    has_picture: bool = False
+    loggers: tuple[str, ...] = ()
+    patience: float = 0.0
+
+
+def run_task(task: Task, received: list[int], saved: Callable[[Path], None] | None = None) -> None:
+    """Train the cells of a task that are not finished, each from its last checkpoint.
+
+    Where memory does not suffice the pack is halved, down to single runs.
+
+    received: signals; with the first, all is saved and Interrupted raised.
+    saved: told of the folder of each cell whose checkpoint or summary is on the disk.
+    """
+    going_on: dict[int, list[tuple[Path, ExperimentConfig]]] = {}
+    for path, config in task.cells:
+        if status_of(path) in ("missing", "partial"):
+            going_on.setdefault(step_of(path), []).append((path, config))
+    for step, cells in sorted(going_on.items()):
+        if task.until is None or step < task.until:
+            _run_cells(task, cells, received, saved)
+
+
+def _run_cells(
+    task: Task,
+    cells: Sequence[tuple[Path, ExperimentConfig]],
+    received: list[int],
+    saved: Callable[[Path], None] | None,
+) -> None:
+    """Cells that are at the same step."""
+    try:
+        with ExitStack() as stack:
+            directories = [
+                stack.enter_context(RunDirectory(*cell, task.patience)) for cell in cells
+            ]
+            program = _program(cells[0][1])
+            for directory in directories:
+                begin(program, directory)
+            if task.has_picture:
+                picture = draw_sequences(bind(program, cells[0][1]))
+                write_whole(cells[0][0] / "sequences.png", picture)
+            train_together(
+                program,
+                directories,
+                task.engine,
+                Logged(task.loggers, directories, stack),
+                received,
+                finish=lambda run, summary: run.directory.finish(summary),
+                until=task.until,
+                saved=None if saved is None else lambda directory: saved(directory.path),
+            )
+    except RuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error) or len(cells) == 1:
+            raise
+    else:
+        return
+    gc.collect()
+    half = len(cells) // 2
+    for part in (cells[:half], cells[half:]):
+        run_task(replace(task, cells=tuple(part), has_picture=False), received, saved)
+
+
+def _program(config: ExperimentConfig) -> Program:
+    """That of a config, made once while it is among the last that were asked for."""
+    name = program_of(config)
+    with _making:
+        if name not in _programs:
+            while len(_programs) >= MAX_PROGRAMS:
+                del _programs[next(iter(_programs))]
+            _programs[name] = make_program(config, load_exemplars(config.data.source))
+        return _programs[name]

@@ -1,0 +1,43 @@
+"""Train a grid of networks: scripts/sweep.py GRID [key=value ...] [--out DIR] [--dry-run]."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from icl.command_line import parse_sweep_arguments, run_command
+from icl.errors import Interrupted
+from icl.records.sweep_file import load_sweeps
+
+
+def main() -> int:
+    arguments = parse_sweep_arguments()
+    # JAX takes seconds to load: only once the grid is known to be right.
+    if arguments.watch:
+        from icl.watch import watch
+
+        watch(arguments.out)
+        return 0
+    sweeps = load_sweeps(arguments.config, arguments.overrides)
+    if arguments.dry_run:
+        from icl.dry_run import dry_run
+
+        dry_run(sweeps, arguments.out, arguments.engine)
+        return 0
+    from icl.cluster import Cluster
+    from icl.records.storage import Store
+    from icl.sweep import run_sweeps
+    from icl.sweep_progress import SweepProgress
+
+    progress, store = SweepProgress(), Store(arguments.out)
+    cluster = Cluster(arguments.ray, store) if arguments.ray else None
+    try:
+        run_sweeps(sweeps, store, progress, arguments.engine, arguments.log, cluster)
+    except Interrupted as interrupt:
+        command = shlex.join([Path(sys.executable).name, *sys.argv])
+        progress.say(f"all is saved; to go on: {command}")
+        return 128 + interrupt.number
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,212 @@
+"""Each kind of claim passes, fails and is left undecided where it should be."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray
+from pydantic import TypeAdapter, ValidationError
+
+from icl.analysis.claims import CLAIMS, Verdict, judge
+from icl.config.claims import Claim
+from icl.errors import UserError
+from tests.analysis.synthetic import make_sweep, without
+
+ICL = {"condition": "fewshot_holdout", "metric": "accuracy_in_context"}
+IWL = {"condition": "no_support", "metric": "accuracy"}
+BURSTY, ZIPF = "data.p_bursty", "data.zipf_exponent"
+
+
+def verdict_of(sweep: xarray.Dataset, kind: str, **settings: Any) -> Verdict:
+    claim = {"kind": kind, "text": "as told", **settings}
+    [verdict] = judge(sweep.assign_attrs(claims=json.dumps([claim])))
+    return verdict
+
+
+ROUGH = make_sweep(noise=0.25)  # too rough to tell anything from a single cell
+FINE = make_sweep()
+HERE = {BURSTY: 0.6, ZIPF: 1.0}
+
+# Kind, settings, the verdict on smooth curves.
+JUDGED = [
+    ("rises", {**ICL, "along": BURSTY, "at": "peak"}, "pass"),
+    ("rises", {**ICL, "along": BURSTY, "at": "peak", "high": 0.2, "margin": 0.2}, "fail"),
+    ("rises", {**ICL, "along": ZIPF}, "fail"),
+    ("falls", {**ICL, "along": BURSTY}, "fail"),
+    ("falls", {**ICL, "along": BURSTY, "at": "time_to_threshold", "low": 0.6, "margin": 0}, "pass"),
+    ("above", {**ICL, "where": {BURSTY: 1.0}, "at": "peak", "threshold": 0.9}, "pass"),
+    ("above", {**ICL, "where": {BURSTY: 0}, "at": "peak", "threshold": 0.9}, "fail"),
+    ("below", {**IWL, "where": {ZIPF: 0.0}, "threshold": 0.1}, "pass"),
+    ("below", {**IWL, "where": {ZIPF: 2.0}, "threshold": 0.1}, "fail"),
+    ("near", {**ICL, "where": {BURSTY: 0.0}, "value": 0.5, "margin": 0.05}, "pass"),
+    ("near", {**ICL, "where": {BURSTY: 1.0}, "value": 0.5, "margin": 0.05}, "fail"),
+    ("transient", {**ICL, "where": {BURSTY: 1.0}}, "pass"),
+    ("transient", {**ICL, "where": {BURSTY: 0.0}}, "fail"),
+    ("transient", {**IWL}, "fail"),
+]
+COEXIST = {
+    **ICL,
+    "along": ZIPF,
+    "other_condition": "no_support",
+    "other_metric": "accuracy",
+    "other_threshold": 0.6,
+}
+
+
+@pytest.mark.parametrize(("kind", "settings", "expected"), JUDGED)
+def test_claims_on_smooth_curves(kind: str, settings: dict[str, Any], expected: str):
+    verdict = verdict_of(FINE, kind, **settings)
+    assert verdict.verdict == expected, verdict
+    assert verdict.interval[0] <= verdict.effect <= verdict.interval[1]
+    assert verdict.seeds == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("rises", {"along": BURSTY, "where": {ZIPF: 2.0}}),
+        ("falls", {"along": BURSTY, "where": {ZIPF: 1.0}}),
+        ("above", {"where": HERE, "threshold": 0.65}),
+        ("below", {"where": HERE, "threshold": 0.65}),
+        ("near", {"where": HERE, "value": 0.65, "margin": 0.01}),
+        ("transient", {"where": HERE}),
+    ],
+)
+def test_too_rough_to_tell(kind: str, settings: dict[str, Any]):
+    verdict = verdict_of(ROUGH, kind, **ICL, **settings)
+    assert verdict.verdict == "undecided"
+    assert "the interval holds" in verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("sweep", "threshold", "expected"),
+    [(FINE, 0.7, "pass"), (FINE, 0.9, "fail"), (ROUGH, 0.7, "undecided")],
+)
+def test_coexistence(sweep: xarray.Dataset, threshold: float, expected: str):
+    where = {BURSTY: 1.0}
+    verdict = verdict_of(sweep, "coexist", **COEXIST, threshold=threshold, where=where)
+    assert verdict.verdict == expected, verdict
+
+
+def test_coexistence_needs_one_value_for_both():
+    one_knob = make_sweep({BURSTY: [0.0, 0.5, 1.0]})  # IWL falls as ICL rises
+    both = {**COEXIST, "along": BURSTY, "at": "peak"}
+    assert verdict_of(one_knob, "coexist", **both, threshold=0.9).verdict == "fail"
+    in_the_middle = verdict_of(
+        one_knob, "coexist", **both | {"other_threshold": 0.3}, threshold=0.6
+    )
+    assert in_the_middle.verdict == "pass"
+    assert in_the_middle.detail.startswith("data.p_bursty = 0.5")
+
+
+def test_two_seeds_decide_nothing():
+    verdict = verdict_of(make_sweep(num_seeds=2), "rises", **ICL, along=BURSTY)
+    assert verdict.verdict == "undecided"
+    assert verdict.detail.startswith("2 seeds, at least 3 needed")
+
+
+def test_one_seed_has_an_effect_but_no_interval():
+    verdict = verdict_of(make_sweep(num_seeds=1), "rises", **ICL, along=BURSTY)
+    assert np.isfinite(verdict.effect)
+    assert np.isnan(verdict.interval).all()
+
+
+def test_seeds_that_miss_a_cell_are_left_out_and_counted():
+    sweep = without(make_sweep(num_seeds=4), **{BURSTY: 5, ZIPF: 2, "seed": 1})
+    verdict = verdict_of(sweep, "rises", **ICL, along=BURSTY, at="peak")
+    assert (verdict.verdict, verdict.seeds) == ("pass", 3)
+    assert "1 of 4 seeds left out" in verdict.detail
+
+
+def test_runs_that_are_not_finished_say_nothing_yet():
+    sweep = make_sweep().assign(status=xarray.full_like(FINE.status, "partial"))
+    verdict = verdict_of(sweep, "above", **ICL, threshold=0.1)
+    assert verdict.verdict == "undecided"
+    assert "90 of 90 runs not finished" in verdict.detail
+
+
+def test_a_run_that_never_gets_there_is_a_bound():
+    never = {**ICL, "at": "time_to_threshold", "where": {BURSTY: 0.0}}
+    assert verdict_of(FINE, "above", **never, threshold=5000).verdict == "pass"
+    below = verdict_of(FINE, "below", **never, threshold=20000)
+    assert below.verdict == "undecided"
+    assert "never at 0.75" in below.detail
+    # The first value of the knob never gets there: the fall may only be larger than measured.
+    time = {**ICL, "at": "time_to_threshold", "along": BURSTY}
+    assert verdict_of(FINE, "falls", **time).verdict == "pass"
+    assert verdict_of(FINE, "falls", **time, margin=9500).verdict == "undecided"
+
+
+def test_the_interval_may_be_a_bootstrap():
+    verdict = verdict_of(FINE, "rises", **ICL, along=BURSTY, at="peak", interval="bootstrap")
+    assert verdict.interval_kind == "bootstrap (BCa) over seeds, paired"
+    assert verdict.verdict == "pass"
+
+
+def test_a_knob_that_varies_with_another_can_be_named():
+    sweep = FINE.assign_coords({"model.width": (BURSTY, [8, 16, 32, 64, 128, 256])})
+    assert verdict_of(sweep, "rises", **ICL, along="model.width", at="peak").verdict == "pass"
+    near = verdict_of(sweep, "near", **ICL, where={"model.width": 8}, value=0.5, margin=0.05)
+    assert near.verdict == "pass"
+
+
+def test_single_cells_are_found_by_their_knobs():
+    sweep = make_sweep({"cell": [0, 1, 2]}).assign_coords(
+        {"data.x": ("cell", [2.0, 0.0, 2.0]), "data.name": ("cell", ["a", "b", "b"])}
+    )
+    above = verdict_of(sweep, "above", **ICL, threshold=0.7, where={"data.x": 2, "data.name": "b"})
+    assert above.verdict == "pass"
+    with pytest.raises(UserError, match=r"claims\.0\.where: no cell with data\.name = a"):
+        verdict_of(sweep, "above", **ICL, threshold=0, where={"data.x": 0, "data.name": "a"})
+
+
+BAD = [
+    ({"condition": "holdout"}, "claims.0.condition = holdout; allowed: fewshot_holdout, fewshot_"),
+    ({"along": "data.x"}, "claims.0.along = data.x; allowed: a knob of the grid, data.p_bursty, d"),
+    ({"low": 0.3}, "claims.0.low = 0.3; allowed: 0.0, 0.2, 0.4, 0.6, 0.8, 1.0"),
+    ({"low": 0.8, "high": 0.2}, "claims.0.along = data.p_bursty, low = 0.8, high = 0.2; allowed:"),
+    (
+        {"where": {"data.x": 1}},
+        "claims.0.where.data.x = 1; allowed: knobs of the grid, data.",
+    ),
+    ({"where": {ZIPF: 0.7}}, "claims.0.where.data.zipf_exponent = 0.7; allowed: 0.0, 0.5, 1.0, 1"),
+    ({"where": {BURSTY: 0.2}}, "claims.0.where.data.p_bursty: the claim goes along this knob; al"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), BAD)
+def test_bad_references_are_one_line(settings: dict[str, Any], message: str):
+    with pytest.raises(UserError) as error:
+        verdict_of(FINE, "rises", **{**ICL, "along": BURSTY} | settings)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def test_a_claim_about_a_knob_where_none_is_swept():
+    with pytest.raises(UserError, match="none is swept"):
+        verdict_of(make_sweep({}), "rises", **ICL, along=BURSTY)
+    assert verdict_of(make_sweep({}), "above", **ICL, threshold=0.7).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"kind": "rises", "text": "", **ICL, "along": BURSTY},
+        {"kind": "rises", "text": "t", **ICL},
+        {"kind": "rises", "text": "t", **ICL, "along": BURSTY, "margin": -1},
+        {"kind": "grows", "text": "t", **ICL, "along": BURSTY},
+        {"kind": "above", "text": "t", **ICL, "threshold": 0.5, "along": BURSTY},
+        {"kind": "above", "text": "t", **IWL | {"metric": "loss"}, "threshold": 1, "at": "peak"},
+        {"kind": "transient", "text": "t", **IWL | {"metric": "loss"}},
+        {"kind": "near", "text": "t", **ICL, "value": 0.5, "margin": 0.0},
+    ],
+)
+def test_claims_that_make_no_sense(claim: dict[str, Any]):
+    with pytest.raises(ValidationError):
+        TypeAdapter(Claim).validate_python(claim)
+
+
+def test_every_kind_is_judged():
+    kinds = {kind for kind, _, _ in JUDGED} | {"coexist"}
+    assert set(CLAIMS) == kinds

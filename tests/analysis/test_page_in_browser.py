@@ -1,0 +1,128 @@
+"""The page in a real browser: nothing fails, everything moves, and it fits a phone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from icl.analysis.claims import judge
+from icl.analysis.page import make_page
+from tests.analysis.synthetic import make_sweep, without
+from tests.analysis.test_report import CLAIMS, MISSING
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not there")
+
+DRAWN = "document.querySelectorAll('.js-plotly-plot .main-svg').length > 0"
+# What is drawn: first values of all traces of a kind of figure.
+TRACES = """kind => [...document.querySelectorAll(`.plots.${kind} .js-plotly-plot`)].map(plot =>
+    plot.data.map(trace => JSON.stringify([trace.name, trace.z || trace.y])))"""
+WIDTHS = """[document.documentElement.scrollWidth, window.innerWidth,
+    ...[...document.querySelectorAll('.js-plotly-plot svg.main-svg')].map(
+        svg => svg.getBoundingClientRect().right)]"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("page")
+    sweeps = {
+        "synthetic": without(make_sweep(claims=CLAIMS), **MISSING),
+        "networks": make_sweep({"model.kind": ["transformer", "lstm"], "n": [1, 10, 100]}),
+        "single": make_sweep({}, num_seeds=1),
+    }
+    verdicts = {name: judge(sweep) for name, sweep in sweeps.items()}
+    path = folder / "report.html"
+    path.write_text(make_page(sweeps, verdicts, {}, {"figures": "figures"}))
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as manager:
+        opened = manager.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(params=SIZES)
+def page(request: pytest.FixtureRequest, browser: Any, address: str) -> Iterator[Any]:
+    """Open, on a desktop and on a phone; at the end nothing may have gone wrong."""
+    width, height = SIZES[request.param]
+    is_phone = request.param == "phone"
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, has_touch=is_phone, is_mobile=is_phone
+    )
+    opened = context.new_page()
+    wrong: list[str] = []
+    opened.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("requestfailed", lambda sent: wrong.append(f"failed: {sent.url[:200]}"))
+    requests: list[str] = []
+    opened.on("request", lambda sent: requests.append(sent.url))
+    opened.goto(address)
+    opened.wait_for_function(DRAWN)
+    yield opened
+    assert wrong == []
+    assert [url for url in requests if not url.startswith(("data:", "blob:"))] == [address]
+    context.close()
+
+
+def move_slider(page: Any, place: int) -> None:
+    page.locator('[data-control="step"]').first.evaluate(
+        "(slider, place) => { slider.value = place; slider.dispatchEvent(new Event('input')); }",
+        place,
+    )
+    page.evaluate("new Promise(requestAnimationFrame)")
+    page.wait_for_timeout(100)
+
+
+def test_nothing_is_wider_than_the_screen(page: Any):
+    page_width, screen, *rights = page.evaluate(WIDTHS)
+    assert page_width <= screen
+    assert max(rights) <= screen + 1
+    page.locator("details").first.locator("summary").click()
+    assert page.evaluate(WIDTHS)[0] <= screen
+
+
+def test_the_slider_moves_effects_and_phase_diagrams(page: Any):
+    before = {kind: page.evaluate(TRACES, kind) for kind in ("curves", "effects", "phases")}
+    move_slider(page, 0)
+    assert page.locator("output").first.inner_text() == "500"
+    after = {kind: page.evaluate(TRACES, kind) for kind in before}
+    for kind in ("effects", "phases"):
+        assert after[kind][0] != before[kind][0], kind
+        assert after[kind][-1] == before[kind][-1], f"{kind}: the slider of another sweep"
+    assert after["curves"] == before["curves"]
+    [line] = page.evaluate("document.querySelector('.curves .js-plotly-plot').layout.shapes")
+    assert line["x0"] == 500
+
+
+def test_conditions_and_metrics_can_be_chosen(page: Any):
+    section = page.locator("section").first
+    curves = section.locator(".plots.curves .js-plotly-plot")
+    assert curves.count() == 2
+    section.locator("[data-condition]").nth(1).check()
+    assert curves.count() == 3
+    assert section.locator(".plots.phases .js-plotly-plot").count() == 3
+    for i in range(3):
+        section.locator("[data-condition]").nth(i).click()
+    assert curves.count() == 1  # one always stays
+    before = page.evaluate(TRACES, "curves")[0]
+    section.locator('[data-control="metric"]').select_option("loss")
+    assert page.evaluate(TRACES, "curves")[0] != before
+    section.locator('[data-control="lines"]').select_option("1")
+    names = "document.querySelector('.curves .js-plotly-plot').layout.legend.title.text"
+    assert page.evaluate(names) == "data.zipf_exponent"

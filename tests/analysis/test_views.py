@@ -1,0 +1,58 @@
+"""Where the values of a knob are drawn, and which conditions stand for what."""
+
+from typing import Any
+
+import pytest
+
+from icl.analysis.views import knobs_of, main_conditions, own_metric
+from tests.analysis.synthetic import make_sweep
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([0.0, 0.5, 1.0], "linear"),
+        ([1, 10, 100, 1000], "log"),
+        ([1e-4, 1e-3, 1e-2], "log"),
+        ([0, 1, 10, 100, 1000], "category"),  # 0 and 1 cannot be told apart on a linear axis
+        (["lstm", "gru"], "category"),
+        ([True, False], "category"),
+        ([3, 1, 2], "linear"),
+    ],
+)
+def test_the_scale_of_a_knob(values: list[Any], scale: str):
+    [knob] = knobs_of(make_sweep({"k": values}))
+    assert knob.scale == scale
+    assert len(knob.places) == len(values)
+    if scale != "category":
+        assert knob.places == values
+
+
+def test_single_cells_are_told_by_their_knobs():
+    sweep = make_sweep({"cell": [0, 1]}).assign_coords(
+        {"data.x": ("cell", [0.5, 0.25]), "model.kind": ("cell", ["gru", "rnn"])}
+    )
+    [knob] = knobs_of(sweep)
+    assert knob.texts == ["x=0.5, kind=gru", "x=0.25, kind=rnn"]
+
+
+def test_knobs_that_vary_together_are_one_axis():
+    sweep = make_sweep({"data.x": [1, 1, 2]}).assign_coords({"y": ("data.x", [1, 2, 3])})
+    [knob] = knobs_of(sweep)
+    assert knob.label == "data.x (with y)"
+    assert knob.texts == ["x=1, y=1", "x=1, y=2", "x=2, y=3"]
+
+
+def test_an_axis_with_one_value_is_not_a_knob():
+    assert knobs_of(make_sweep({"data.x": [1]})) == []
+
+
+def test_each_strategy_has_its_metric():
+    sweep = make_sweep({})
+    assert main_conditions(["fewshot_train", "flip", "no_support"]) == [
+        "fewshot_train",
+        "no_support",
+    ]
+    assert main_conditions(["flip", "mine", "other"]) == ["flip", "mine"]
+    assert own_metric(sweep, "fewshot_holdout") == "accuracy_in_context"
+    assert own_metric(sweep, "no_support") == "accuracy"

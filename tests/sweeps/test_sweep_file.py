@@ -1,0 +1,213 @@
+"""Grids in files: what cells they stand for, and mistakes told in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from icl.config.sweeps import SweepConfig, expand
+from icl.config.traced import digest_of, program_of
+from icl.errors import UserError
+from icl.records.config_file import parse_config
+from icl.records.sweep_file import Sweep, dump_sweep, load_sweep, load_sweeps
+
+
+@pytest.fixture
+def load(tmp_path: Path):
+    """(entries of a grid file) -> the grid."""
+
+    def load(*overrides: str, **entries: Any) -> Sweep:
+        (tmp_path / "base.yaml").write_text("data: {num_classes: 50}\n")
+        path = tmp_path / "grid.yaml"
+        path.write_text(yaml.safe_dump({"base": "base.yaml"} | entries))
+        return load_sweep(path, list(overrides))
+
+    return load
+
+
+def test_axes_multiply_in_the_order_of_the_file_and_the_seed_comes_last(load):
+    sweep = load(grid={"seed": [3, 4], "data.p_bursty": [0, 0.5], "data.zipf_exponent": [1]})
+    assert [axis.name for axis in sweep.config.axes] == [
+        "data.p_bursty",
+        "data.zipf_exponent",
+        "seed",
+    ]
+    settings = [(c.config.data.p_bursty, c.config.seed) for c in sweep.cells]
+    assert settings == [(0, 3), (0, 4), (0.5, 3), (0.5, 4)]
+    assert all(c.config.data.zipf_exponent == 1 for c in sweep.cells)
+    assert all(c.config.data.num_classes == 50 for c in sweep.cells)
+
+
+def test_zipped_knobs_vary_together_and_single_points_are_an_axis(load):
+    sweep = load(
+        zip=[{"training.learning_rate": [1e-3, 1e-4], "training.warmup_steps": [10, 100]}],
+        cells=[
+            {"data.p_bursty": 0.1, "data.label_multiplicity": 2},
+            {"data.label_multiplicity": 1, "data.p_bursty": 1},
+        ],
+    )
+    assert [axis.name for axis in sweep.config.axes] == ["training.learning_rate", "cell"]
+    found = {
+        (
+            c.config.training.learning_rate,
+            c.config.training.warmup_steps,
+            c.config.data.p_bursty,
+            c.config.data.label_multiplicity,
+        )
+        for c in sweep.cells
+    }
+    rates, points = [(1e-3, 10), (1e-4, 100)], [(0.1, 2), (1, 1)]
+    assert found == {(*rate, *point) for rate in rates for point in points}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"linear": [0, 4, 5]}, [0, 1, 2, 3, 4]),
+        ({"linear": [0, 1, 5]}, [0.0, 0.25, 0.5, 0.75, 1.0]),
+        ({"linear": [5, 5, 1]}, [5]),
+        ({"log": [1e-4, 1e-2, 3]}, [1e-4, 1e-3, 1e-2]),
+        ([1, "a"], [1, "a"]),
+    ],
+)
+def test_ranges(values, expected):
+    assert expand(values) == expected
+    assert [type(v) for v in expand(values)] == [type(v) for v in expand(expected)]
+
+
+def test_a_kind_may_be_an_axis_and_brings_its_own_settings(load):
+    sweep = load(grid={"model.kind": ["transformer", "lstm"], "data.source.kind": ["gaussian"]})
+    assert [c.config.model.kind for c in sweep.cells] == ["transformer", "lstm"]
+    assert {c.config.data.source.kind for c in sweep.cells} == {"gaussian"}
+
+
+def test_settings_and_the_command_line_take_the_place_of_the_bases(load):
+    grid = {"data.p_bursty": [0, 1]}
+    sweep = load(
+        "grid.seed=[0, 1, 2]", "training.num_steps=7", grid=grid, settings={"data.ways": 1}
+    )
+    assert len(sweep.cells) == 6
+    assert {c.config.training.num_steps for c in sweep.cells} == {7}
+    assert {c.config.data.ways for c in sweep.cells} == {1}
+    assert len(load("grid.data.p_bursty=[0.3]", grid=grid).cells) == 1
+
+
+def test_a_grid_is_resolved_when_it_is_written(load, tmp_path: Path):
+    sweep = load(grid={"data.p_bursty": {"linear": [0, 1, 3]}}, settings={"data.ways": 1})
+    path = tmp_path / "elsewhere" / "grid.yaml"
+    path.parent.mkdir()
+    path.write_text(dump_sweep(sweep))
+    assert load_sweep(path) == sweep
+
+
+def test_a_folder_is_all_of_its_grids(load, tmp_path: Path):
+    load(grid={"data.p_bursty": [0, 1]})
+    (tmp_path / "other.yaml").write_text("base: base.yaml\ngrid: {seed: [0, 1, 2]}\n")
+    assert [(s.name, len(s.cells)) for s in load_sweeps(tmp_path)] == [("grid", 2), ("other", 3)]
+    with pytest.raises(UserError, match="no grids found"):
+        load_sweeps(tmp_path / "..")
+
+
+MISTAKES = {
+    "grid.data.p_bursty = []; allowed: at least 1 value": {"grid": {"data.p_bursty": []}},
+    "data.p_bust: unknown setting; allowed of data: source": {"grid": {"data.p_bust": [1]}},
+    "data.p_bursty = 2; allowed: a number at least 0 and at most 1": {
+        "grid": {"data.p_bursty": [0, 2]}
+    },
+    "data.p_bursty=1 and data.p_bursty=1.0: the same cell": {"grid": {"data.p_bursty": [1, 1.0]}},
+    "zip.0: 2 of data.shots, 1 of data.ways; allowed: as many values of each": {
+        "zip": [{"data.shots": [0, 1], "data.ways": [1]}]
+    },
+    "cells.1 sets seed; allowed: the same knobs in every cell": {
+        "cells": [{"data.ways": 1}, {"seed": 1}]
+    },
+    "data.ways: in two axes; allowed: in one": {
+        "grid": {"data.ways": [1]},
+        "zip": [{"data.ways": [1]}],
+    },
+    "seed: in zip or cells; allowed: in grid": {"zip": [{"seed": [1]}]},
+    "grid.seed = 3; allowed: a list such as [a, b]": {"grid": {"seed": 3}},
+    "the range {'log': [0, 1, 3]}; allowed in a log range: numbers above 0": {
+        "grid": {"data.zipf_exponent": {"log": [0, 1, 3]}}
+    },
+    "the range {'linear': [0, 1]}; allowed: a list, {linear: [FIRST, LAST, COUNT]}": {
+        "grid": {"data.zipf_exponent": {"linear": [0, 1]}}
+    },
+    "halving.keep = 1; allowed: a number above 0 and below 1": {
+        "grid": {"seed": [0]},
+        "halving": {"steps": [10], "keep": 1, "condition": "no_support"},
+    },
+    "halving.condition = none; allowed: fewshot_holdout, fewshot_train, no_support": {
+        "grid": {"seed": [0]},
+        "halving": {"steps": [10], "condition": "none"},
+    },
+    "gird: unknown setting; allowed: base, settings, grid, zip, cells, halving, claims": {
+        "gird": {},
+        "grid": {"seed": [0]},
+    },
+    "missing.yaml: cannot be read": {"base": "missing.yaml", "grid": {"seed": [0]}},
+    "not a grid; allowed: a file with grid, zip or cells": {},
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES, ids=lambda text: text[:30])
+def test_mistakes_are_told_in_one_line(load, message):
+    with pytest.raises(UserError) as caught:
+        load(**MISTAKES[message])
+    assert len(caught.value.args) == 1
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("override", ["data.p_bursty=1", "grid.data.ways=[1, 2]"])
+def test_what_is_swept_is_not_set_beside(load, override):
+    with pytest.raises(UserError, match="is swept; allowed: grid"):
+        load(override, grid={"data.p_bursty": [0, 1]}, zip=[{"data.ways": [1, 2]}])
+
+
+def test_many_mistakes_are_counted(load):
+    with pytest.raises(UserError) as caught:
+        load(grid={"data.p_bursty": [2 + i for i in range(30)]})
+    assert caught.value.args[-1] == "... and 20 more mistakes"
+    assert len(caught.value.args) == 11
+
+
+def test_claims_are_about_what_is_swept_and_tested(load):
+    claim = {
+        "kind": "rises",
+        "text": "ICL rises",
+        "condition": "fewshot_holdout",
+        "metric": "accuracy_in_context",
+        "along": "data.p_bursty",
+    }
+    grid = {"data.p_bursty": [0, 1]}
+    assert len(load(grid=grid, claims=[claim]).config.claims) == 1
+    for change, message in (
+        (
+            {"along": "data.ways"},
+            "claims.0.along = data.ways; allowed: a knob of the grid, data.p_bursty",
+        ),
+        ({"condition": "none"}, "claims.0.condition = none; allowed: fewshot_holdout"),
+        ({"kind": "grows"}, "claims.0.kind = grows; allowed: 'rises'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            load(grid=grid, claims=[claim | change])
+
+
+def test_a_run_is_the_same_with_its_defaults_spelt_out(small_config):
+    plain, spelt = small_config(), small_config("data.label_noise=0.0", "training.momentum=0.0")
+    assert digest_of(plain) == digest_of(spelt)
+    trees = {"seed": 1}, {"model": {"kind": "gru"}}, {"model": {"kind": "rnn"}}, {}
+    assert len({digest_of(parse_config(tree)) for tree in trees}) == 4
+
+
+def test_what_is_on_or_off_is_part_of_the_program(small_config):
+    program = program_of(small_config())
+    assert program_of(small_config("seed=5", "data.p_bursty=0.2")) == program
+    assert program_of(small_config("data.label_noise=0.1")) != program
+    noisy = [program_of(small_config(f"data.label_noise={p}")) for p in (0.1, 0.2)]
+    assert noisy[0] == noisy[1]
+
+
+def test_an_empty_grid_is_its_base():
+    assert SweepConfig(grid={}).points == [{}]

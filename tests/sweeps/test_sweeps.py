@@ -1,0 +1,213 @@
+"""Sweeps in one process: every cell once, growth, halving, and one labelled array."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from icl.errors import UserError
+from icl.progress import Progress
+from icl.records import load, sweep_names
+from icl.records.run_directory import append_line
+from icl.records.storage import Store
+from icl.records.sweep_directory import SweepDirectory, status_of
+from icl.run import run
+from icl.sweep import plan
+from icl.watch import watch
+
+from .conftest import assert_close_array, assert_same_array, metrics_of, train
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    return {"out": tmp_path_factory.mktemp("whole") / "sweep"}
+
+
+@pytest.fixture
+def reference(whole, small_sweep):
+    """A sweep of four cells, trained once for this module, and where it is."""
+    sweep = small_sweep()
+    if "array" not in whole:
+        whole["array"] = train(sweep, whole["out"])
+    return sweep, whole["out"], whole["array"]
+
+
+def test_a_sweep_is_one_labelled_array(reference):
+    sweep, out, array = reference
+    assert array.sizes == {
+        "data.p_bursty": 2,
+        "seed": 2,
+        "condition": 3,
+        "step": 5,
+        "stratum": 10,
+    }
+    assert array.loss.dims == ("data.p_bursty", "seed", "condition", "step")
+    assert array.train_loss.dims == ("data.p_bursty", "seed", "step")
+    assert (array.status == "finished").all()
+    assert array.attrs["missing"] == []
+    cell = sweep.cells[2]
+    assert cell.settings == {"data.p_bursty": 1.0, "seed": 0}
+    lines = metrics_of(out)[cell.digest].splitlines()
+    picked = array.sel({"data.p_bursty": 1, "seed": 0, "step": 20, "condition": "no_support"})
+    assert picked.loss == json.loads(lines[2])["conditions"]["no_support"]["loss"]
+
+
+def test_a_cell_is_the_run_alone(reference, tmp_path: Path):
+    sweep, out, _ = reference
+    cell = sweep.cells[3]
+    run(cell.config, tmp_path / "alone", Progress())
+    own = (tmp_path / "alone" / "metrics.jsonl").read_bytes()
+    assert own == metrics_of(out)[cell.digest]
+
+
+def test_lanes_of_one_program_give_the_same_curves(reference, tmp_path: Path):
+    sweep, _, array = reference
+    assert_close_array(train(sweep, tmp_path / "vmap", "vmap"), array)
+
+
+def test_finished_cells_are_never_made_again_and_a_wider_grid_runs_only_the_new(
+    reference, small_sweep, tmp_path: Path
+):
+    sweep, out, array = reference
+    copy = tmp_path / "sweep"
+    shutil.copytree(out, copy)
+    times = {p: p.stat().st_mtime_ns for p in copy.rglob("cells/*/*.json*")}
+    assert_same_array(train(sweep, copy), array)
+    wider = small_sweep(grid={"data.p_bursty": [0.0, 0.5, 1.0], "seed": [0, 1]})
+    cells = SweepDirectory(copy)
+    todo = plan(cells, wider.cells, "threads")
+    assert sorted(config.data.p_bursty for task in todo for _, config in task.cells) == [0.5, 0.5]
+    grown = train(wider, copy)
+    assert {p: p.stat().st_mtime_ns for p in times} == times
+    for value in (0.0, 1.0):
+        part = {"data.p_bursty": value}
+        np.testing.assert_array_equal(grown.sel(part).loss, array.sel(part).loss)
+    assert (grown.status == "finished").all()
+
+
+def test_a_sweep_in_the_making_has_gaps_and_says_which(reference, small_sweep, tmp_path: Path):
+    _, out, _ = reference
+    wider = small_sweep(grid={"data.p_bursty": [0.0, 1.0], "seed": [0, 1, 2]})
+    copy = tmp_path / "sweep"
+    shutil.copytree(out, copy)
+    with SweepDirectory(copy).held([wider]):
+        pass
+    array = load(copy)
+    assert np.isnan(array.loss.sel(seed=2)).all()
+    assert not np.isnan(array.loss.sel(seed=1)).any()
+    assert array.attrs["missing"] == [f"data.p_bursty={p} seed=2: missing" for p in (0.0, 1.0)]
+
+
+def test_two_grids_share_their_cells(reference, small_sweep, tmp_path: Path):
+    _, out, array = reference
+    copy = tmp_path / "sweep"
+    shutil.copytree(out, copy)
+    other = small_sweep(grid={"seed": [0, 1]}, settings={"data.p_bursty": 1.0})
+    other = type(other)("other", other.config, other.cells)
+    assert plan(SweepDirectory(copy), other.cells, "threads") == []
+    assert train(other, copy).sizes["seed"] == 2
+    assert sweep_names(copy) == ["grid", "other"]
+    with pytest.raises(UserError, match="several grids; allowed: the name of one: grid, other"):
+        load(copy)
+    np.testing.assert_array_equal(load(copy, "other").loss, array.loss.sel({"data.p_bursty": 1.0}))
+
+
+def test_a_cell_that_is_not_finite_ends_alone(small_sweep, tmp_path: Path):
+    sweep = small_sweep(grid={"training.learning_rate": [1e-3, 1e30], "seed": [0]})
+    for engine in ("threads", "vmap"):
+        out = tmp_path / engine
+        array = train(sweep, out, engine)
+        assert list(array.status.values[:, 0]) == ["finished", "diverged"]
+        assert array.attrs["missing"] == ["training.learning_rate=1e+30 seed=0: diverged"]
+        assert not np.isnan(array.loss.values[0]).any()
+        before = metrics_of(out)
+        train(sweep, out, engine)
+        assert metrics_of(out) == before
+
+
+def test_a_run_that_has_converged_stops(small_sweep, tmp_path: Path):
+    sweep = small_sweep(settings={"training.stop_below": 100.0})
+    array = train(sweep, tmp_path / "out")
+    assert list(array.step) == [0, 10]
+    assert (array.status == "finished").all()
+    patient = small_sweep(
+        grid={"seed": [0]},
+        settings={"training.patience": 1, "training.learning_rate": 1e-12},
+    )
+    assert list(train(patient, tmp_path / "patient").step)[-1] < 40
+
+
+def test_halving_goes_on_with_the_best_cells(small_sweep, tmp_path: Path):
+    halving = {"steps": [10, 20], "keep": 0.5, "condition": "no_support", "metric": "loss"}
+    rates = [1e-5, 1e-4, 1e-3, 1e-2]
+    sweep = small_sweep(
+        "checkpoints.every=1000",
+        grid={"training.learning_rate": rates, "seed": [0, 1]},
+        halving=halving,
+    )
+    array = train(sweep, tmp_path / "out")
+    last = array.loss.sel(condition="no_support")
+    alive = {step: (~np.isnan(last.sel(step=step))).all("seed") for step in (10, 20, 30, 40)}
+    assert [int(alive[step].sum()) for step in (10, 20, 30, 40)] == [4, 2, 1, 1]
+    means = last.sel(step=10).mean("seed")
+    best = set(means.sortby(means)["training.learning_rate"].values[:2])
+    kept = last["training.learning_rate"].values[alive[20].values]
+    assert set(kept) == best
+    assert (array.status == "finished").sum() == 2
+    assert (array.status == "stopped").sum() == 6
+    before = metrics_of(tmp_path / "out")
+    train(sweep, tmp_path / "out")
+    assert metrics_of(tmp_path / "out") == before
+
+
+def test_a_sweep_may_be_kept_in_any_storage(reference, tmp_path: Path, monkeypatch):
+    sweep, _, array = reference
+    address = f"file://{tmp_path}/shared"
+    assert_same_array(train(sweep, address), array)
+    # Another machine, which has nothing yet.
+    monkeypatch.setenv("ICL_CACHE_DIR", str(tmp_path / "elsewhere"))
+    assert_same_array(load(address), array)
+    watch(address)
+    assert plan_of(sweep, address) == []
+
+
+def plan_of(sweep, address: str):
+    store = Store(address)
+    store.fetch(sweep.cells)
+    return plan(SweepDirectory(store.local), sweep.cells, "threads")
+
+
+def test_a_copy_cut_short_leaves_the_one_before(reference, tmp_path: Path, monkeypatch):
+    sweep, out, _ = reference
+    cell = sweep.cells[0]
+    folder = SweepDirectory(out).cell_path(cell)
+    store = Store(f"file://{tmp_path}/shared")
+    store.push_cell(folder)
+    (changed := tmp_path / folder.name).mkdir()
+    for name in ("config.yaml", "metrics.jsonl"):
+        (changed / name).write_bytes((folder / name).read_bytes())
+    append_line(changed / "metrics.jsonl", {"step": 99})
+    monkeypatch.setattr(store._files, "pipe_file", lambda *words: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        store.push_cell(changed)
+    store.fetch_cell(cell.digest)
+    assert status_of(store.local / "cells" / cell.digest) == "finished"
+
+
+def test_an_address_that_cannot_be_reached_is_told():
+    with pytest.raises(UserError, match=r"--out = nowhere://x: cannot be reached"):
+        Store("nowhere://x")
+
+
+def test_foreign_and_empty_folders_are_told(reference, tmp_path: Path, small_sweep):
+    sweep, out, _ = reference
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "letter.txt").write_text("")
+    with pytest.raises(UserError, match=r"holds letter\.txt but no grids; allowed: a new or empty"):
+        train(sweep, tmp_path / "foreign")
+    with pytest.raises(UserError, match="not the folder of a sweep"):
+        watch(str(tmp_path / "foreign"))
+    with pytest.raises(UserError, match="no grid none; allowed: grid"):
+        load(out, "none")
