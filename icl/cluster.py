@@ -6,6 +6,7 @@ in the shared storage. The driver may die too: the next one looks at the storage
 
 import logging
 import os
+import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -18,6 +19,7 @@ from icl.worker import Task, run_task
 
 # Of the driver's environment, what workers need to find data and caches.
 FORWARDED = ("ICL_OMNIGLOT_DIR", "ICL_CACHE_DIR", "JAX_PLATFORMS", "XLA_FLAGS", "WANDB_MODE")
+SECONDS_TO_ANSWER = 10.0
 PATIENCE = 120.0  # seconds for a worker that lost its driver to let go of a cell
 
 
@@ -35,6 +37,7 @@ class Cluster:
             raise UserError(
                 f'--ray = {address}: needs Ray; allowed after: pip install -e ".[cluster]"'
             ) from None
+        _check_reachable(address)
         environment = {name: os.environ[name] for name in FORWARDED if name in os.environ}
         try:
             ray.init(
@@ -44,11 +47,7 @@ class Cluster:
                 logging_level=logging.ERROR,
             )
         except Exception as error:  # Ray raises nearly anything
-            reason = (str(error) or type(error).__name__).split("\n")[0][:200]
-            raise UserError(
-                f"--ray = {address}: no cluster to be reached ({reason}); allowed: auto, "
-                "HOST:PORT or ray://HOST:PORT of one that runs"
-            ) from None
+            raise _unreachable(address, error) from None
         self._ray, self._out = ray, store.out if store.is_remote else str(store.local)
         self.num_gpus = int(ray.cluster_resources().get("GPU", 0))
 
@@ -62,6 +61,25 @@ class Cluster:
         needs: dict[str, Any] = {"num_gpus": 1} if self.num_gpus else {"num_cpus": 1}
         work = self._ray.remote(max_retries=-1, **needs)(_work)
         return [work.remote(self._out, task).future() for task in tasks]
+
+
+def _check_reachable(address: str) -> None:
+    """Raise UserError where nobody answers, which Ray itself would take minutes to find out."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _unreachable(address, error) from None
+
+
+def _unreachable(address: str, error: Exception) -> UserError:
+    reason = (str(error) or type(error).__name__).split("\n")[0][:200]
+    return UserError(
+        f"--ray = {address}: no cluster to be reached ({reason}); allowed: auto, "
+        "HOST:PORT or ray://HOST:PORT of one that runs"
+    )
 
 
 def _work(out: str, task: Task) -> None:

@@ -21,6 +21,9 @@ State = TypeVar("State")
 # Left free on the disk beyond the checkpoints themselves, for metrics and figures.
 SPARE_BYTES = 16 * 2**20
 
+# Seconds: Orbax reads them off the wall clock, where a jump must not look like a write that hangs.
+TIMEOUT = 10**9
+
 # Orbax numbers its operations for the whole process, and mixes up those of two managers that
 # write at the same time: where several are open, each waits for the others and for its own.
 _writing = threading.RLock()
@@ -41,6 +44,7 @@ class Checkpoints:
             max_to_keep=config.keep_last,
             keep_period=config.keep_every,
             cleanup_tmp_directories=True,
+            async_options=ocp.AsyncOptions(timeout_secs=TIMEOUT),
         )
         self._manager = ocp.CheckpointManager(path, options=options, item_names=("state", "digest"))
         _open.append(self._manager)

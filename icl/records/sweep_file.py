@@ -98,7 +98,7 @@ def make_sweep(name: str, config: SweepConfig) -> Sweep:
 
 def dump_sweep(sweep: Sweep) -> str:
     """The resolved grid as YAML; `load_sweep` gives it back."""
-    tree = sweep.config.model_dump(mode="json", exclude_defaults=True)
+    tree = sweep.config.model_dump(mode="json", exclude_unset=True)
     return yaml.safe_dump({"base": {}} | tree, sort_keys=False)
 
 

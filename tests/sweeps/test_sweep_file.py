@@ -13,6 +13,15 @@ from icl.records.config_file import parse_config
 from icl.records.sweep_file import Sweep, dump_sweep, load_sweep, load_sweeps
 
 
+CLAIM = {
+    "kind": "rises",
+    "text": "ICL rises",
+    "condition": "fewshot_holdout",
+    "metric": "accuracy_in_context",
+    "along": "data.p_bursty",
+}
+
+
 @pytest.fixture
 def load(tmp_path: Path):
     """(entries of a grid file) -> the grid."""
@@ -94,7 +103,13 @@ def test_settings_and_the_command_line_take_the_place_of_the_bases(load):
 
 
 def test_a_grid_is_resolved_when_it_is_written(load, tmp_path: Path):
-    sweep = load(grid={"data.p_bursty": {"linear": [0, 1, 3]}}, settings={"data.ways": 1})
+    halving = {"steps": [10], "condition": "no_support"}
+    sweep = load(
+        grid={"data.p_bursty": {"linear": [0, 1, 3]}},
+        settings={"data.ways": 1},
+        claims=[CLAIM],
+        halving=halving,
+    )
     path = tmp_path / "elsewhere" / "grid.yaml"
     path.parent.mkdir()
     path.write_text(dump_sweep(sweep))
@@ -173,15 +188,8 @@ def test_many_mistakes_are_counted(load):
 
 
 def test_claims_are_about_what_is_swept_and_tested(load):
-    claim = {
-        "kind": "rises",
-        "text": "ICL rises",
-        "condition": "fewshot_holdout",
-        "metric": "accuracy_in_context",
-        "along": "data.p_bursty",
-    }
     grid = {"data.p_bursty": [0, 1]}
-    assert len(load(grid=grid, claims=[claim]).config.claims) == 1
+    assert len(load(grid=grid, claims=[CLAIM]).config.claims) == 1
     for change, message in (
         (
             {"along": "data.ways"},
@@ -191,7 +199,7 @@ def test_claims_are_about_what_is_swept_and_tested(load):
         ({"kind": "grows"}, "claims.0.kind = grows; allowed: 'rises'"),
     ):
         with pytest.raises(UserError, match=message):
-            load(grid=grid, claims=[claim | change])
+            load(grid=grid, claims=[CLAIM | change])
 
 
 def test_a_run_is_the_same_with_its_defaults_spelt_out(small_config):

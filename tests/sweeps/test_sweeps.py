@@ -19,6 +19,8 @@ from icl.watch import watch
 
 from .conftest import assert_close_array, assert_same_array, metrics_of, train
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict:

@@ -1,0 +1,165 @@
+"""What may happen to a sweep: afterwards all finished cells are there, the rest completes, and the
+array is that of a sweep to which nothing happened."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from icl.records import load
+from icl.records.sweep_directory import SweepDirectory
+
+from .conftest import (
+    Script,
+    assert_close_array,
+    assert_same_array,
+    metrics_of,
+    steps_made,
+    train,
+    write_grid,
+)
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+# Long enough to be hit in the middle.
+LONG = ("training.num_steps=1200", "evaluation.every=100", "checkpoints.every=100")
+ENDLESS = ("training.num_steps=1000000",)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, environment) -> tuple[Path, Path]:
+    """A grid of long runs, and where it was trained without a fault."""
+    folder = tmp_path_factory.mktemp("whole")
+    grid = write_grid(folder / "grid.yaml", *LONG)
+    code, _, err = Script(environment, grid, "--out", folder / "out").end()
+    assert code == 0, err
+    return grid, folder / "out"
+
+
+def test_the_driver_may_be_killed_at_any_moment(whole, tmp_path: Path, environment):
+    grid, expected = whole
+    out = tmp_path / "out"
+    for share in (0.2, 0.6):
+        script = Script(environment, grid, "--out", out)
+        script.wait_until(lambda share=share: steps_made(out) >= share * 4 * 1200)
+        script.kill()
+    finished = {p.parent: p.stat().st_mtime_ns for p in out.glob("cells/*/summary.json")}
+    code, stdout, err = Script(environment, grid, "--out", out).end()
+    assert code == 0, err
+    assert "finished" in stdout
+    assert metrics_of(out) == metrics_of(expected)
+    assert_same_array(load(out), load(expected))
+    assert {p: (p / "summary.json").stat().st_mtime_ns for p in finished} == finished
+
+
+def test_a_signal_saves_all_and_says_how_to_go_on(tmp_path: Path, environment):
+    grid, out = write_grid(tmp_path / "grid.yaml", *ENDLESS), tmp_path / "out"
+    script = Script(environment, grid, "--out", out)
+    script.wait_until(lambda: steps_made(out) > 0)
+    script.process.send_signal(signal.SIGTERM)
+    code, _, err = script.end()
+    assert code == 128 + signal.SIGTERM
+    assert "all is saved; to go on: python" in err
+    assert "Traceback" not in err
+
+
+def test_a_second_sweep_on_one_directory_is_refused(tmp_path: Path, environment):
+    grid, out = write_grid(tmp_path / "grid.yaml", *ENDLESS), tmp_path / "out"
+    first = Script(environment, grid, "--out", out)
+    try:
+        first.wait_until(lambda: bool(list(out.glob("cells/*/config.yaml"))))
+        code, stdout, err = Script(environment, grid, "--out", out).end()
+        assert (code, stdout) == (2, "")
+        assert err.count("\n") == 1
+        assert "in use by another process" in err
+        assert first.process.poll() is None
+    finally:
+        first.kill()
+
+
+def test_a_disk_that_fills_up_is_told_and_the_sweep_goes_on_once_there_is_room(
+    whole, tmp_path: Path, environment
+):
+    """As on a full disk: no file may grow beyond so many blocks."""
+    grid, expected = whole
+    out = tmp_path / "out"
+    for blocks in (10, 100):
+        code, _, err = Script(environment, grid, "--out", out, shell=f"ulimit -f {blocks}").end()
+        assert code == 2, err
+        assert "Traceback" not in err
+        assert err.splitlines()[-1].startswith("error: ")
+    code, _, err = Script(environment, grid, "--out", out).end()
+    assert code == 0, err
+    assert metrics_of(out) == metrics_of(expected)
+
+
+def test_corrupt_cells_are_set_aside_and_made_anew(whole, tmp_path: Path, environment):
+    grid, expected = whole
+    out = tmp_path / "out"
+    shutil.copytree(expected, out)
+    cells = sorted((out / "cells").iterdir())
+    metrics = cells[0] / "metrics.jsonl"
+    metrics.write_text(metrics.read_text().replace("0.5", "0.6", 1))
+    (cells[1] / "summary.json").write_text('{"step": 12')
+    (cells[2] / "summary.json").unlink()
+    for file in (cells[2] / "checkpoints").rglob("d/*"):
+        file.write_bytes(file.read_bytes()[:-20])
+    (cells[3] / "config.yaml").write_bytes((cells[0] / "config.yaml").read_bytes())
+    code, _, err = Script(environment, grid, "--out", out).end()
+    assert code == 0, err
+    assert err.count("corrupt, made anew; what there was is in") == 4
+    assert len(list((out / "corrupt").iterdir())) == 4
+    assert metrics_of(out) == metrics_of(expected)
+    assert_same_array(load(out), load(expected))
+
+
+STOP_HALFWAY = """
+import sys
+from icl.records.sweep_directory import SweepDirectory
+from icl.records.sweep_file import load_sweep
+from icl.sweep import plan
+from icl.worker import run_task
+import jax
+assert len(jax.devices()) == 4
+sweep, directory = load_sweep(sys.argv[1]), SweepDirectory(sys.argv[2])
+with directory.held([sweep]):
+    for task in plan(directory, sweep.cells, "vmap", until=20):
+        run_task(task, [])
+"""
+
+
+def test_a_machine_with_fewer_devices_goes_on(tmp_path: Path, small_sweep, environment):
+    """Lanes are spread over four devices, then over one; there is one lane more than fit evenly."""
+    grid = {"data.p_bursty": [0.0, 1.0, 0.5, 0.2, 0.9], "seed": [0]}
+    sweep, out = small_sweep(grid=grid), tmp_path / "out"
+    four = environment | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    command = [sys.executable, "-c", STOP_HALFWAY, str(tmp_path / "grid.yaml"), str(out)]
+    done = subprocess.run(command, env=os.environ | four, check=False)
+    assert done.returncode == 0
+    last = [json.loads(text.splitlines()[-1])["step"] for text in metrics_of(out).values()]
+    assert last == [20] * 5
+    resumed = train(sweep, out, "vmap")
+    assert_close_array(resumed, train(sweep, tmp_path / "expected"))
+
+
+def test_the_clock_may_jump(small_sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    sweep = small_sweep(grid={"seed": [0, 1]})
+    expected = train(sweep, tmp_path / "expected")
+    moments = random.Random(0)
+    monkeypatch.setattr(time, "time", lambda: moments.uniform(1.6e9, 2e9))
+    assert_same_array(train(sweep, tmp_path / "out"), expected)
+
+
+def test_what_is_left_of_a_cell_that_never_began_does_no_harm(small_sweep, tmp_path: Path):
+    sweep, out = small_sweep(grid={"seed": [0]}), tmp_path / "out"
+    (folder := SweepDirectory(out).cell_path(sweep.cells[0])).mkdir(parents=True)
+    (folder / ".config.yaml.tmp").write_text("seed: ")
+    (out / "grids").mkdir()
+    assert (train(sweep, out).status == "finished").all()
