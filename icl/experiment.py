@@ -61,7 +61,8 @@ class Program:
     shapes: the shapes and types of a run's state.
     init, train, evaluate, draw: as those of `Experiment`, pure, of inputs and arrays too: (inputs)
         to a state, (state, stop, inputs, arrays) to a state, (state, inputs, arrays) to scores,
-        (key, batch size, family, knobs, arrays) to sequences.
+        (key, batch size, family, knobs, arrays) to sequences. `train` has two options: `start`,
+        see `icl.training.train_until`, and `spread`, which says where a batch is computed.
     """
 
     config: ExperimentConfig
@@ -218,10 +219,11 @@ def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
         inputs: Inputs,
         arrays: PyTree,
         start: Array | None = None,
+        spread: Callable[[Sequence], Sequence] = lambda sequence: sequence,
     ) -> TrainState:
         def batch(key: Array, step: Array) -> Sequence:
             size, family = config.training.batch_size, families["train"]
-            return draw_training_batch(key, step, size, family, inputs, exemplars, arrays)
+            return spread(draw_training_batch(key, step, size, family, inputs, exemplars, arrays))
 
         return train_until(state, stop, inputs.train_key, batch, network.apply, inputs.rates, start)
 
@@ -255,7 +257,7 @@ def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
         conditions=conditions,
         # Runs once: compiling it well would take longer than it could save.
         init=jax.jit(init, compiler_options={"xla_backend_optimization_level": 0}),
-        train=jax.jit(train, donate_argnums=0),
+        train=jax.jit(train, donate_argnums=0, static_argnames="spread"),
         evaluate=jax.jit(evaluate_all),
         draw=jax.jit(draw, static_argnums=(1, 2)),
     )

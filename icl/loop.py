@@ -141,21 +141,23 @@ def _train(
         if _is_due(step, every, num_steps) and any(run.lacks(step) for run in runs):
             _evaluate(pack, lanes, step, runs, watcher)
             lanes = pack.begin_record(lanes)
+        is_stopping = bool(pack.agree(len(received)))
         has_ended = any(run.is_at_end for run in runs)
-        if step and (_is_due(step, config.checkpoints.every, end) or received or has_ended):
-            _save(pack, lanes, step, runs, saved, wait=bool(received) or step >= end)
+        if step and (_is_due(step, config.checkpoints.every, end) or is_stopping or has_ended):
+            _save(pack, lanes, step, runs, saved, wait=is_stopping or step >= end)
         for run in runs:
             if run.is_at_end:
                 _end(run, finish, saved)
         going_on = [run for run in runs if run.is_training]
         if step >= end or not going_on:
             return
-        if received:
+        if is_stopping:
+            number = received[0] if received else signal.SIGTERM  # that of another process
             for run in going_on:
-                run.directory.log("interrupt", step=step, signal=received[0])
-            raise Interrupted(received[0], step)
+                run.directory.log("interrupt", step=step, signal=number)
+            raise Interrupted(number, step)
         dues = [_next_due(step, due) for due in (every, config.checkpoints.every)]
-        stop = min(step + chunk, *dues, end)
+        stop = min(pack.agree(step + chunk), *dues, end)
         begin = time.perf_counter()
         lanes = pack.train(lanes, stop)
         progress = pack.progress(lanes)

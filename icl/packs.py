@@ -4,6 +4,9 @@ On an accelerator many runs are lanes of one `vmap`ped program, spread over all 
 that gains nothing (`benchmarks.packs` measures it): there a pack is a single run, and as many of
 them as there are cores go on at a time, each driven by a host thread. Either way a run's numbers
 are those that it has alone: lanes do not meet.
+
+A single large run may also be spread over all devices of all hosts, a part of each batch on every
+one (`spread`); it is the same run but for the order of sums.
 """
 
 import os
@@ -17,9 +20,11 @@ from weakref import WeakKeyDictionary
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PyTree
 
+from icl.errors import UserError
 from icl.experiment import Inputs, Program
 from icl.training import TrainState
 
@@ -36,6 +41,7 @@ class Pack(NamedTuple):
     fetch: lanes to the state of each, on the host.
     begin_record: lanes with the running sums of the record at zero.
     progress: lanes to the first step that was not finite (0: none) and the mean loss, of each.
+    agree: a number to that of the first of all processes that compute the pack.
     """
 
     place: Callable[[Sequence[TrainState]], Lanes]
@@ -44,6 +50,7 @@ class Pack(NamedTuple):
     fetch: Callable[[Lanes], list[TrainState]]
     begin_record: Callable[[Lanes], Lanes]
     progress: Callable[[Lanes], list[tuple[int, float]]]
+    agree: Callable[[int], int] = lambda number: number
 
 
 def make_single(program: Program, inputs: Sequence[Inputs]) -> Pack:
@@ -176,10 +183,59 @@ def _mesh() -> Mesh:
     return Mesh(np.array(jax.local_devices()), ("run",))
 
 
+def make_spread(program: Program, inputs: Sequence[Inputs]) -> Pack:
+    """One run over all devices of all processes, each with a part of every batch.
+
+    Raises UserError where the batch cannot be parted evenly.
+    """
+    mesh = Mesh(np.array(jax.devices()), ("batch",))
+    size = program.config.training.batch_size
+    if size % mesh.size:
+        raise UserError(
+            f"training.batch_size = {size}; allowed on {mesh.size} devices: "
+            f"a multiple of {mesh.size}"
+        )
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    parted = NamedSharding(mesh, PartitionSpec("batch"))
+    own, arrays, zero = _replicate((inputs[0], program.arrays, np.int32(0)), everywhere)
+
+    def spread(sequence: PyTree) -> PyTree:
+        return jax.lax.with_sharding_constraint(sequence, parted)
+
+    train = jax.jit(
+        lambda state, stop, own, arrays: program.train(state, stop, own, arrays, spread=spread),
+        donate_argnums=0,
+        out_shardings=everywhere,
+    )
+    evaluate = jax.jit(program.evaluate, out_shardings=everywhere)
+    return Pack(
+        place=lambda states: _replicate(states[0], everywhere),
+        train=lambda state, stop: jax.block_until_ready(train(state, zero + stop, own, arrays)),
+        evaluate=lambda state: [jax.device_get(evaluate(state, own, arrays))],
+        fetch=lambda state: [jax.device_get(state)],
+        begin_record=_begin_record,
+        progress=lambda state: [_progress(jax.device_get(_sums(state)))],
+        agree=lambda number: int(multihost_utils.broadcast_one_to_all(np.int32(number))),
+    )
+
+
+def _replicate(tree: PyTree, everywhere: NamedSharding) -> PyTree:
+    """Arrays that every process has, as one array of all of them."""
+
+    def whole(leaf: Array) -> Array:
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        data = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+        placed = jax.make_array_from_callback(data.shape, everywhere, lambda index: data[index])
+        return jax.jit(jax.random.wrap_key_data)(placed) if is_key else placed
+
+    return jax.tree.map(whole, tree)
+
+
 # By name: (program, inputs of each run) to a pack.
 ENGINES: dict[str, Callable[[Program, Sequence[Inputs]], Pack]] = {
     "threads": make_single,
     "vmap": make_vmap,
+    "spread": make_spread,
 }
 
 

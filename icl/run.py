@@ -8,8 +8,12 @@ from icl.progress import Progress
 from icl.records.run_directory import FAILURE, RunDirectory
 
 
-def run(config: ExperimentConfig, out: str | Path, progress: Progress) -> None:
+def run(
+    config: ExperimentConfig, out: str | Path, progress: Progress, engine: str = "threads"
+) -> None:
     """Train as configured, in the directory `out`; leaves its summary and figures there.
+
+    engine: of `icl.packs.ENGINES`: threads, this device; spread, all devices of all processes.
 
     Raises UserError for what a user can mend, Interrupted after a signal.
     """
@@ -22,4 +26,4 @@ def run(config: ExperimentConfig, out: str | Path, progress: Progress) -> None:
         # JAX takes seconds to load: only once the directory is known to be usable.
         from icl.single import complete
 
-        complete(directory, progress)
+        complete(directory, progress, engine)

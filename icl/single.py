@@ -14,8 +14,10 @@ from icl.records import load
 from icl.records.run_directory import RunDirectory, write_whole
 
 
-def complete(directory: RunDirectory, progress: Progress) -> None:
+def complete(directory: RunDirectory, progress: Progress, engine: str = "threads") -> None:
     """Train as configured, from the last checkpoint if there is one; leave summary and figures.
+
+    engine: of `icl.packs.ENGINES`.
 
     Raises UserError for what a user can mend, Interrupted after a signal.
     """
@@ -36,6 +38,6 @@ def complete(directory: RunDirectory, progress: Progress) -> None:
             progress.finished(summary, directory.path)
 
         with progress.training(config.training.num_steps):
-            (run,) = train_together(program, [directory], "threads", progress, received, finish)
+            (run,) = train_together(program, [directory], engine, progress, received, finish)
     if run.failure:
         raise UserError(run.failure)

@@ -12,11 +12,17 @@ from icl.run import run
 
 
 def main() -> int:
-    arguments = parse_arguments("Train one network.", "quickstart.yaml")
+    flags = {"distributed": "over all devices, and all processes started with this command"}
+    arguments = parse_arguments("Train one network.", "quickstart.yaml", flags=flags)
     config = load_config(arguments.config, arguments.overrides)
     progress = Progress()
     try:
-        run(config, arguments.out, progress)
+        if arguments.distributed:
+            from icl.distributed import run_distributed
+
+            run_distributed(config, arguments.out, progress)
+        else:
+            run(config, arguments.out, progress)
     except Interrupted as interrupt:
         command = shlex.join([Path(sys.executable).name, *sys.argv])
         where = f"saved at step {interrupt.step}" if interrupt.step else "nothing to save yet"

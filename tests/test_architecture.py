@@ -24,6 +24,7 @@ LAYERS = [
     {"single", "worker", "dry_run", "watch"},
     {"cluster"},
     {"run", "sweep"},
+    {"distributed"},
     {"command_line"},
 ]
 

@@ -40,10 +40,19 @@ class Checkpoints:
         self.path = path
         if path.exists() and not path.is_dir():
             raise UserError(f"{path}: a file; allowed: the folder of a run's checkpoints")
+        path.mkdir(exist_ok=True)
+        own, is_one_of_many = jax.process_index(), jax.process_count() > 1
         options = ocp.CheckpointManagerOptions(
             max_to_keep=config.keep_last,
             keep_period=config.keep_every,
+            create=False,
             cleanup_tmp_directories=True,
+            # Of many processes each has a folder of its own, see `icl.distributed`.
+            multiprocessing_options=ocp.options.MultiprocessingOptions(
+                primary_host=own,
+                active_processes={own} if is_one_of_many else None,
+                barrier_sync_key_prefix=str(own) if is_one_of_many else None,
+            ),
             async_options=ocp.AsyncOptions(timeout_secs=TIMEOUT),
         )
         self._manager = ocp.CheckpointManager(path, options=options, item_names=("state", "digest"))

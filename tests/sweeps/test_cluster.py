@@ -10,7 +10,7 @@ import pytest
 
 from icl.records import load
 
-from .conftest import Script, assert_same_array, metrics_of, steps_made, write_grid
+from .conftest import Script, assert_same_array, metrics_of, steps_made, train, write_grid
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[cluster]'")
 from ray.cluster_utils import Cluster
@@ -80,13 +80,13 @@ def test_a_worker_a_node_and_the_driver_die_and_nothing_is_lost(
 
 
 def test_results_land_in_storage_that_all_nodes_share(
-    whole, cluster: Cluster, tmp_path: Path, environment
+    small_sweep, cluster: Cluster, tmp_path: Path, environment
 ):
-    grid, expected = whole
+    sweep, grid = small_sweep(), tmp_path / "grid.yaml"
     address = f"file://{tmp_path}/shared"
     code, _, err = Script(environment, grid, "--ray", cluster.address, "--out", address).end()
     assert code == 0, err
-    assert_same_array(load(address), load(expected))
+    assert_same_array(load(address), train(sweep, tmp_path / "expected"))
 
 
 def test_a_cluster_that_cannot_be_reached_is_told(tmp_path: Path, environment):

@@ -12,7 +12,6 @@ from icl.errors import UserError
 from icl.records.config_file import parse_config
 from icl.records.sweep_file import Sweep, dump_sweep, load_sweep, load_sweeps
 
-
 CLAIM = {
     "kind": "rises",
     "text": "ICL rises",
