@@ -1,4 +1,4 @@
-"""Report a sweep: scripts/report.py DIR [--out FILE]."""
+"""Report a sweep: scripts/report.py DIR [--out FILE] [--export FILE]."""
 
 import argparse
 import sys
@@ -14,12 +14,19 @@ def main() -> int:
     )
     parser.add_argument("directory", metavar="DIR", help="folder of a sweep, finished or not")
     parser.add_argument("--out", metavar="FILE", help="the page (default: DIR/report.html)")
+    parser.add_argument(
+        "--export", metavar="FILE", help="write the array there too: .zarr, .nc or .parquet"
+    )
     arguments = parser.parse_args()
     if arguments.out is not None:
         _check_file(arguments.out)
     # Slow to load: only once the arguments are known to be right.
     from icl.analysis.report import print_report, report
+    from icl.records import load
+    from icl.records.export import export
 
+    if arguments.export:
+        export(load(arguments.directory), arguments.export)
     print_report(report(arguments.directory, arguments.out), sys.stdout)
     return 0
 
