@@ -48,25 +48,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the sampler.")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
-    tasks = {name: _task(_data(**changes)) for name, changes in SETTINGS.items()}
-    tasks |= {f"{n} classes": _task(_data(num_classes=n, zipf_exponent=1.0)) for n in NUM_CLASSES}
-    for task in tasks.values():
-        task()  # compiles
-    times: dict[str, list[float]] = {name: [] for name in tasks}
-    for _ in range(TURNS):
-        for name, task in tasks.items():
-            times[name].append(task())
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    fewest = medians[f"{NUM_CLASSES[0]} classes"]
-    figures: dict[str, Any] = {
-        f"sequences/s, {name}": BATCH * BATCHES / medians[name] for name in SETTINGS
-    } | {f"cost of {n} classes / 100": medians[f"{n} classes"] / fewest for n in NUM_CLASSES[1:]}
+    figures = measure()
     for name, value in figures.items():
         print(f"{name:40} {value:.4g}")
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(figures | {"environment": describe_environment()}, file, indent=2)
     return 0
+
+
+def measure(turns: int = TURNS) -> dict[str, float]:
+    """Throughput of each setting, then how the cost grows with the number of classes."""
+    tasks = {name: _task(_data(**changes)) for name, changes in SETTINGS.items()}
+    tasks |= {f"{n} classes": _task(_data(num_classes=n, zipf_exponent=1.0)) for n in NUM_CLASSES}
+    for task in tasks.values():
+        task()  # compiles
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(turns):
+        for name, task in tasks.items():
+            times[name].append(task())
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    fewest = medians[f"{NUM_CLASSES[0]} classes"]
+    return {f"sequences/s, {name}": BATCH * BATCHES / medians[name] for name in SETTINGS} | {
+        f"cost of {n} classes / 100": medians[f"{n} classes"] / fewest for n in NUM_CLASSES[1:]
+    }
 
 
 def _data(num_classes: int = 1600, **changes: Any) -> DataConfig:

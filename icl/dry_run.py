@@ -33,7 +33,8 @@ def dry_run(sweeps: Sequence[Sweep], out: str, engine: str) -> None:
     directory = SweepDirectory(out)
     cells = list({cell.digest: cell for sweep in sweeps for cell in sweep.cells}.values())
     statuses = {cell.digest: status_of(directory.cell_path(cell)) for cell in cells}
-    console = Console(file=sys.stdout, highlight=False)
+    # In a file or a pipe, lines are as long as they are.
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(_cell_table(cells, statuses))
     to_do = [cell for cell in cells if statuses[cell.digest] in ("missing", "partial")]
     groups: dict[str, list[Cell]] = {}

@@ -1,16 +1,43 @@
 """What a run ran on, for its records."""
 
+import hashlib
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import jax
 
 import icl
+from icl.data.exemplars.cache import cache_dir
 from icl.errors import UserError
 
+SECONDS_WORTH_KEEPING = 0.5
+
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pydantic")
+
+
+def keep_compiled_programs() -> None:
+    """Have JAX keep what it compiles in the cache folder, unless the user said where.
+
+    A folder for each set of processor features: programs of another machine may not run here.
+    """
+    if jax.config.values.get("jax_compilation_cache_dir") is not None:
+        return
+    features = f"{platform.machine()} {_processor_features()}"
+    name = hashlib.sha256(features.encode()).hexdigest()[:8]
+    jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "programs" / name))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS_WORTH_KEEPING)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def _processor_features() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 def describe_environment() -> dict[str, Any]:

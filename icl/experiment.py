@@ -28,6 +28,7 @@ from icl.data.exemplars.on_device import (
 )
 from icl.data.families import make_families, make_knobs
 from icl.data.sequences import Family
+from icl.environment import keep_compiled_programs
 from icl.evaluation import evaluate, make_conditions
 from icl.models import Network, make_network
 from icl.models.connectivity import Numbers, check, connect, make_numbers
@@ -196,6 +197,7 @@ def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
 
     loaded: what the source of `config.data` gives.
     """
+    keep_compiled_programs()
     data = config.data
     exemplars = put_on_device(data, loaded)
     check_exemplars(data, config.evaluation, exemplars)

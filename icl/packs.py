@@ -197,7 +197,7 @@ def make_spread(program: Program, inputs: Sequence[Inputs]) -> Pack:
         )
     everywhere = NamedSharding(mesh, PartitionSpec())
     parted = NamedSharding(mesh, PartitionSpec("batch"))
-    own, arrays, zero = _replicate((inputs[0], program.arrays, np.int32(0)), everywhere)
+    own, arrays, zero = _replicate((inputs[0], program.arrays, jnp.int32(0)), everywhere)
 
     def spread(sequence: PyTree) -> PyTree:
         return jax.lax.with_sharding_constraint(sequence, parted)

@@ -1,6 +1,7 @@
 """Grids of runs: what is to be done, by whom, and until all of it is."""
 
 import concurrent.futures
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -17,6 +18,7 @@ from icl.sweep_progress import SweepProgress
 from icl.worker import Task, run_task
 
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_FETCHES = 15.0  # of what workers elsewhere wrote to shared storage
 # Of a group of tasks: (tasks, signals received so far) to their futures.
 Executor = Callable[[Sequence[Task], list[int]], list[Future[None]]]
 
@@ -45,6 +47,7 @@ def run_sweeps(
         for cell in cells:
             aside = directory.mend(cell)
             if aside is not None:
+                store.forget(cell)
                 progress.say(f"{cell.text}: corrupt, made anew; what there was is in {aside}")
         store.push_grids()
         execute = cluster or _local(engine, store)
@@ -53,7 +56,7 @@ def run_sweeps(
             for until in _rungs(sweeps):
                 chosen = [cell for sweep in sweeps for cell in survivors(sweep, directory, until)]
                 tasks = plan(directory, chosen, engine, until, loggers, num_devices)
-                _wait(execute(tasks, received), received, progress)
+                _wait(execute(tasks, received), received, progress, store, cluster)
         progress.finished(directory, cells)
 
 
@@ -105,13 +108,23 @@ def _local(engine: str, store: Store) -> Executor:
     return execute
 
 
-def _wait(futures: list[Future[None]], received: list[int], progress: SweepProgress) -> None:
+def _wait(
+    futures: list[Future[None]],
+    received: list[int],
+    progress: SweepProgress,
+    store: Store,
+    cluster: Cluster | None,
+) -> None:
     """Until all tasks are done. The first mistake is raised once the others have ended."""
-    waiting = set(futures)
+    waiting, looked = set(futures), time.monotonic()
     try:
-        while waiting:
+        # A cluster's workers hear of no signal: they end with the driver.
+        while waiting and not (cluster and received):
             # In short turns: signals reach the main thread only while it runs Python.
             done, waiting = concurrent.futures.wait(waiting, SECONDS_BETWEEN_LOOKS)
+            if cluster and time.monotonic() - looked > SECONDS_BETWEEN_FETCHES:
+                store.fetch_records()
+                looked = time.monotonic()
             progress.look()
             for future in done:
                 future.result()
@@ -123,6 +136,9 @@ def _wait(futures: list[Future[None]], received: list[int], progress: SweepProgr
     finally:
         for future in waiting:
             future.cancel()
-        concurrent.futures.wait(waiting)
+        if not cluster:
+            concurrent.futures.wait(waiting)
     if received:
         raise Interrupted(received[0], 0)
+    if cluster:
+        store.fetch_records()

@@ -34,7 +34,7 @@ def main() -> int:
         run_sweeps(sweeps, store, progress, arguments.engine, arguments.log, cluster)
     except Interrupted as interrupt:
         command = shlex.join([Path(sys.executable).name, *sys.argv])
-        progress.say(f"all is saved; to go on: {command}")
+        progress.say(f"saved; to go on: {command}")
         return 128 + interrupt.number
     return 0
 

@@ -45,6 +45,9 @@ def is_grid(path: Path) -> bool:
     return "grid" in read_settings(path)
 
 
+CONFIGS = [path for path in ALL_CONFIGS if not is_grid(path)]
+
+
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This test run's own, shared by all the processes that it is spread over."""
     folder = tmp_path_factory.getbasetemp()

@@ -10,9 +10,8 @@ from icl.errors import UserError
 from icl.records.config_file import differences, dump_config, load_config
 from icl.records.sweep_file import load_sweep
 
-from .conftest import ALL_CONFIGS, QUICKSTART, is_grid
+from .conftest import ALL_CONFIGS, CONFIGS, QUICKSTART, is_grid
 
-CONFIGS = [path for path in ALL_CONFIGS if not is_grid(path)]
 GRIDS = [path for path in ALL_CONFIGS if is_grid(path)]
 
 

@@ -64,6 +64,11 @@ class Store:
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 self._files.get_file(f"{self._root}/{CELLS}/{digest}/{name}", str(target / name))
 
+    def forget(self, cell: Cell) -> None:
+        """Have a cell made anew by whoever fetches it."""
+        if self.is_remote and self._manifest(cell.digest):
+            self._files.rm_file(f"{self._root}/{CELLS}/{cell.digest}/{MANIFEST}")
+
     def fetch_records(self) -> None:
         """All that a reader needs: grids, configs, metrics, summaries."""
         if not self.is_remote:

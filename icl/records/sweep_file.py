@@ -1,6 +1,7 @@
 """A file of a grid, and the cells that it stands for."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,10 @@ def _claim_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
     """Of claims about a knob that is not swept, or a condition that is not tested."""
     if not cells:  # mistakes in all of them are told first
         return []
-    knobs = {
+    knobs: dict[str, Sequence[Any]] = {
+        axis.name: range(len(axis.points)) for axis in config.axes if axis.name == "cell"
+    }
+    knobs |= {
         knob: values
         for axis in config.axes
         for knob, values in zip(axis.knobs, zip(*axis.points, strict=True), strict=True)

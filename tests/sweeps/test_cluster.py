@@ -79,6 +79,7 @@ def test_a_worker_a_node_and_the_driver_die_and_nothing_is_lost(
     assert_same_array(load(out), load(expected))
 
 
+@pytest.mark.slow
 def test_results_land_in_storage_that_all_nodes_share(
     small_sweep, cluster: Cluster, tmp_path: Path, environment
 ):

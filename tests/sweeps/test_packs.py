@@ -88,7 +88,7 @@ def test_a_lane_that_is_not_finite_stops_alone(program, small_config):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_states_come_back_as_they_were_placed(program, small_config, engine):
-    count = 1 if engine == "threads" else 3
+    count = 3 if engine == "vmap" else 1
     inputs = [program.inputs(small_config(SGD, f"seed={i}")) for i in range(count)]
     pack, states = ENGINES[engine](program, inputs), [program.init(own) for own in inputs]
     expected = [jax.device_get(state) for state in states]

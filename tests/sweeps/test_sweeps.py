@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from icl.dry_run import dry_run
 from icl.errors import UserError
+from icl.packs import ENGINES, make_vmap
 from icl.progress import Progress
 from icl.records import load, sweep_names
 from icl.records.run_directory import append_line
@@ -213,3 +215,48 @@ def test_foreign_and_empty_folders_are_told(reference, tmp_path: Path, small_swe
         watch(str(tmp_path / "foreign"))
     with pytest.raises(UserError, match="no grid none; allowed: grid"):
         load(out, "none")
+
+
+def test_a_pack_that_does_not_fit_into_memory_is_halved(
+    reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    sweep, _, array = reference
+    sizes = []
+
+    def make(program, inputs):
+        sizes.append(len(inputs))
+        if len(inputs) > 1:
+            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        return make_vmap(program, inputs)
+
+    monkeypatch.setitem(ENGINES, "vmap", make)
+    assert_close_array(train(sweep, tmp_path / "out", "vmap"), array)
+    assert sizes == [4, 2, 1, 1, 2, 1, 1]
+    monkeypatch.setitem(ENGINES, "vmap", lambda program, inputs: make(program, [*inputs, None]))
+    with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED"):
+        train(sweep, tmp_path / "small", "vmap")
+
+
+def test_a_dry_run_tells_what_would_be_done_and_writes_nothing(
+    reference, small_sweep, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    sweep, out, _ = reference
+    wider = small_sweep(grid={"data.p_bursty": [0.0, 1.0], "data.label_noise": [0.0, 0.5]})
+    dry_run([wider], str(tmp_path / "out"), "auto")
+    told = capsys.readouterr().out
+    for text in ("data.label_noise=0.5 data.p_bursty=1.0", "missing", "12,648"):
+        assert text in told
+    assert "4 cells, 4 to do, in 2 programs; about" in told
+    assert not (tmp_path / "out").exists()
+    dry_run([sweep], str(out), "auto")
+    assert "4 cells, 0 to do, in 0 programs" in capsys.readouterr().out
+
+
+def test_a_corrupt_cell_in_shared_storage_is_made_anew(reference, tmp_path: Path, monkeypatch):
+    sweep, _, array = reference
+    address = f"file://{tmp_path}/shared"
+    train(sweep, address)
+    monkeypatch.setenv("ICL_CACHE_DIR", str(tmp_path / "elsewhere"))
+    file = tmp_path / "shared" / "cells" / sweep.cells[1].digest / "metrics.jsonl"
+    file.write_text(file.read_text().replace("1", "2", 3))
+    assert_same_array(train(sweep, address), array)

@@ -1,0 +1,37 @@
+"""What the machine can do at best: matrix products and memory, as JAX gets at them."""
+
+import time
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+
+MATRIX_SIDE = 2048
+NUM_FLOATS = 2**26
+
+
+def matrix_product() -> float:
+    """Seconds of one product of two square matrices, 2 * MATRIX_SIDE**3 operations."""
+    return _seconds(*_product())
+
+
+def memory_copy() -> float:
+    """Seconds to read and write NUM_FLOATS float32 numbers once each."""
+    return _seconds(*_copy())
+
+
+@cache
+def _product() -> tuple:
+    side = jnp.ones((MATRIX_SIDE, MATRIX_SIDE))
+    return jax.jit(lambda a: a @ a), side
+
+
+@cache
+def _copy() -> tuple:
+    return jax.jit(lambda a: a + 1), jnp.ones(NUM_FLOATS)
+
+
+def _seconds(work, argument: jax.Array) -> float:
+    begin = time.perf_counter()
+    jax.block_until_ready(work(argument))
+    return time.perf_counter() - begin

@@ -1,0 +1,178 @@
+"""Where a training step's time goes, for several networks: python -m benchmarks.parts [NAME ...].
+
+Forward, backward, update, drawing a batch, evaluation and checkpoints, beside the whole step; and
+the step's operations over the machine's matrix-product peak. Everything of a network is timed in
+turns within one process, together with the peak; medians over the turns.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.flops import training_flops_per_sequence
+from benchmarks.machine import MATRIX_SIDE, matrix_product
+from icl.command_line import CONFIGS, run_command
+from icl.config import ExperimentConfig
+from icl.data.batches import draw_indices
+from icl.data.exemplars import load_exemplars
+from icl.data.exemplars.on_device import example_items
+from icl.description.cost import network_costs
+from icl.environment import describe_environment
+from icl.experiment import Program, make_program
+from icl.records.checkpoints import Checkpoints
+from icl.records.config_file import load_config
+from icl.training import make_optimizer, query_loss
+from icl.types import Variables
+
+TURNS = 9
+# Settings on the quickstart's, one label a class: the networks that speed is stated of.
+NETWORKS: dict[str, tuple[str, ...]] = {
+    "2 layers, MLP encoder, batch 64": (),
+    "12 layers, linear encoder, batch 32": (
+        "model.num_layers=12",
+        "model.embedder.kind=linear",
+        "training.batch_size=32",
+    ),
+    "12 layers, ResNet encoder, batch 32": (
+        "model.num_layers=12",
+        "model.embedder.kind=resnet",
+        "training.batch_size=32",
+    ),
+    "LSTM, 2 layers, batch 64": ("model.kind=lstm",),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure the parts of a training step.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of networks (default: all)")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    arguments = parser.parse_args()
+    figures = {
+        name: measure(words)
+        for name, words in NETWORKS.items()
+        if not arguments.names or any(text in name for text in arguments.names)
+    }
+    for name, values in figures.items():
+        print(name)
+        for part, value in values.items():
+            print(f"  {part:44} {value:.3g}")
+    if arguments.json:
+        whole = figures | {"environment": describe_environment()}
+        Path(arguments.json).write_text(json.dumps(whole, indent=2) + "\n")
+    return 0
+
+
+def measure(words: tuple[str, ...], turns: int = TURNS) -> dict[str, float]:
+    """Shares of the step's time first, then what they are shares of."""
+    config = load_config(CONFIGS / "quickstart.yaml", ["data.label_multiplicity=1", *words])
+    program = make_program(config, load_exemplars(config.data.source))
+    with tempfile.TemporaryDirectory() as folder:
+        tasks = _tasks(program, config, Path(folder))
+        for task in tasks.values():
+            task()  # compiles
+        times: dict[str, list[float]] = {name: [] for name in tasks}
+        for _ in range(turns):
+            for name, task in tasks.items():
+                times[name].append(task())
+    flops = _flops(program, config)
+    pairs = list(zip(times["step"], times["peak"], strict=True))
+    of_peak = [flops / step / (2 * MATRIX_SIDE**3 / peak) for step, peak in pairs]
+    seconds = {name: statistics.median(values) for name, values in times.items()}
+    step, every = seconds["step"], config.evaluation.every
+    return {
+        "useful operations of the step over the peak's": statistics.median(of_peak),
+        "share: drawing the batch": seconds["batch"] / step,
+        "share: drawing it as integers": seconds["integers"] / step,
+        "share: forward": seconds["forward"] / step,
+        "share: backward": (seconds["gradient"] - seconds["forward"]) / step,
+        "share: update": seconds["update"] / step,
+        f"share: an evaluation every {every} steps": seconds["evaluation"] / every / step,
+        "share: a checkpoint every 1,000 steps": seconds["checkpoint"] / 1000 / step,
+        "sequences/s": config.training.batch_size / step,
+        "useful operations of a step, millions": flops / 1e6,
+    }
+
+
+def _tasks(
+    program: Program, config: ExperimentConfig, folder: Path
+) -> dict[str, Callable[[], float]]:
+    """Seconds of each part, measured once."""
+    inputs, arrays = program.inputs(config), program.arrays
+    state = program.init(inputs)
+    number_of_saves = 0
+    key, family = jax.random.key(0), program.families["train"]
+    size = config.training.batch_size
+    sequence = program.draw(key, size, family, inputs.knobs, arrays)[1]
+
+    def loss(params: dict) -> jax.Array:
+        variables = Variables(params, state.variables.state)
+        logits = program.network.apply(variables, sequence, training=True)[0]
+        return query_loss(logits, sequence.labels).mean()
+
+    params = state.variables.params
+    forward, gradient = jax.jit(loss), jax.jit(jax.value_and_grad(loss))
+    update = jax.jit(
+        lambda grads, optimizer, params: make_optimizer(inputs.rates).update(
+            grads, optimizer, params
+        )
+    )
+    grads = gradient(params)[1]
+    integers = jax.jit(lambda key: draw_indices(key, family, inputs.knobs, size))
+    num_steps = max(1, 1024 // size)
+    trained = program.train(program.init(inputs), jnp.int32(1), inputs, arrays)
+    done = 1
+
+    def step() -> float:
+        nonlocal trained, done
+        done += num_steps
+        begin = time.perf_counter()
+        trained = jax.block_until_ready(program.train(trained, jnp.int32(done), inputs, arrays))
+        return (time.perf_counter() - begin) / num_steps
+
+    def checkpoint() -> float:
+        nonlocal number_of_saves
+        number_of_saves += 1
+        begin = time.perf_counter()
+        with Checkpoints(folder, config.checkpoints) as checkpoints:
+            checkpoints.save(number_of_saves, trained)
+        return time.perf_counter() - begin
+
+    return {
+        "peak": matrix_product,
+        "batch": _timed(lambda: program.draw(key, size, family, inputs.knobs, arrays)),
+        "integers": _timed(lambda: integers(key)),
+        "forward": _timed(lambda: forward(params)),
+        "gradient": _timed(lambda: gradient(params)),
+        "update": _timed(lambda: update(grads, state.optimizer, params)),
+        "step": step,
+        "evaluation": _timed(lambda: program.evaluate(trained, inputs, arrays)),
+        "checkpoint": checkpoint,
+    }
+
+
+def _timed(work: Callable[[], object]) -> Callable[[], float]:
+    def seconds() -> float:
+        begin = time.perf_counter()
+        jax.block_until_ready(work())
+        return time.perf_counter() - begin
+
+    return seconds
+
+
+def _flops(program: Program, config: ExperimentConfig) -> int:
+    """Useful ones: by formula, or, of networks without one, those that the program makes."""
+    if config.model.kind == "transformer" and config.model.embedder.kind in ("mlp", "linear"):
+        return training_flops_per_sequence(config) * config.training.batch_size
+    costs = network_costs(config, example_items(config.data, program.exemplars))
+    return costs["training_flops_per_sequence"] * config.training.batch_size
+
+
+if __name__ == "__main__":
+    run_command(main)

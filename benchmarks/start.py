@@ -1,0 +1,88 @@
+"""How soon a run begins: python -m benchmarks.start [--json FILE].
+
+Seconds from the start of the process to the first training step of the quickstart, compiling
+included, with an empty cache of compiled programs and with a warm one; and its peak memory.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from icl.command_line import CONFIGS, run_command
+from icl.data.exemplars import load_exemplars
+from icl.data.exemplars.cache import cache_dir
+from icl.environment import describe_environment
+from icl.errors import UserError
+from icl.records.config_file import load_config
+from icl.records.run_directory import EVENTS, read_lines
+
+TURNS = 3
+SCRIPT = CONFIGS.parent / "scripts" / "train.py"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure how soon a run begins.")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    arguments = parser.parse_args()
+    figures = measure()
+    for name, value in figures.items():
+        print(f"{name:60} {value:.3g}")
+    if arguments.json:
+        whole = figures | {"environment": describe_environment()}
+        Path(arguments.json).write_text(json.dumps(whole, indent=2) + "\n")
+    return 0
+
+
+def measure(turns: int = TURNS) -> dict[str, float]:
+    """Medians over new processes, one at a time."""
+    load_exemplars(load_config(CONFIGS / "quickstart.yaml").data.source)  # drawn once, kept
+    cold, warm = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in range(turns):
+            programs = Path(folder) / str(turn)
+            cold.append(_first_step(programs, Path(folder) / f"cold{turn}"))
+            warm.append(_first_step(programs, Path(folder) / f"warm{turn}"))
+    kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return {
+        "seconds to the first step, nothing compiled before": statistics.median(cold),
+        "seconds to the first step, compiled before": statistics.median(warm),
+        "peak memory, MB": kilobytes / 1024,
+    }
+
+
+def _first_step(programs: Path, out: Path) -> float:
+    """Seconds of a whole process that makes one step and no evaluation but those at its ends."""
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(programs),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+        "ICL_CACHE_DIR": str(cache_dir()),
+    }
+    begin = time.time()
+    words = ["training.num_steps=1000000", "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), *words],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while process.poll() is None:
+            for event in read_lines(out / EVENTS):
+                if event["event"] == "compiled":
+                    return event["time"] - begin
+            time.sleep(0.05)
+        raise UserError(f"{SCRIPT} ended with {process.returncode} before its first step")
+    finally:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    run_command(main)
