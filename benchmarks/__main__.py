@@ -5,22 +5,17 @@ shared with others slows them alike. Takes some twenty minutes on two cores; --q
 With --picture FILE, bars of where a training step's time goes.
 """
 
-import argparse
-import json
 import statistics
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from benchmarks import networks, parts, sampler, start, sweeps
 from benchmarks.machine import MATRIX_SIDE, NUM_FLOATS, matrix_product, memory_copy
 from benchmarks.picture import draw_parts
+from benchmarks.tell import Figures, parser_of, tell, write
 from icl.command_line import run_command
 from icl.config.models import NETWORKS
-from icl.environment import describe_environment
 from icl.errors import UserError
-
-Figures = dict[str, Any]
 
 
 def machine(quick: bool) -> Figures:
@@ -43,40 +38,28 @@ SECTIONS: dict[str, Callable[[bool], Figures]] = {
         for name, words in parts.NETWORKS.items()
     },
     "networks": lambda quick: networks.measure(["transformer", "lstm"] if quick else [*NETWORKS]),
-    "sweeps": lambda quick: sweeps.measure(*((5, 3) if quick else (25, 5))),
+    "sweeps": lambda quick: sweeps.measure(*sweeps.QUICK if quick else sweeps.THOROUGH),
     "start": lambda quick: start.measure(1 if quick else start.TURNS),
 }
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure all that speed depends on.")
+    parser = parser_of("Measure all that speed depends on.")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="fewer turns")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     parser.add_argument("--picture", metavar="FILE", help="draw the parts of a step, as PNG")
     arguments = parser.parse_args()
     for name in arguments.sections:
         if name not in SECTIONS:
             raise UserError(f"{name}: unknown section; allowed: {', '.join(SECTIONS)}")
-    figures: Figures = {"environment": describe_environment()}
+    figures: Figures = {}
     for name in arguments.sections or SECTIONS:
         figures[name] = SECTIONS[name](arguments.quick)
-        print(name)
-        _print(figures[name], "  ")
-        if arguments.json:  # after each, as a later one may be long in coming
-            Path(arguments.json).write_text(json.dumps(figures, indent=2) + "\n")
+        tell({name: figures[name]}, None)
+        write(figures, arguments.json)  # after each, as a later one may be long in coming
     if arguments.picture and "parts" in figures:
         Path(arguments.picture).write_bytes(draw_parts(figures["parts"]))
     return 0
-
-
-def _print(figures: Figures, indent: str) -> None:
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            print(indent + name)
-            _print(value, indent + "  ")
-        else:
-            print(f"{indent + name:70} {value:10.3g}")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ the step's operations over the machine's matrix-product peak. Everything of a ne
 turns within one process, together with the peak; medians over the turns.
 """
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -18,13 +16,13 @@ import jax.numpy as jnp
 
 from benchmarks.flops import training_flops_per_sequence
 from benchmarks.machine import MATRIX_SIDE, matrix_product
+from benchmarks.tell import parser_of, tell
 from icl.command_line import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.data.batches import draw_indices
 from icl.data.exemplars import load_exemplars
 from icl.data.exemplars.on_device import example_items
 from icl.description.cost import network_costs
-from icl.environment import describe_environment
 from icl.experiment import Program, make_program
 from icl.records.checkpoints import Checkpoints
 from icl.records.config_file import load_config
@@ -50,22 +48,15 @@ NETWORKS: dict[str, tuple[str, ...]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure the parts of a training step.")
+    parser = parser_of("Measure the parts of a training step.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="of networks (default: all)")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
-    figures = {
-        name: measure(words)
+    chosen = {
+        name: words
         for name, words in NETWORKS.items()
         if not arguments.names or any(text in name for text in arguments.names)
     }
-    for name, values in figures.items():
-        print(name)
-        for part, value in values.items():
-            print(f"  {part:44} {value:.3g}")
-    if arguments.json:
-        whole = figures | {"environment": describe_environment()}
-        Path(arguments.json).write_text(json.dumps(whole, indent=2) + "\n")
+    tell({name: measure(words) for name, words in chosen.items()}, arguments.json)
     return 0
 
 

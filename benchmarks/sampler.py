@@ -4,8 +4,6 @@ Everything is timed in turns within one process, and medians over the turns are 
 a machine shared with others slows all of it alike.
 """
 
-import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -14,12 +12,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from benchmarks.tell import parser_of, tell
 from icl.command_line import run_command
 from icl.config import DataConfig
 from icl.config.sources import SymbolicSource
 from icl.data.batches import draw_indices
 from icl.data.families import make_families, make_knobs
-from icl.environment import describe_environment
 from icl.types import Knobs
 
 TURNS = 15
@@ -45,15 +43,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure the sampler.")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
-    arguments = parser.parse_args()
-    figures = measure()
-    for name, value in figures.items():
-        print(f"{name:40} {value:.4g}")
-    if arguments.json:
-        with open(arguments.json, "w") as file:
-            json.dump(figures | {"environment": describe_environment()}, file, indent=2)
+    arguments = parser_of("Measure the sampler.").parse_args()
+    tell(measure(), arguments.json)
     return 0
 
 

@@ -4,8 +4,6 @@ Seconds from the start of the process to the first training step of the quicksta
 included, with an empty cache of compiled programs and with a warm one; and its peak memory.
 """
 
-import argparse
-import json
 import os
 import resource
 import statistics
@@ -15,10 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.tell import parser_of, tell
 from icl.command_line import CONFIGS, run_command
 from icl.data.exemplars import load_exemplars
 from icl.data.exemplars.cache import cache_dir
-from icl.environment import describe_environment
 from icl.errors import UserError
 from icl.records.config_file import load_config
 from icl.records.run_directory import EVENTS, read_lines
@@ -28,15 +26,8 @@ SCRIPT = CONFIGS.parent / "scripts" / "train.py"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure how soon a run begins.")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
-    arguments = parser.parse_args()
-    figures = measure()
-    for name, value in figures.items():
-        print(f"{name:60} {value:.3g}")
-    if arguments.json:
-        whole = figures | {"environment": describe_environment()}
-        Path(arguments.json).write_text(json.dumps(whole, indent=2) + "\n")
+    arguments = parser_of("Measure how soon a run begins.").parse_args()
+    tell(measure(), arguments.json)
     return 0
 
 

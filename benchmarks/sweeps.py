@@ -5,8 +5,6 @@ checkpoints add to training; loading and reporting a thousand cells. Everything 
 what is compared in turns; medians over the turns.
 """
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -16,11 +14,11 @@ from pathlib import Path
 
 import jax
 
+from benchmarks.tell import parser_of, tell
 from icl.analysis.report import report
 from icl.command_line import CONFIGS, run_command
 from icl.config.sweeps import SweepConfig
 from icl.data.exemplars import load_exemplars
-from icl.environment import describe_environment
 from icl.experiment import Program, bind, make_program
 from icl.packs import make_single, make_vmap, num_workers
 from icl.records import load
@@ -32,21 +30,16 @@ from icl.worker import Task, run_task
 
 QUICKSTART = CONFIGS / "quickstart.yaml"
 NUM_RUNS = 16
+# Steps of each run in a turn, turns.
+QUICK, THOROUGH = (5, 3), (25, 5)
 NUM_CELLS = 1000
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure packs of runs and the sweep layer.")
+    parser = parser_of("Measure packs of runs and the sweep layer.")
     parser.add_argument("--quick", action="store_true", help="fewer steps and turns")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
-    steps, turns = (5, 3) if arguments.quick else (25, 5)
-    figures = {"environment": describe_environment()} | measure(steps, turns)
-    for name, value in figures.items():
-        if name != "environment":
-            print(f"{name:70} {value:10.3g}")
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(figures, indent=2) + "\n")
+    tell(measure(*QUICK if arguments.quick else THOROUGH), arguments.json)
     return 0
 
 

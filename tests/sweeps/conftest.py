@@ -117,3 +117,11 @@ def steps_made(out: Path) -> int:
         lines = file.read_bytes().split(b"\n")[:-1]
         total += max((json.loads(line)["step"] for line in lines), default=0)
     return total
+
+
+def trained(folder: Path, environment: dict[str, str], *overrides: str) -> tuple[Path, Path]:
+    """A grid in a file, and the directory of its sweep, which ended well."""
+    grid, out = write_grid(folder / "grid.yaml", *overrides), folder / "out"
+    code, _, err = Script(environment, grid, "--out", out).end()
+    assert code == 0, err
+    return grid, out

@@ -10,7 +10,7 @@ import pytest
 
 from icl.records import load
 
-from .conftest import Script, assert_same_array, metrics_of, steps_made, train, write_grid
+from .conftest import Script, assert_same_array, metrics_of, steps_made, train, trained, write_grid
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[cluster]'")
 from ray.cluster_utils import Cluster
@@ -24,11 +24,7 @@ LONG = (f"training.num_steps={STEPS}", "evaluation.every=100", "checkpoints.ever
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, environment) -> tuple[Path, Path]:
     """A grid of long runs, and where it was trained without a cluster."""
-    folder = tmp_path_factory.mktemp("whole")
-    grid = write_grid(folder / "grid.yaml", *LONG)
-    code, _, err = Script(environment, grid, "--out", folder / "out").end()
-    assert code == 0, err
-    return grid, folder / "out"
+    return trained(tmp_path_factory.mktemp("whole"), environment, *LONG)
 
 
 @pytest.fixture(scope="module")

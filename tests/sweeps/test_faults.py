@@ -24,6 +24,7 @@ from .conftest import (
     metrics_of,
     steps_made,
     train,
+    trained,
     write_grid,
 )
 
@@ -37,11 +38,7 @@ ENDLESS = ("training.num_steps=1000000",)
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, environment) -> tuple[Path, Path]:
     """A grid of long runs, and where it was trained without a fault."""
-    folder = tmp_path_factory.mktemp("whole")
-    grid = write_grid(folder / "grid.yaml", *LONG)
-    code, _, err = Script(environment, grid, "--out", folder / "out").end()
-    assert code == 0, err
-    return grid, folder / "out"
+    return trained(tmp_path_factory.mktemp("whole"), environment, *LONG)
 
 
 def test_the_driver_may_be_killed_at_any_moment(whole, tmp_path: Path, environment):
@@ -137,6 +134,7 @@ with directory.held([sweep]):
 """
 
 
+@pytest.mark.slow
 def test_a_machine_with_fewer_devices_goes_on(tmp_path: Path, small_sweep, environment):
     """Lanes are spread over two devices, then over one; there is one lane more than fit evenly."""
     grid = {"data.p_bursty": [0.0, 1.0, 0.5], "seed": [0]}
