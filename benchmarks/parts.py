@@ -27,7 +27,7 @@ from icl.experiment import Program, make_program
 from icl.records.checkpoints import Checkpoints
 from icl.records.config_file import load_config
 from icl.training import make_optimizer, query_loss
-from icl.types import Variables
+from icl.types import Sequence, Variables
 
 TURNS = 9
 # Settings on the quickstart's, one label a class: the networks that speed is stated of.
@@ -102,19 +102,19 @@ def _tasks(
     size = config.training.batch_size
     sequence = program.draw(key, size, family, inputs.knobs, arrays)[1]
 
-    def loss(params: dict) -> jax.Array:
-        variables = Variables(params, state.variables.state)
+    def loss(params: dict, others: dict, sequence: Sequence) -> jax.Array:
+        variables = Variables(params, others)
         logits = program.network.apply(variables, sequence, training=True)[0]
         return query_loss(logits, sequence.labels).mean()
 
-    params = state.variables.params
+    params, others = state.variables
     forward, gradient = jax.jit(loss), jax.jit(jax.value_and_grad(loss))
     update = jax.jit(
         lambda grads, optimizer, params: make_optimizer(inputs.rates).update(
             grads, optimizer, params
         )
     )
-    grads = gradient(params)[1]
+    grads = gradient(params, others, sequence)[1]
     integers = jax.jit(lambda key: draw_indices(key, family, inputs.knobs, size))
     num_steps = max(1, 1024 // size)
     trained = program.train(program.init(inputs), jnp.int32(1), inputs, arrays)
@@ -139,8 +139,8 @@ def _tasks(
         "peak": matrix_product,
         "batch": _timed(lambda: program.draw(key, size, family, inputs.knobs, arrays)),
         "integers": _timed(lambda: integers(key)),
-        "forward": _timed(lambda: forward(params)),
-        "gradient": _timed(lambda: gradient(params)),
+        "forward": _timed(lambda: forward(params, others, sequence)),
+        "gradient": _timed(lambda: gradient(params, others, sequence)),
         "update": _timed(lambda: update(grads, state.optimizer, params)),
         "step": step,
         "evaluation": _timed(lambda: program.evaluate(trained, inputs, arrays)),
