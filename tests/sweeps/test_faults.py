@@ -88,11 +88,10 @@ def test_a_disk_that_fills_up_is_told_and_the_sweep_goes_on_once_there_is_room(
     """As on a full disk: no file may grow beyond so many blocks."""
     grid, expected = whole
     out = tmp_path / "out"
-    for blocks in (10, 100):
-        code, _, err = Script(environment, grid, "--out", out, shell=f"ulimit -f {blocks}").end()
-        assert code == 2, err
-        assert "Traceback" not in err
-        assert err.splitlines()[-1].startswith("error: ")
+    code, _, err = Script(environment, grid, "--out", out, shell="ulimit -f 100").end()
+    assert code == 2, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("error: ")
     code, _, err = Script(environment, grid, "--out", out).end()
     assert code == 0, err
     assert metrics_of(out) == metrics_of(expected)
