@@ -18,7 +18,7 @@ from icl.description.cost import network_costs
 from icl.experiment import Program, make_program
 from icl.packs import default_engine, num_workers
 from icl.records.sweep_directory import SweepDirectory, status_of
-from icl.records.sweep_file import Cell, Sweep
+from icl.records.sweep_file import Cell, Sweep, cells_of
 
 MAX_CELLS_SHOWN = 20
 STEPS, TURNS = 20, 3  # of the short measurement
@@ -31,7 +31,7 @@ def dry_run(sweeps: Sequence[Sweep], out: str, engine: str) -> None:
     """
     engine = default_engine() if engine == "auto" else engine
     directory = SweepDirectory(out)
-    cells = list({cell.digest: cell for sweep in sweeps for cell in sweep.cells}.values())
+    cells = cells_of(sweeps)
     statuses = {cell.digest: status_of(directory.cell_path(cell)) for cell in cells}
     # In a file or a pipe, lines are as long as they are.
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200)

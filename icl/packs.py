@@ -1,7 +1,7 @@
 """Runs that go together: one compiled program, several states.
 
 On an accelerator many runs are lanes of one `vmap`ped program, spread over all devices. On a CPU
-that gains nothing (`benchmarks.packs` measures it): there a pack is a single run, and as many of
+that gains nothing (`benchmarks.sweeps` measures it): there a pack is a single run, and as many of
 them as there are cores go on at a time, each driven by a host thread. Either way a run's numbers
 are those that it has alone: lanes do not meet.
 
@@ -155,17 +155,15 @@ def _over_lanes(program: Program) -> tuple[Any, Any]:
     return jax.jit(train, donate_argnums=0), jax.jit(mapped(program.evaluate, 1))
 
 
-_compilations: dict[tuple[int, int], Any] = {}
+_compilations: WeakKeyDictionary[Program, dict[int, Any]] = WeakKeyDictionary()
 
 
 def _compiled(program: Program, num_lanes: int, lower: Callable[[], Any]) -> Any:
-    """The training of so many lanes, compiled once while it is among the last."""
-    key = (id(program), num_lanes)
-    if key not in _compilations:
-        while len(_compilations) >= 4:
-            del _compilations[next(iter(_compilations))]
-        _compilations[key] = lower().compile()
-    return _compilations[key]
+    """The training of so many lanes, compiled once for as long as the program is kept."""
+    compiled = _compilations.setdefault(program, {})
+    if num_lanes not in compiled:
+        compiled[num_lanes] = lower().compile()
+    return compiled[num_lanes]
 
 
 def _check_memory(compiled: Any, device: jax.Device) -> None:

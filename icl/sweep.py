@@ -13,7 +13,7 @@ from icl.loop import deferred_signals
 from icl.packs import default_engine, num_workers
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of, step_of
-from icl.records.sweep_file import Cell, Sweep
+from icl.records.sweep_file import Cell, Sweep, cells_of
 from icl.sweep_progress import SweepProgress
 from icl.worker import Task, run_task
 
@@ -41,7 +41,7 @@ def run_sweeps(
     if engine == "auto":
         engine = cluster.engine if cluster else default_engine()
     directory = SweepDirectory(store.local)
-    cells = list({cell.digest: cell for sweep in sweeps for cell in sweep.cells}.values())
+    cells = cells_of(sweeps)
     with directory.held(sweeps), deferred_signals(progress.say) as received:
         store.fetch(cells)
         for cell in cells:

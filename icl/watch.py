@@ -4,6 +4,7 @@ import time
 
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, sweep_names, sweep_of
+from icl.records.sweep_file import cells_of
 from icl.sweep_progress import SweepProgress
 
 SECONDS_BETWEEN_LOOKS = 2.0
@@ -18,7 +19,7 @@ def watch(out: str) -> None:
     store.fetch_records()
     directory = SweepDirectory(store.local)
     sweeps = [sweep_of(store.local, name) for name in sweep_names(store.local)]
-    cells = list({cell.digest: cell for sweep in sweeps for cell in sweep.cells}.values())
+    cells = cells_of(sweeps)
     with progress.sweep(directory, cells):
         while not progress.is_over:
             time.sleep(SECONDS_BETWEEN_LOOKS)

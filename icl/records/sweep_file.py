@@ -1,7 +1,7 @@
 """A file of a grid, and the cells that it stands for."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,11 @@ class Sweep:
     name: str
     config: SweepConfig
     cells: tuple[Cell, ...]
+
+
+def cells_of(sweeps: Iterable[Sweep]) -> list[Cell]:
+    """The cells of several grids, each once."""
+    return list({cell.digest: cell for sweep in sweeps for cell in sweep.cells}.values())
 
 
 def load_sweeps(path: str | Path, overrides: list[str] | None = None) -> list[Sweep]:
