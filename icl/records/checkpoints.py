@@ -53,7 +53,11 @@ class Checkpoints:
                 active_processes={own} if is_one_of_many else None,
                 barrier_sync_key_prefix=str(own) if is_one_of_many else None,
             ),
-            async_options=ocp.AsyncOptions(timeout_secs=TIMEOUT),
+            # Folders are made at once: in the background, the signal of one process that its
+            # folder is there is taken by others for that of their own.
+            async_options=ocp.AsyncOptions(
+                timeout_secs=TIMEOUT, create_directories_asynchronously=False
+            ),
         )
         self._manager = ocp.CheckpointManager(path, options=options, item_names=("state", "digest"))
         _open.append(self._manager)
