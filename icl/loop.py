@@ -95,6 +95,7 @@ def train_together(
     finish: Finish,
     until: int | None = None,
     saved: Saved | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> list[Run]:
     """Train runs of one program that have begun, from their last checkpoints, all of one step.
 
@@ -103,6 +104,7 @@ def train_together(
     finish: what to do with a run that came to its end, and its summary.
     until: the step to stop at, saved; None: the end.
     saved: told of each run whose checkpoint is on the disk.
+    begun: told once, when the first steps are made.
 
     Returns the runs, those that were not finite among them. Raises UserError for what a user can
     mend.
@@ -116,7 +118,7 @@ def train_together(
         pack = ENGINES[engine](program, [program.inputs(run.config) for run in runs])
         lanes = pack.place([_start_or_resume(program, run, watcher) for run in runs])
         step = max(run.checkpoints.latest_step or 0 for run in runs)
-        _train(pack, lanes, step, runs, watcher, received, finish, until, saved, start)
+        _train(pack, lanes, step, runs, watcher, received, finish, until, saved, begun, start)
         return runs
 
 
@@ -130,6 +132,7 @@ def _train(
     finish: Finish,
     until: int | None,
     saved: Saved | None,
+    begun: Callable[[], None],
     start: float,
 ) -> None:
     """The steps that are not yet made, in chunks."""
@@ -170,6 +173,7 @@ def _train(
             watcher.compiled(stop, seconds)
             runs[0].directory.log("compiled", seconds=round(seconds, 2))
             chunk, is_compiled = 10, True
+            begun()
         else:
             # At most fourfold, so that one fast reading cannot make a chunk too long.
             ratio = SECONDS_PER_CHUNK / max(seconds, 1e-6)

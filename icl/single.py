@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from icl.analysis.curves import draw_curves
-from icl.analysis.pictures import draw_sequences
 from icl.data.exemplars import load_exemplars
 from icl.environment import describe_environment
 from icl.errors import UserError
-from icl.experiment import bind, make_program
+from icl.experiment import Experiment, bind, make_program
 from icl.loop import Run, begin, deferred_signals, train_together
 from icl.progress import Progress
 from icl.records import load
 from icl.records.run_directory import RunDirectory, write_whole
+
+SEQUENCES = "sequences.png"
 
 
 def complete(directory: RunDirectory, progress: Progress, engine: str = "threads") -> None:
@@ -30,14 +30,35 @@ def complete(directory: RunDirectory, progress: Progress, engine: str = "threads
         progress.say(f"network: {config.model.kind}, {program.num_parameters:,} parameters")
 
         begin(program, directory)
-        write_whole(directory.path / "sequences.png", draw_sequences(bind(program, config)))
+
+        def draw_once() -> None:
+            if not (directory.path / SEQUENCES).exists():
+                _draw_sequences(directory, bind(program, config))
 
         def finish(run: Run, summary: dict[str, Any]) -> None:
-            write_whole(directory.path / "curves.png", draw_curves(load(directory.path)))
+            draw_once()
+            _draw_curves(directory)
             directory.finish(summary)
             progress.finished(summary, directory.path)
 
         with progress.training(config.training.num_steps):
-            (run,) = train_together(program, [directory], engine, progress, received, finish)
+            (run,) = train_together(
+                program, [directory], engine, progress, received, finish, begun=draw_once
+            )
     if run.failure:
         raise UserError(run.failure)
+
+
+# The plotting library takes a second to load: the first steps do not wait for it.
+
+
+def _draw_sequences(directory: RunDirectory, experiment: Experiment) -> None:
+    from icl.analysis.pictures import draw_sequences
+
+    write_whole(directory.path / SEQUENCES, draw_sequences(experiment))
+
+
+def _draw_curves(directory: RunDirectory) -> None:
+    from icl.analysis.curves import draw_curves
+
+    write_whole(directory.path / "curves.png", draw_curves(load(directory.path)))

@@ -71,6 +71,7 @@ def make_network(
             module.train()
         else:
             module.eval()
+        module.set_attributes(is_training=training, raise_if_not_found=False)
         logits, aux = module(sequence, query_only)
         if training:
             aux["state"] = nnx.to_pure_dict(nnx.split(module, nnx.Param, ...)[2])

@@ -22,6 +22,7 @@ from icl.config.embedders import (
     TableEmbedder,
 )
 from icl.errors import UserError
+from icl.models.images import convolve
 from icl.models.layers import Frozen, Make
 from icl.models.resnet import ResNet
 
@@ -144,7 +145,7 @@ class Conv(nnx.Module):
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
         x = self.standardize(x)[..., None]
         for i in range(self.num_layers):
-            x = jax.nn.relu(getattr(self, f"conv{i}")(x))
+            x = jax.nn.relu(convolve(getattr(self, f"conv{i}"), x))
         return self.out(_flatten(x))
 
 

@@ -10,6 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from icl.config.embedders import ResNetEmbedder
+from icl.models.images import convolve, max_pool
 from icl.models.layers import Make
 
 STAGES = ((16, 1), (32, 2), (32, 2), (64, 2))  # channels, stride of the first block
@@ -24,7 +25,7 @@ class ConvNorm(nnx.Module):
         self.norm = nnx.BatchNorm(c_out, momentum=0.9, epsilon=1e-5, rngs=make.rngs)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c2"]:
-        return self.norm(self.conv(x))
+        return self.norm(convolve(self.conv, x))
 
 
 class Bottleneck(nnx.Module):
@@ -65,7 +66,7 @@ class ResNet(nnx.Module):
 
     def __call__(self, x: Float[Array, "n h w"]) -> Float[Array, "n c"]:
         x = jax.nn.relu(self.stem(x[..., None]))
-        x = nnx.max_pool(x, (3, 3), (2, 2), "SAME")
+        x = max_pool(x, 3, 2)
         for i in range(len(STAGES)):
             x = getattr(self, f"stage{i}_1")(getattr(self, f"stage{i}_0")(x))
         x = x.mean(axis=(1, 2))

@@ -80,7 +80,8 @@ def test_networks_use_both_and_dropout_in_tests_too():
 
     same, other = BITS[:4], BITS[4:8]
     reference = answers(False, same)
-    np.testing.assert_array_equal(answers(True, other), reference)
+    # Products of attention are made in another order in training.
+    np.testing.assert_allclose(answers(True, other), reference, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(answers(False, other, max_shift=2), reference)
     assert (answers(True, same, max_shift=2) != reference).all()
     for training in (True, False):

@@ -82,6 +82,7 @@ def test_a_second_sweep_on_one_directory_is_refused(tmp_path: Path, environment)
         first.kill()
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_is_told_and_the_sweep_goes_on_once_there_is_room(
     whole, tmp_path: Path, environment
 ):
@@ -148,6 +149,7 @@ def test_a_machine_with_fewer_devices_goes_on(tmp_path: Path, small_sweep, envir
     assert_close_array(resumed, train(sweep, tmp_path / "expected"))
 
 
+@pytest.mark.slow
 def test_the_clock_may_jump(small_sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """By years, forth and back, whenever an evaluation is recorded."""
     sweep = small_sweep(grid={"seed": [0, 1]})

@@ -10,17 +10,22 @@ from jaxtyping import Array, Float
 
 from icl.config.models import TransformerConfig
 from icl.config.networks import RotaryPositions
-from icl.models.layers import Make, causal_mask, project, rotate, split_heads
+from icl.models.attention import attend, attend_in_training
+from icl.models.layers import Make, project, rotate, split_heads
 from icl.types import Aux
 
 
 class Mixer(nnx.Module):
-    """Several heads. Notes `attention`, the pattern of each: [batch, head, out, token]."""
+    """Several heads. Notes `attention`, the pattern of each: [batch, head, out, token].
+
+    In training on a CPU derivatives can be taken backward only.
+    """
 
     FUSED: ClassVar = {"qkv": ("query", "key", "value")}
 
     def __init__(self, config: TransformerConfig, make: Make):
         width, bias = config.width, config.attention_bias
+        self.is_training = False  # `icl.models.make_network` says when it is
         self.num_heads = config.num_heads
         self.scale = config.attention_scale or 1 / math.sqrt(width // config.num_heads)
         positions = config.positions
@@ -35,10 +40,8 @@ class Mixer(nnx.Module):
         q, k, v = (split_heads(part, self.num_heads) for part in parts)
         if self.rotary_base is not None:
             q, k = self._rotate(q, k)
-        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=jnp.float32)
-        visible = causal_mask(*scores.shape[-2:])
-        pattern = jax.nn.softmax(jnp.where(visible, scores * self.scale, -jnp.inf), axis=-1)
-        mixed = jnp.einsum("bhqk,bkhd->bqhd", pattern.astype(v.dtype), v)
+        own_gradient = self.is_training and jax.default_backend() == "cpu"
+        mixed, pattern = (attend_in_training if own_gradient else attend)(q, k, v, self.scale)
         mixed = mixed.reshape(*mixed.shape[:2], x.shape[-1])
         return mixed if self.out is None else self.out(mixed), {"attention": pattern}
 
