@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import networks, parts, sampler, start, sweeps
+from benchmarks import growth, levers, networks, parts, sampler, start, sweeps
 from benchmarks.machine import MATRIX_SIDE, NUM_FLOATS, matrix_product, memory_read
 from benchmarks.picture import draw_parts
 from benchmarks.tell import Figures, parser_of, tell, write
@@ -37,6 +37,8 @@ SECTIONS: dict[str, Callable[[bool], Figures]] = {
         name: parts.measure(words, 3 if quick else parts.TURNS)
         for name, words in parts.NETWORKS.items()
     },
+    "levers": lambda quick: levers.measure(3 if quick else levers.TURNS),
+    "growth": lambda quick: growth.measure(3 if quick else growth.TURNS),
     "networks": lambda quick: networks.measure(["transformer", "lstm"] if quick else [*NETWORKS]),
     "sweeps": lambda quick: sweeps.measure(*sweeps.QUICK if quick else sweeps.THOROUGH),
     "start": lambda quick: start.measure(1 if quick else start.TURNS),

@@ -1,0 +1,168 @@
+"""How costs grow: python -m benchmarks.growth.
+
+For each quantity: the exponent of the cost, fitted to logarithms over all its values; the one that
+is expected of large values; and where a cliff is, a value from which on the cost grows by more than
+expected and a margin. All values of a quantity are timed in turns within one process.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from benchmarks.tell import Figures, parser_of, tell
+from icl.command_line import CONFIGS, run_command
+from icl.config import ExperimentConfig
+from icl.data.exemplars import load_exemplars
+from icl.experiment import make_experiment, make_program
+from icl.packs import make_vmap
+from icl.records.config_file import load_config
+
+TURNS = 7
+CLIFF = 0.5  # above the expected exponent, between two neighbouring values
+SECONDS = 0.1  # at least so long is measured at once
+
+Work = Callable[[], float]  # seconds of one, measured once
+
+
+class Growth(NamedTuple):
+    """values: of the quantity. expected: exponent of the cost where the quantity is large."""
+
+    values: tuple[int, ...]
+    expected: float
+    task: Callable[[int], Work]
+
+
+def main() -> int:
+    tell(measure(), parser_of("Measure how costs grow.").parse_args().json)
+    return 0
+
+
+def measure(turns: int = TURNS) -> dict[str, Figures]:
+    """By quantity: exponents, and the cost of each value over that of the first."""
+    return {name: _measure(growth, turns) for name, growth in GROWTHS.items()}
+
+
+def _measure(growth: Growth, turns: int) -> Figures:
+    tasks = [growth.task(value) for value in growth.values]
+    times = np.array([[task() for task in tasks] for _ in range(turns)])
+    return exponents(growth, np.median(times, axis=0))
+
+
+def exponents(growth: Growth, seconds: np.ndarray) -> Figures:
+    """What is told of the costs of all values."""
+    x, y = np.log(growth.values), np.log(seconds)
+    steps = np.diff(y) / np.diff(x)
+    cliffs = [
+        value
+        for value, step in zip(growth.values[1:], steps, strict=True)
+        if step > growth.expected + CLIFF
+    ]
+    return {
+        "exponent": float(np.polyfit(x, y, 1)[0]),
+        "exponent at the largest": float(steps[-1]),
+        "expected": growth.expected,
+        "first cliff": cliffs[0] if cliffs else math.nan,
+    } | {
+        f"cost at {value} / {growth.values[0]}": float(cost / seconds[0])
+        for value, cost in zip(growth.values[1:], seconds[1:], strict=True)
+    }
+
+
+def _config(*words: str) -> ExperimentConfig:
+    return load_config(
+        CONFIGS / "quickstart.yaml",
+        [
+            "data.source={kind: symbolic, num_classes: 123}",
+            "data.num_classes=100",
+            "data.label_multiplicity=1",
+            "model.embedder={kind: table}",
+            "training.batch_size=32",
+            "evaluation.conditions=[train]",
+            *words,
+        ],
+    )
+
+
+def _classes(count: int) -> tuple[str, str]:
+    return f"data.source.num_classes={count + 23}", f"data.num_classes={count}"
+
+
+def _step(*words: str) -> Work:
+    """A training step."""
+    config = _config(*words)
+    experiment = make_experiment(config, load_exemplars(config.data.source))
+    state = jax.block_until_ready(experiment.train(experiment.init(), 1))
+    done, count = 1, 1
+
+    def seconds() -> float:
+        nonlocal state, done, count
+        done += count
+        begin = time.perf_counter()
+        state = jax.block_until_ready(experiment.train(state, done))
+        each = (time.perf_counter() - begin) / count
+        count = max(1, math.ceil(SECONDS / each))
+        return each
+
+    seconds()
+    return seconds
+
+
+def _draw(num_classes: int) -> Work:
+    """A batch of sequences, as integers and as symbols."""
+    config = _config(*_classes(num_classes), "data.zipf_exponent=1")
+    experiment = make_experiment(config, load_exemplars(config.data.source))
+    family = experiment.families["train"]
+
+    def seconds() -> float:
+        begin = time.perf_counter()
+        jax.block_until_ready(experiment.draw(jax.random.key(0), 4096, family))
+        return time.perf_counter() - begin
+
+    seconds()
+    return seconds
+
+
+def _lanes(count: int) -> Work:
+    """A training step of so many runs as lanes of one program."""
+    config = _config("training.batch_size=8")
+    program = make_program(config, load_exemplars(config.data.source))
+    inputs = [program.inputs(config.model_copy(update={"seed": seed})) for seed in range(count)]
+    pack = make_vmap(program, inputs)
+    lanes = pack.train(pack.place([program.init(own) for own in inputs]), 1)
+    done, steps = 1, max(1, 64 // count)
+
+    def seconds() -> float:
+        nonlocal lanes, done
+        done += steps
+        begin = time.perf_counter()
+        lanes = pack.train(lanes, done)
+        pack.progress(lanes)  # waits
+        return (time.perf_counter() - begin) / steps
+
+    seconds()
+    return seconds
+
+
+GROWTHS: dict[str, Growth] = {
+    "drawing, number of classes": Growth((100, 1_000, 10_000, 100_000), 0, _draw),
+    "step, number of classes (readout and label table)": Growth(
+        (100, 1_000, 10_000, 100_000), 1, lambda n: _step(*_classes(n))
+    ),
+    "step, context": Growth((8, 16, 32, 64, 128), 2, lambda n: _step(f"data.context_len={n}")),
+    "step, width": Growth((32, 64, 128, 256, 512), 2, lambda n: _step(f"model.width={n}")),
+    "step, depth": Growth((2, 4, 8, 16), 1, lambda n: _step(f"model.num_layers={n}")),
+    "step, batch": Growth(
+        (8, 16, 32, 64, 128, 256),
+        1,
+        lambda n: _step(f"training.batch_size={n}"),
+    ),
+    "step, lanes of a pack": Growth((1, 2, 4, 8, 16), 1, _lanes),
+}
+
+
+if __name__ == "__main__":
+    run_command(main)
