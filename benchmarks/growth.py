@@ -53,7 +53,7 @@ def _measure(growth: Growth, turns: int) -> Figures:
 
 
 def exponents(growth: Growth, seconds: np.ndarray) -> Figures:
-    """What is told of the costs of all values."""
+    """What is told of the costs of all values; a cliff only where there is one."""
     x, y = np.log(growth.values), np.log(seconds)
     steps = np.diff(y) / np.diff(x)
     cliffs = [
@@ -61,23 +61,26 @@ def exponents(growth: Growth, seconds: np.ndarray) -> Figures:
         for value, step in zip(growth.values[1:], steps, strict=True)
         if step > growth.expected + CLIFF
     ]
-    return {
-        "exponent": float(np.polyfit(x, y, 1)[0]),
-        "exponent at the largest": float(steps[-1]),
-        "expected": growth.expected,
-        "first cliff": cliffs[0] if cliffs else math.nan,
-    } | {
-        f"cost at {value} / {growth.values[0]}": float(cost / seconds[0])
-        for value, cost in zip(growth.values[1:], seconds[1:], strict=True)
-    }
+    return (
+        {
+            "exponent": float(np.polyfit(x, y, 1)[0]),
+            "exponent at the largest": float(steps[-1]),
+            "expected": growth.expected,
+        }
+        | ({"first cliff at": cliffs[0]} if cliffs else {})
+        | {
+            f"cost at {value} / {growth.values[0]}": float(cost / seconds[0])
+            for value, cost in zip(growth.values[1:], seconds[1:], strict=True)
+        }
+    )
 
 
 def _config(*words: str) -> ExperimentConfig:
     return load_config(
         CONFIGS / "quickstart.yaml",
         [
-            "data.source={kind: symbolic, num_classes: 123}",
-            "data.num_classes=100",
+            "data.source={kind: symbolic, num_classes: 223}",
+            "data.num_classes=200",
             "data.label_multiplicity=1",
             "model.embedder={kind: table}",
             "training.batch_size=32",
@@ -156,9 +159,7 @@ GROWTHS: dict[str, Growth] = {
     "step, width": Growth((32, 64, 128, 256, 512), 2, lambda n: _step(f"model.width={n}")),
     "step, depth": Growth((2, 4, 8, 16), 1, lambda n: _step(f"model.num_layers={n}")),
     "step, batch": Growth(
-        (8, 16, 32, 64, 128, 256),
-        1,
-        lambda n: _step(f"training.batch_size={n}"),
+        (8, 16, 32, 64, 128, 256), 1, lambda n: _step(f"training.batch_size={n}")
     ),
     "step, lanes of a pack": Growth((1, 2, 4, 8, 16), 1, _lanes),
 }

@@ -113,7 +113,7 @@ def _query_alone() -> tuple:
     def mlp(weights: dict[str, jax.Array], x: jax.Array) -> jax.Array:
         return jax.nn.gelu(x @ weights["inner"]) @ weights["outer"]
 
-    return weights, lambda w: mlp(w, x)[:, -1] + 0.0, lambda w: mlp(w, x[:, -1])
+    return weights, lambda w: mlp(w, x)[:, -1], lambda w: mlp(w, x[:, -1])
 
 
 # Name to (argument, another form, the form in use).

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from icl.records.run_directory import RunDirectory
+from icl.records.run_directory import SEQUENCES, RunDirectory
 
 
 class Progress:
@@ -88,7 +88,7 @@ class Progress:
             table.add_row(*cells, f"{metrics['loss']['final']:.3f}")
         console = Console(file=sys.stdout, highlight=False)
         console.print(table)
-        for name in ("summary.json", "metrics.jsonl", "curves.png", "sequences.png"):
+        for name in ("summary.json", "metrics.jsonl", "curves.png", SEQUENCES):
             console.print(str(path / name), markup=False, soft_wrap=True)
 
 

@@ -9,9 +9,7 @@ from icl.experiment import Experiment, bind, make_program
 from icl.loop import Run, begin, deferred_signals, train_together
 from icl.progress import Progress
 from icl.records import load
-from icl.records.run_directory import RunDirectory, write_whole
-
-SEQUENCES = "sequences.png"
+from icl.records.run_directory import SEQUENCES, RunDirectory, write_whole
 
 
 def complete(directory: RunDirectory, progress: Progress, engine: str = "threads") -> None:

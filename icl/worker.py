@@ -14,7 +14,7 @@ from icl.data.exemplars import load_exemplars
 from icl.experiment import Program, bind, make_program
 from icl.loggers import Logged
 from icl.loop import begin, train_together
-from icl.records.run_directory import RunDirectory, write_whole
+from icl.records.run_directory import SEQUENCES, RunDirectory, write_whole
 from icl.records.sweep_directory import status_of, step_of
 
 MAX_PROGRAMS = 2  # kept, with their exemplars, for the packs to come
@@ -77,7 +77,7 @@ def _run_cells(
                 begin(program, directory)
             if task.has_picture:
                 picture = draw_sequences(bind(program, cells[0][1]))
-                write_whole(cells[0][0] / "sequences.png", picture)
+                write_whole(cells[0][0] / SEQUENCES, picture)
             train_together(
                 program,
                 directories,

@@ -17,10 +17,9 @@ from icl.analysis.page_tables import SIGNS, interval, number
 from icl.analysis.plots import draw_all, to_files
 from icl.errors import UserError
 from icl.records import load, local_copy, sweep_names
-from icl.records.run_directory import write_whole
+from icl.records.run_directory import SEQUENCES, write_whole
 
 REPORT, VERDICTS, FIGURES, CELLS = "report.html", "verdicts.json", "figures", "cells"
-SEQUENCES = "sequences.png"
 MAX_PICTURES, MAX_PICTURE_BYTES = 3, 1_500_000
 WIDTH = 120  # columns, of output that is not a terminal
 

@@ -5,23 +5,24 @@ are laid side by side, and a convolution is one product (up to 25 times as fast 
 first layer of 7 x 7, python -m benchmarks.levers). Accelerators have kernels of their own.
 """
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
 
+from icl.models.layers import on_cpu
+
 
 def convolve(layer: nnx.Conv, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c2"]:
     """The layer's output, padded so that a stride of 1 keeps the size."""
-    return layer(x) if _has_kernels() else as_product(layer, x)
+    return as_product(layer, x) if on_cpu() else layer(x)
 
 
 def max_pool(x: Float[Array, "n h w c"], size: int, stride: int) -> Float[Array, "n h2 w2 c"]:
     """The largest under each window; of equal ones the first has the gradient."""
-    if _has_kernels():
-        return nnx.max_pool(x, (size, size), (stride, stride), "SAME")
-    return as_maxima(x, size, stride)
+    if on_cpu():
+        return as_maxima(x, size, stride)
+    return nnx.max_pool(x, (size, size), (stride, stride), "SAME")
 
 
 def as_product(layer: nnx.Conv, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c2"]:
@@ -44,10 +45,6 @@ def as_maxima(x: Float[Array, "n h w c"], size: int, stride: int) -> Float[Array
         for other in others:
             x = jnp.where(x >= other, x, other)
     return x
-
-
-def _has_kernels() -> bool:
-    return jax.default_backend() != "cpu"
 
 
 def _under_windows(

@@ -12,6 +12,11 @@ from jaxtyping import Array, Float
 LINEAR_INIT = nnx.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
 
 
+def on_cpu() -> bool:
+    """Whether to write products as XLA's CPU back end is fastest at; others have own kernels."""
+    return jax.default_backend() == "cpu"
+
+
 class Frozen(nnx.Variable):
     """An array of the network that is not trained and not updated."""
 

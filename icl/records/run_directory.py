@@ -27,6 +27,7 @@ from icl.records.config_file import differences, dump_config, load_config
 CONFIG, EVENTS, METRICS, SUMMARY = "config.yaml", "events.jsonl", "metrics.jsonl", "summary.json"
 CONNECTIVITY, FAILURE = "connectivity.json", "failure.json"
 LOCK = ".lock"
+SEQUENCES = "sequences.png"  # what the network is shown
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

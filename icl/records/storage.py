@@ -16,12 +16,13 @@ import fsspec
 
 from icl.data.exemplars.cache import cache_dir
 from icl.errors import UserError
+from icl.records.run_directory import SEQUENCES
 from icl.records.sweep_directory import CELLS, GRIDS
 from icl.records.sweep_file import Cell
 
 MANIFEST = "manifest.json"
 # Of a finished cell, all that a reader needs.
-SMALL = ("config.yaml", "metrics.jsonl", "summary.json", "failure.json", "sequences.png")
+SMALL = ("config.yaml", "metrics.jsonl", "summary.json", "failure.json", SEQUENCES)
 
 
 class Store:

@@ -3,7 +3,6 @@
 import math
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
@@ -11,7 +10,7 @@ from jaxtyping import Array, Float
 from icl.config.models import TransformerConfig
 from icl.config.networks import RotaryPositions
 from icl.models.attention import attend, attend_in_training
-from icl.models.layers import Make, project, rotate, split_heads
+from icl.models.layers import Make, on_cpu, project, rotate, split_heads
 from icl.types import Aux
 
 
@@ -40,8 +39,8 @@ class Mixer(nnx.Module):
         q, k, v = (split_heads(part, self.num_heads) for part in parts)
         if self.rotary_base is not None:
             q, k = self._rotate(q, k)
-        own_gradient = self.is_training and jax.default_backend() == "cpu"
-        mixed, pattern = (attend_in_training if own_gradient else attend)(q, k, v, self.scale)
+        form = attend_in_training if self.is_training and on_cpu() else attend
+        mixed, pattern = form(q, k, v, self.scale)
         mixed = mixed.reshape(*mixed.shape[:2], x.shape[-1])
         return mixed if self.out is None else self.out(mixed), {"attention": pattern}
 

@@ -1,0 +1,21 @@
+"""How benchmarks tell the growth of a cost."""
+
+import numpy as np
+import pytest
+
+from benchmarks.growth import Growth, exponents
+
+
+def test_the_exponent_of_a_power_is_found_and_no_cliff():
+    sizes = (10, 20, 40)
+    told = exponents(Growth(sizes, 2, lambda size: lambda: 0.0), 3 * np.array(sizes) ** 2.0)
+    assert told["exponent"] == pytest.approx(2)
+    assert told["exponent at the largest"] == pytest.approx(2)
+    assert told["cost at 40 / 10"] == pytest.approx(16)
+    assert "first cliff at" not in told
+
+
+def test_a_cliff_is_where_the_cost_jumps():
+    told = exponents(Growth((10, 20, 40), 1, lambda size: lambda: 0.0), np.array([1.0, 2.0, 12.0]))
+    assert told["first cliff at"] == 40
+    assert told["exponent at the largest"] == pytest.approx(np.log2(6))
