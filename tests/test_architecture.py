@@ -16,7 +16,7 @@ LAYERS = [
     {"data", "models", "environment"}
     | {f"records.{name}" for name in ("config_file", "config_mistakes", "sweep_file")},
     {"training"},
-    {"evaluation", "probes"},
+    {"evaluation", "probes", "theory"},
     {"experiment"},
     {"summary", "packs", "records"},
     {"analysis", "progress", "loggers", "halving"},

@@ -1,0 +1,40 @@
+"""Two-layer linear networks, simulated and on paper: scripts/theory.py [--out FOLDER]."""
+
+import argparse
+from pathlib import Path
+
+from icl.command_line import check_folder, run_command
+from icl.errors import UserError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Compare gradient flow of two-layer linear networks with its formulas."
+    )
+    parser.add_argument(
+        "--out", metavar="FOLDER", default="runs/theory", help="(default: runs/theory)"
+    )
+    out = parser.parse_args().out
+    if not out:
+        raise UserError("--out = : empty; allowed: a folder")
+    check_folder(out)
+    # Slow to load: only once the arguments are known to be right.
+    from icl.analysis.theory import draw_theory
+    from icl.records.run_directory import to_lines, write_whole
+    from icl.theory.comparison import compare, to_table
+
+    report = compare(seed=0)
+    files: dict[str, str | bytes] = {
+        "theory.png": draw_theory(report),
+        "theory.json": to_lines(report),
+    }
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        write_whole(folder / name, content)
+    print("\n".join([*to_table(report), *(f"{folder / name}" for name in files)]))
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)
