@@ -53,8 +53,8 @@ def cells_of(sweeps: Iterable[Sweep]) -> list[Cell]:
 def load_sweeps(path: str | Path, overrides: list[str] | None = None) -> list[Sweep]:
     """The grid in a file, or those of all files of a folder, with `key=value` overrides.
 
-    `grid.KEY=[...]` sets an axis; any other key a setting of the base. In a folder, files
-    without `grid`, `zip` or `cells` are left out. Raises UserError with a line for a mistake.
+    `grid.KEY=[...]` sets an axis, `scale=NAME` the base, any other key a setting of it. In a
+    folder, files without `grid`, `zip` or `cells` are left out. Raises UserError with a line for a mistake.
     """
     path = Path(path)
     if not path.is_dir():
@@ -72,6 +72,7 @@ def load_sweep(path: str | Path, overrides: list[str] | None = None) -> Sweep:
     if not _is_grid(tree):
         raise UserError(f"{path}: not a grid; allowed: a file with grid, zip or cells")
     _override_sweep(tree, overrides or [])
+    _choose_scale(tree)
     if isinstance(tree.get("base"), str):
         tree["base"] = read_settings(path.parent / tree["base"])
     return make_sweep(path.stem, parse(tree, SweepConfig))
@@ -112,9 +113,30 @@ def _is_grid(tree: dict[str, Any]) -> bool:
     return any(key in tree for key in ("grid", "zip", "cells"))
 
 
+def _choose_scale(tree: dict[str, Any]) -> None:
+    """The base, where a grid has one for each of several scales. Raises UserError."""
+    scales, scale = tree.pop("scales", None), tree.pop("scale", None)
+    if scales is None and scale is None:
+        return
+    if not (
+        isinstance(scales, dict)
+        and scales
+        and all(isinstance(file, str) for file in scales.values())
+    ):
+        raise UserError(f"scales = {scales}; allowed: files by the name of a scale")
+    if "base" in tree:
+        raise UserError("base and scales: both are given; allowed: one of them")
+    if scale not in scales:
+        raise UserError(f"scale = {scale}; allowed: {', '.join(scales)}")
+    tree["base"] = scales[scale]
+
+
 def _override_sweep(tree: dict[str, Any], overrides: list[str]) -> None:
     """Axes and settings from the command line. Raises UserError."""
     for key, value in map(parse_override, overrides):
+        if key == "scale":
+            tree["scale"] = value
+            continue
         knob = key.removeprefix("grid.")
         groups = [*(tree.get("zip") or []), *(tree.get("cells") or [])]
         is_fixed_axis = any(isinstance(group, dict) and knob in group for group in groups)

@@ -120,7 +120,9 @@ BOTH = (
     "data.num_blocks=3",
     "connectivity={'block0/mlp_in': {kind: own, rank: 3, gain: 2.0}, 'block0/mlp_out': "
     "{kind: log_normal, sigma: 1.0}, 'block1/mlp_in': {kind: sparse, density: 0.3}, "
-    "'block1/mlp_out': {kind: block, num_groups: 2, contrast: 3.0}}",
+    "'block1/mlp_out': {kind: block, num_groups: 2, contrast: 3.0}, "
+    "'*/query': {kind: dale}, '*/key': {kind: motifs, convergent: 0.1, divergent: 0.1}, "
+    "'*/value': {kind: aligned, path: FOLDER/one.npy}}",
     "training.weight_decay_of={'block*': 0.1}",
 )
 ONE = {
@@ -174,7 +176,10 @@ OTHER = {
 CONNECTIVITY = (
     "connectivity={'block0/mlp_in': {kind: own, rank: 5, gain: 1.0}, 'block0/mlp_out': "
     "{kind: log_normal, sigma: 2.0}, 'block1/mlp_in': {kind: sparse, density: 0.5}, "
-    "'block1/mlp_out': {kind: block, num_groups: 4, contrast: 2.0}}"
+    "'block1/mlp_out': {kind: block, num_groups: 4, contrast: 2.0}, "
+    "'*/query': {kind: dale, fraction: 0.5, balanced: false}, '*/key': {kind: motifs, "
+    "convergent: 0.2, divergent: 0.3, chain: 0.1, reciprocal: 0.1, centred: false}, "
+    "'*/value': {kind: aligned, path: FOLDER/other.npy, transposed: true, alignment: 0.5}}"
 )
 MOMENTUM = {"training.optimizer": "sgd", "training.momentum": 0.1, "data.drift_rate": 0.1}
 OTHER_MOMENTUM = MOMENTUM | {"training.momentum": 0.5, "data.drift_rate": 0.2}
@@ -195,10 +200,15 @@ def words(settings: dict) -> list[str]:
     return [f"{k}={'null' if v is None else v}" for k, v in settings.items()]
 
 
-def test_a_program_knows_nothing_of_what_it_takes_as_an_argument(small_config):
-    one = small_config(*BOTH, *words(ONE))
+def test_a_program_knows_nothing_of_what_it_takes_as_an_argument(small_config, tmp_path):
+    np.save(tmp_path / "one.npy", np.ones((SIZE, SIZE)))
+    np.save(tmp_path / "other.npy", np.eye(SIZE))
+    both, connectivity = (
+        [word.replace("FOLDER", str(tmp_path)) for word in words] for words in (BOTH, [CONNECTIVITY])
+    )
+    one = small_config(*both, *words(ONE))
     other = small_config(
-        *BOTH[:2], CONNECTIVITY, "training.weight_decay_of={'block*': 0.3}", *words(OTHER)
+        *both[:2], *connectivity, "training.weight_decay_of={'block*': 0.3}", *words(OTHER)
     )
     plain = "data.num_common_classes=0", "evaluation.conditions=[train]"
     sgd, other_sgd = (small_config(*plain, *words(table)) for table in (MOMENTUM, OTHER_MOMENTUM))

@@ -218,3 +218,40 @@ def test_what_is_on_or_off_is_part_of_the_program(small_config):
 
 def test_an_empty_grid_is_its_base():
     assert SweepConfig(grid={}).points == [{}]
+
+
+@pytest.fixture
+def load_scaled(tmp_path: Path):
+    """(override, ..., entries of a grid file with two scales) -> the grid."""
+
+    def load(*overrides: str, **entries: Any) -> Sweep:
+        (tmp_path / "few.yaml").write_text("data: {num_classes: 50}\n")
+        (tmp_path / "many.yaml").write_text("data: {num_classes: 500}\n")
+        path, scales = tmp_path / "grid.yaml", {"few": "few.yaml", "many": "many.yaml"}
+        whole = {"scales": scales, "scale": "few", "grid": {"seed": [0]}} | entries
+        path.write_text(yaml.safe_dump(whole))
+        return load_sweep(path, list(overrides))
+
+    return load
+
+
+@pytest.mark.parametrize(("words", "count"), [([], 50), (["scale=many"], 500)])
+def test_a_scale_is_one_word(load_scaled, words: list[str], count: int, tmp_path: Path):
+    sweep = load_scaled(*words)
+    assert [cell.config.data.num_classes for cell in sweep.cells] == [count]
+    (tmp_path / "resolved.yaml").write_text(dump_sweep(sweep))
+    assert load_sweep(tmp_path / "resolved.yaml").cells == sweep.cells
+
+
+@pytest.mark.parametrize(
+    ("words", "entries", "message"),
+    [
+        (["scale=huge"], {}, "scale = huge; allowed: few, many"),
+        ([], {"base": "few.yaml"}, "base and scales: both are given"),
+        ([], {"scales": ["few.yaml"]}, "files by the name of a scale"),
+        ([], {"scales": None}, "files by the name of a scale"),
+    ],
+)
+def test_mistakes_in_scales(load_scaled, words: list[str], entries: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        load_scaled(*words, **entries)
