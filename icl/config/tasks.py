@@ -1,0 +1,182 @@
+"""Tasks whose answer must be computed over time, with nothing in them about context and weights.
+
+The decision tasks of NeuroGym and sequential digits, as Liu et al. (2023) train on them. Each
+knows, before any data is touched, its numbers of steps, inputs and outputs.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from icl.config.base import FromList, Frozen, raise_all
+
+MAX_STEPS = 10_000
+
+Coherences = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=100)], ...],
+    FromList,
+    Field(
+        min_length=1,
+        max_length=64,
+        description="contrasts of a stimulus in percent, of which each trial has one at random",
+    ),
+]
+
+
+_MS = "ms, a multiple of dt"
+Duration = Annotated[int, Field(ge=0, le=1_000_000, description=_MS)]
+OwnDuration = Annotated[int, Field(ge=1, le=1_000_000, description=_MS)]  # never left out
+
+
+class DecisionTask(Frozen):
+    """What the decision tasks share: a ring of directions, noise, and a cue to fixate.
+
+    kind: the task. The names of its periods, in order, are `period_names`.
+    """
+
+    kind: str
+    dt: int = Field(100, ge=1, le=10_000, description="ms of a step")
+    fixation: Duration = 0
+    delay: Duration = 0
+    decision: OwnDuration = 100
+    dim_ring: int = Field(2, ge=2, le=256, description="directions, evenly spaced on a circle")
+    coherences: Coherences
+    sigma: float = Field(
+        1.0, ge=0, le=1000, description="noise of stimuli while they are shown, times sqrt(ms)"
+    )
+    cue_sigma: float = Field(
+        0.0, ge=0, le=1000, description="the same of fixation and context while stimuli are shown"
+    )
+    fixation_cue: Literal["until_decision", "fixation_only"] = Field(
+        "until_decision", description="until when the fixation input is 1"
+    )
+
+    period_names: ClassVar[tuple[str, ...]]
+
+    @property
+    def period_steps(self) -> dict[str, int]:
+        """Steps of each period, in order."""
+        return {name: getattr(self, name) // self.dt for name in self.period_names}
+
+    @property
+    def num_steps(self) -> int:
+        return sum(self.period_steps.values())
+
+    @property
+    def num_inputs(self) -> int:
+        return 1 + self.dim_ring
+
+    @property
+    def num_outputs(self) -> int:
+        return 1 + self.dim_ring
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "DecisionTask":
+        errors = [
+            f"task.{name} = {getattr(self, name)}; allowed: multiples of task.dt = {self.dt}"
+            for name in self.period_names
+            if getattr(self, name) % self.dt
+        ]
+        if self.num_steps > MAX_STEPS:
+            errors.append(
+                f"task.dt = {self.dt}; allowed: so long that a trial has at most {MAX_STEPS} "
+                f"steps, not {self.num_steps}"
+            )
+        raise_all(errors)
+        return self
+
+
+class TwoAlternativeTask(DecisionTask):
+    """Two-alternative forced choice (2AF): the direction of a noisy stimulus.
+
+    NeuroGym's PerceptualDecisionMaking-v0, after Britten et al. (1992).
+    """
+
+    kind: Literal["two_alternative"] = "two_alternative"
+    stimulus: OwnDuration = 700
+    coherences: Coherences = (0.0, 6.4, 12.8, 25.6, 51.2)
+
+    period_names: ClassVar[tuple[str, ...]] = ("fixation", "stimulus", "delay", "decision")
+
+
+class MatchToSampleTask(DecisionTask):
+    """Delayed match to sample (DMS): was the test the sample, or its opposite?
+
+    NeuroGym's DelayMatchSample-v0, after Miller, Erickson and Desimone (1996).
+    """
+
+    kind: Literal["match_to_sample"] = "match_to_sample"
+    sample: OwnDuration = 100
+    delay: Duration = 500
+    test: OwnDuration = 100
+    coherences: Coherences = (100.0,)
+
+    period_names: ClassVar[tuple[str, ...]] = ("fixation", "sample", "delay", "test", "decision")
+
+    @property
+    def num_outputs(self) -> int:
+        """Fixate, match, other."""
+        return 3
+
+
+class ContextDependentTask(DecisionTask):
+    """Context-dependent decisions (CXT): the direction in that of two modalities which is cued.
+
+    NeuroGym's ContextDecisionMaking-v0, after Mante et al. (2013).
+    """
+
+    kind: Literal["context_dependent"] = "context_dependent"
+    stimulus: OwnDuration = 200
+    delay: Duration = 500
+    coherences: Coherences = (5.0, 15.0, 50.0)
+    cue_sigma: float = Field(
+        1.0, ge=0, le=1000, description="the same of fixation and context while stimuli are shown"
+    )
+
+    period_names: ClassVar[tuple[str, ...]] = ("fixation", "stimulus", "delay", "decision")
+
+    @property
+    def num_inputs(self) -> int:
+        """Fixation, two modalities, two contexts."""
+        return 1 + 2 * self.dim_ring + 2
+
+
+class MnistImages(Frozen):
+    """The 70,000 handwritten digits of LeCun et al. (1998), 28 x 28; downloaded once."""
+
+    kind: Literal["mnist"] = "mnist"
+
+    side: ClassVar[int] = 28
+
+
+class SklearnImages(Frozen):
+    """The 1,797 handwritten digits that scikit-learn ships, 8 x 8; no download."""
+
+    kind: Literal["sklearn"] = "sklearn"
+
+    side: ClassVar[int] = 8
+
+
+class DigitsTask(Frozen):
+    """Sequential digits: an image row by row, and the digit asked for at the last step."""
+
+    kind: Literal["digits"] = "digits"
+    source: Annotated[MnistImages | SklearnImages, Field(discriminator="kind")] = MnistImages()
+    delay: int = Field(0, ge=0, le=MAX_STEPS, description="empty steps after the last row")
+    sigma: float = Field(0.0, ge=0, le=1000, description="noise of each pixel, where ink is 1")
+
+    num_outputs: ClassVar[int] = 10
+
+    @property
+    def num_steps(self) -> int:
+        return self.source.side + self.delay
+
+    @property
+    def num_inputs(self) -> int:
+        return self.source.side
+
+
+TaskConfig = Annotated[
+    TwoAlternativeTask | MatchToSampleTask | ContextDependentTask | DigitsTask,
+    Field(discriminator="kind"),
+]
