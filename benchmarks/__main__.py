@@ -9,7 +9,19 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import growth, levers, networks, parts, sampler, start, sweeps
+from benchmarks import (
+    compiling,
+    growth,
+    kernel,
+    levers,
+    limits,
+    networks,
+    parts,
+    references,
+    sampler,
+    start,
+    sweeps,
+)
 from benchmarks.machine import MATRIX_SIDE, NUM_FLOATS, matrix_product, memory_read
 from benchmarks.picture import draw_parts
 from benchmarks.tell import Figures, parser_of, tell, write
@@ -37,6 +49,10 @@ SECTIONS: dict[str, Callable[[bool], Figures]] = {
         name: parts.measure(words, 3 if quick else parts.TURNS)
         for name, words in parts.NETWORKS.items()
     },
+    "limits": lambda quick: limits.measure(3 if quick else limits.TURNS),
+    "references": lambda quick: references.measure(3 if quick else references.TURNS),
+    "kernel": lambda quick: kernel.measure(1 if quick else kernel.TURNS),
+    "compiling": lambda quick: compiling.measure(1 if quick else compiling.TURNS),
     "levers": lambda quick: levers.measure(3 if quick else levers.TURNS),
     "growth": lambda quick: growth.measure(3 if quick else growth.TURNS),
     "networks": lambda quick: networks.measure(["transformer", "lstm"] if quick else [*NETWORKS]),

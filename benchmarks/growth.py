@@ -6,19 +6,23 @@ expected and a margin. All values of a quantity are timed in turns within one pr
 """
 
 import math
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from benchmarks.sweeps import copy_cells, make_run
 from benchmarks.tell import Figures, parser_of, tell
 from icl.command_line import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.data.exemplars import load_exemplars
 from icl.experiment import make_experiment, make_program
 from icl.packs import make_vmap
+from icl.records import load
 from icl.records.config_file import load_config
 
 TURNS = 7
@@ -150,6 +154,22 @@ def _lanes(count: int) -> Work:
     return seconds
 
 
+def _cells(count: int) -> Work:
+    """Loading a finished sweep of so many cells."""
+    folder = tempfile.TemporaryDirectory()
+    run, sweep = Path(folder.name) / "run", Path(folder.name) / "sweep"
+    make_run(run)
+    copy_cells(run, sweep, count)
+
+    def seconds() -> float:
+        begin = time.perf_counter()
+        load(Path(folder.name) / "sweep")  # which lasts as long as this function
+        return time.perf_counter() - begin
+
+    seconds()
+    return seconds
+
+
 GROWTHS: dict[str, Growth] = {
     "drawing, number of classes": Growth((100, 1_000, 10_000, 100_000), 0, _draw),
     "step, number of classes (readout and label table)": Growth(
@@ -162,6 +182,7 @@ GROWTHS: dict[str, Growth] = {
         (8, 16, 32, 64, 128, 256), 1, lambda n: _step(f"training.batch_size={n}")
     ),
     "step, lanes of a pack": Growth((1, 2, 4, 8, 16), 1, _lanes),
+    "loading a sweep, number of cells": Growth((100, 300, 1_000, 3_000), 1, _cells),
 }
 
 

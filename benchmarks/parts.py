@@ -1,7 +1,8 @@
 """Where a training step's time goes, for several networks: python -m benchmarks.parts [NAME ...].
 
 Forward, backward, update, drawing a batch, evaluation and checkpoints, beside the whole step; and
-the step's operations over the machine's matrix-product peak. Everything of a network is timed in
+the step's operations over the machine's matrix-product peak. What drawing costs within the step is
+the time of a step less that of one on a batch drawn before. Everything of a network is timed in
 turns within one process, together with the peak; medians over the turns.
 """
 
@@ -23,13 +24,14 @@ from icl.data.batches import draw_indices
 from icl.data.exemplars import load_exemplars
 from icl.data.exemplars.on_device import example_items
 from icl.description.cost import network_costs
-from icl.experiment import Program, make_program
+from icl.experiment import SequenceProgram, make_program
 from icl.records.checkpoints import Checkpoints
 from icl.records.config_file import load_config
-from icl.training import make_optimizer, query_loss
+from icl.training import TrainState, make_optimizer, query_loss, sequence_loss, train_until
 from icl.types import Sequence, Variables
 
 TURNS = 9
+OF_PEAK = "useful operations of the step over the peak's"
 # Settings on the quickstart's, one label a class: the networks that speed is stated of.
 NETWORKS: dict[str, tuple[str, ...]] = {
     "2 layers, MLP encoder, batch 64": (),
@@ -62,7 +64,7 @@ def main() -> int:
 
 def measure(words: tuple[str, ...], turns: int = TURNS) -> dict[str, float]:
     """Shares of the step's time first, then what they are shares of."""
-    config = load_config(CONFIGS / "quickstart.yaml", ["data.label_multiplicity=1", *words])
+    config = config_of(words)
     program = make_program(config, load_exemplars(config.data.source))
     with tempfile.TemporaryDirectory() as folder:
         tasks = _tasks(program, config, Path(folder))
@@ -77,8 +79,13 @@ def measure(words: tuple[str, ...], turns: int = TURNS) -> dict[str, float]:
     of_peak = [flops / step / (2 * MATRIX_SIDE**3 / peak) for step, peak in pairs]
     seconds = {name: statistics.median(values) for name, values in times.items()}
     step, every = seconds["step"], config.evaluation.every
+    drawing = [
+        1 - fixed / whole
+        for fixed, whole in zip(times["step on one batch"], times["step"], strict=True)
+    ]
     return {
-        "useful operations of the step over the peak's": statistics.median(of_peak),
+        OF_PEAK: statistics.median(of_peak),
+        "share: drawing, within the step": statistics.median(drawing),
         "share: drawing the batch": seconds["batch"] / step,
         "share: drawing it as integers": seconds["integers"] / step,
         "share: forward": seconds["forward"] / step,
@@ -91,8 +98,23 @@ def measure(words: tuple[str, ...], turns: int = TURNS) -> dict[str, float]:
     }
 
 
+def config_of(words: tuple[str, ...]) -> ExperimentConfig:
+    """Of one of the networks."""
+    return load_config(CONFIGS / "quickstart.yaml", ["data.label_multiplicity=1", *words])
+
+
+def train_steps(program: SequenceProgram, config: ExperimentConfig) -> Callable[[], float]:
+    """Seconds of a training step, measured once."""
+    inputs, arrays = program.inputs(config), program.arrays
+    return _stepping(
+        lambda state, stop: program.train(state, stop, inputs, arrays),
+        program.init(inputs),
+        config.training.batch_size,
+    )
+
+
 def _tasks(
-    program: Program, config: ExperimentConfig, folder: Path
+    program: SequenceProgram, config: ExperimentConfig, folder: Path
 ) -> dict[str, Callable[[], float]]:
     """Seconds of each part, measured once."""
     inputs, arrays = program.inputs(config), program.arrays
@@ -116,16 +138,14 @@ def _tasks(
     )
     grads = gradient(params, others, sequence)[1]
     integers = jax.jit(lambda key: draw_indices(key, family, inputs.knobs, size))
-    num_steps = max(1, 1024 // size)
-    trained = program.train(program.init(inputs), jnp.int32(1), inputs, arrays)
-    done = 1
-
-    def step() -> float:
-        nonlocal trained, done
-        done += num_steps
-        begin = time.perf_counter()
-        trained = jax.block_until_ready(program.train(trained, jnp.int32(done), inputs, arrays))
-        return (time.perf_counter() - begin) / num_steps
+    trained = program.init(inputs)
+    loss_of = sequence_loss(program.network.apply, inputs.rates)
+    on_one_batch = jax.jit(
+        lambda state, stop, sequence: train_until(
+            state, stop, key, lambda *_: sequence, loss_of, inputs.rates
+        ),
+        donate_argnums=0,
+    )
 
     def checkpoint() -> float:
         nonlocal number_of_saves
@@ -142,10 +162,29 @@ def _tasks(
         "forward": _timed(lambda: forward(params, others, sequence)),
         "gradient": _timed(lambda: gradient(params, others, sequence)),
         "update": _timed(lambda: update(grads, state.optimizer, params)),
-        "step": step,
+        "step": train_steps(program, config),
+        "step on one batch": _stepping(
+            lambda state, stop: on_one_batch(state, stop, sequence), program.init(inputs), size
+        ),
         "evaluation": _timed(lambda: program.evaluate(trained, inputs, arrays)),
         "checkpoint": checkpoint,
     }
+
+
+def _stepping(
+    train: Callable[[TrainState, jax.Array], TrainState], state: TrainState, batch_size: int
+) -> Callable[[], float]:
+    """Seconds of a step, of some in a row."""
+    done, num_steps = 0, max(1, 1024 // batch_size)
+
+    def seconds() -> float:
+        nonlocal state, done
+        done += num_steps
+        begin = time.perf_counter()
+        state = jax.block_until_ready(train(state, jnp.int32(done)))
+        return (time.perf_counter() - begin) / num_steps
+
+    return seconds
 
 
 def _timed(work: Callable[[], object]) -> Callable[[], float]:
@@ -157,7 +196,7 @@ def _timed(work: Callable[[], object]) -> Callable[[], float]:
     return seconds
 
 
-def _flops(program: Program, config: ExperimentConfig) -> int:
+def _flops(program: SequenceProgram, config: ExperimentConfig) -> int:
     """Useful ones: by formula, or, of networks without one, those that the program makes."""
     if config.model.kind == "transformer" and config.model.embedder.kind in ("mlp", "linear"):
         return training_flops_per_sequence(config) * config.training.batch_size

@@ -4,13 +4,14 @@ import io
 
 from matplotlib.figure import Figure
 
+from benchmarks.parts import OF_PEAK
+
 COLORS = {
     "drawing the batch": "#56B4E9",
     "forward": "#0072B2",
     "backward": "#009E73",
     "update": "#E69F00",
 }
-OF_PEAK = "useful operations of the step over the peak's"
 
 
 def draw_parts(parts: dict[str, dict[str, float]]) -> bytes:

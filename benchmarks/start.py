@@ -1,7 +1,8 @@
 """How soon a run begins: python -m benchmarks.start [--json FILE].
 
 Seconds from the start of the process to the first training step of the quickstart, compiling
-included, with an empty cache of compiled programs and with a warm one; and its peak memory.
+included, with an empty cache of compiled programs and with a warm one; its peak memory; and what
+it takes to draw its characters, to load them again and to put them on the device.
 """
 
 import os
@@ -11,12 +12,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import jax
 
 from benchmarks.tell import parser_of, tell
 from icl.command_line import CONFIGS, run_command
 from icl.data.exemplars import load_exemplars
 from icl.data.exemplars.cache import cache_dir
+from icl.data.exemplars.on_device import put_on_device
 from icl.errors import UserError
 from icl.records.config_file import load_config
 from icl.records.run_directory import EVENTS, read_lines
@@ -41,11 +46,37 @@ def measure(turns: int = TURNS) -> dict[str, float]:
             cold.append(_first_step(programs, Path(folder) / f"cold{turn}"))
             warm.append(_first_step(programs, Path(folder) / f"warm{turn}"))
     kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return {
+    return _exemplars() | {
         "seconds to the first step, nothing compiled before": statistics.median(cold),
         "seconds to the first step, compiled before": statistics.median(warm),
         "peak memory, MB": kilobytes / 1024,
     }
+
+
+def _exemplars() -> dict[str, float]:
+    """Of the quickstart's characters, once each."""
+    data, before = load_config(CONFIGS / "quickstart.yaml").data, os.environ.get("ICL_CACHE_DIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["ICL_CACHE_DIR"] = folder
+        try:
+            drawing, loading = (_seconds(lambda: load_exemplars(data.source)) for _ in range(2))
+            bank = load_exemplars(data.source)
+        finally:
+            del os.environ["ICL_CACHE_DIR"]
+            if before is not None:
+                os.environ["ICL_CACHE_DIR"] = before
+    placing = _seconds(lambda: jax.block_until_ready(put_on_device(data, bank).arrays))
+    return {
+        "seconds to draw 32,460 characters": drawing,
+        "seconds to load them": loading,
+        "seconds to put them on the device": placing,
+    }
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
 
 
 def _first_step(programs: Path, out: Path) -> float:

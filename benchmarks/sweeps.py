@@ -8,7 +8,7 @@ what is compared in turns; medians over the turns.
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,13 +19,13 @@ from icl.analysis.report import report
 from icl.command_line import CONFIGS, run_command
 from icl.config.sweeps import SweepConfig
 from icl.data.exemplars import load_exemplars
-from icl.experiment import Program, bind, make_program
+from icl.experiment import SequenceProgram, bind, make_program
 from icl.packs import make_single, make_vmap, num_workers
 from icl.records import load
 from icl.records.config_file import load_config, read_settings
 from icl.records.run_directory import METRICS, SUMMARY
 from icl.records.sweep_directory import SweepDirectory, status_of
-from icl.records.sweep_file import Cell, make_sweep
+from icl.records.sweep_file import make_sweep
 from icl.worker import Task, run_task
 
 QUICKSTART = CONFIGS / "quickstart.yaml"
@@ -33,6 +33,7 @@ NUM_RUNS = 16
 # Steps of each run in a turn, turns.
 QUICK, THOROUGH = (5, 3), (25, 5)
 NUM_CELLS = 1000
+SHORT = {"training.num_steps": 40, "evaluation.every": 2}
 
 
 def main() -> int:
@@ -55,7 +56,7 @@ def measure(steps: int, turns: int) -> dict[str, float]:
         )
 
 
-def packs(program: Program, steps: int, turns: int) -> dict[str, float]:
+def packs(program: SequenceProgram, steps: int, turns: int) -> dict[str, float]:
     """Throughput of sixteen runs together over that of one after another."""
     configs = [load_config(QUICKSTART, [f"seed={seed}"]) for seed in range(NUM_RUNS)]
     inputs = [program.inputs(config) for config in configs]
@@ -101,7 +102,7 @@ def packs(program: Program, steps: int, turns: int) -> dict[str, float]:
     }
 
 
-def overhead(program: Program, folder: Path, steps: int) -> dict[str, float]:
+def overhead(program: SequenceProgram, folder: Path, steps: int) -> dict[str, float]:
     """Of a run in its directory, over the same training and evaluation without any file."""
     words = [f"training.num_steps={steps}", f"evaluation.every={steps // 2}", "seed=1"]
     config = load_config(QUICKSTART, [*words, f"checkpoints.every={steps // 2}"])
@@ -126,21 +127,8 @@ def overhead(program: Program, folder: Path, steps: int) -> dict[str, float]:
 
 def thousand_cells(folder: Path, run: Path) -> dict[str, float]:
     """Seconds to load and to report a grid of a thousand cells; megabytes of the page."""
-    base = load_config(QUICKSTART, ["training.num_steps=40", "evaluation.every=2"])
-    run_task(Task(((run, base),), "threads"), [])
-    grid: dict[str, list] = {
-        "data.p_bursty": [i / 19 for i in range(20)],
-        "data.zipf_exponent": [i / 5 for i in range(NUM_CELLS // 100)],
-    }
-    grid_config = SweepConfig(
-        base=read_settings(QUICKSTART),
-        settings={"training.num_steps": 40, "evaluation.every": 2},
-        grid=grid | {"seed": list(range(5))},
-    )
-    sweep = make_sweep("thousand", grid_config)
-    directory = SweepDirectory(folder)
-    with directory.held([sweep]):
-        _copy(run, directory, sweep.cells)
+    make_run(run)
+    copy_cells(run, folder, NUM_CELLS)
     seconds = _seconds(lambda: load(folder))
     report_seconds = _seconds(lambda: report(folder))
     return {
@@ -150,13 +138,30 @@ def thousand_cells(folder: Path, run: Path) -> dict[str, float]:
     }
 
 
-def _copy(run: Path, directory: SweepDirectory, cells: Sequence[Cell]) -> None:
+def make_run(run: Path) -> None:
+    """A finished run of 40 steps and 21 evaluations."""
+    base = load_config(QUICKSTART, [f"{name}={value}" for name, value in SHORT.items()])
+    run_task(Task(((run, base),), "threads"), [])
     assert status_of(run) == "finished"
-    for cell in cells:
-        path = directory.cell_path(cell)
-        path.mkdir()
-        for name in (METRICS, SUMMARY):
-            (path / name).write_bytes((run / name).read_bytes())
+
+
+def copy_cells(run: Path, folder: Path, count: int) -> None:
+    """A finished sweep of so many cells, a multiple of 100, each with the records of one run."""
+    grid: dict[str, list] = {
+        "data.p_bursty": [i / 19 for i in range(20)],
+        "data.zipf_exponent": [i / 5 for i in range(count // 100)],
+        "seed": list(range(5)),
+    }
+    sweep = make_sweep(
+        "copies", SweepConfig(base=read_settings(QUICKSTART), settings=SHORT, grid=grid)
+    )
+    directory = SweepDirectory(folder)
+    with directory.held([sweep]):
+        for cell in sweep.cells:
+            path = directory.cell_path(cell)
+            path.mkdir()
+            for name in (METRICS, SUMMARY):
+                (path / name).write_bytes((run / name).read_bytes())
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -25,19 +25,20 @@ def keep_compiled_programs() -> None:
     """
     if jax.config.values.get("jax_compilation_cache_dir") is not None:
         return
-    features = f"{platform.machine()} {_processor_features()}"
+    features = f"{platform.machine()} {_processor('flags', 'Features')}"
     name = hashlib.sha256(features.encode()).hexdigest()[:8]
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "programs" / name))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", SECONDS_WORTH_KEEPING)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
-def _processor_features() -> str:
+def _processor(*names: str) -> str:
+    """What Linux says of the processor under one of these names; elsewhere what Python knows."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return next((line for line in lines if line.startswith(names)), "").partition(": ")[2]
 
 
 def describe_environment() -> dict[str, Any]:
@@ -56,6 +57,7 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
+        "processor": _processor("model name"),
         "cores": os.cpu_count(),
         "backend": jax.default_backend(),
         "device": devices[0].device_kind,

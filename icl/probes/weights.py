@@ -1,10 +1,17 @@
 """What a weight matrix is like: its size, its spectrum, and how many directions it has."""
 
+import math
+import re
+
 import numpy as np
 from jaxtyping import Float
 
 # Above this size eigenvalues take longer than they are worth.
 MAX_EIGENVALUES = 2048
+
+# Where a large random network of ReLU units is on the edge: half of the variance of what a unit
+# receives passes the ReLU.
+STABLE_RADIUS = math.sqrt(2)
 
 
 def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float | None]:
@@ -37,6 +44,30 @@ def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float |
         if sizes.max() > 0:
             measured["eigenvalue_rank"] = float(sizes.sum() / (sizes.max() * len(sizes)))
     return measured
+
+
+def unstable(measured: dict[str, dict[str, float | None]]) -> str:
+    """One line that says what to expect of recurrent weights; empty where they are stable.
+
+    measured: the numbers of all weight matrices by name. Recurrent ones, by name, are those of
+    recurrent mixers, with one part for each gate.
+    """
+    radii = {
+        name: radius
+        for name, numbers in measured.items()
+        if re.search(r"/mixer/recurrent(/|$)", name)
+        and (radius := numbers["spectral_radius"]) is not None
+        and radius > STABLE_RADIUS
+    }
+    if not radii:
+        return ""
+    name = max(radii, key=radii.__getitem__)
+    others = f" ({len(radii)} such matrices)" if len(radii) > 1 else ""
+    return (
+        f"{name} begins with a spectral radius of {radii[name]:.3g}, above {STABLE_RADIUS:.3g}"
+        f"{others}: activity or gradients may grow by up to about this factor a token and training "
+        f"diverge; lower connectivity gain, or set match: spectral_radius, if it does"
+    )
 
 
 def _entropy_rank(values: Float[np.ndarray, " value"]) -> float:

@@ -1,0 +1,75 @@
+"""What a program costs before its first step: python -m benchmarks.compiling.
+
+For the networks that speed is stated of: seconds of tracing the training loop, of compiling it
+with nothing kept and with the compiled program kept, and memory. Every measurement begins with
+JAX's caches empty; medians over turns.
+"""
+
+import statistics
+import tempfile
+import time
+
+import jax
+import jax.numpy as jnp
+from jax.experimental.compilation_cache import compilation_cache
+
+from benchmarks.parts import NETWORKS, config_of
+from benchmarks.tell import Figures, parser_of, tell
+from icl.command_line import run_command
+from icl.config import ExperimentConfig
+from icl.data.exemplars import load_exemplars
+from icl.experiment import make_program
+
+TURNS = 3
+
+
+def main() -> int:
+    tell(measure(), parser_of("Measure tracing and compiling.").parse_args().json)
+    return 0
+
+
+def measure(turns: int = TURNS) -> dict[str, Figures]:
+    """By network."""
+    before = jax.config.values["jax_compilation_cache_dir"]
+    try:
+        return {name: _measure(config_of(words), turns) for name, words in NETWORKS.items()}
+    finally:
+        _keep_programs_in(before)
+
+
+def _measure(config: ExperimentConfig, turns: int) -> Figures:
+    exemplars = load_exemplars(config.data.source)
+    tracing: list[float] = []
+    cold: list[float] = []
+    warm: list[float] = []
+    for _ in range(turns):
+        with tempfile.TemporaryDirectory() as folder:
+            _keep_programs_in(folder)
+            for seconds in (cold, warm):
+                jax.clear_caches()
+                program = make_program(config, exemplars)
+                inputs = program.inputs(config)
+                arguments = (program.shapes, jnp.int32(1), inputs, program.arrays)
+                begin = time.perf_counter()
+                lowered = program.train.lower(*arguments)  # type: ignore[attr-defined]
+                tracing.append(time.perf_counter() - begin)
+                begin = time.perf_counter()
+                compiled = lowered.compile()
+                seconds.append(time.perf_counter() - begin)
+    memory = compiled.memory_analysis()
+    used = memory.temp_size_in_bytes + memory.argument_size_in_bytes
+    return {
+        "seconds, tracing": statistics.median(tracing),
+        "seconds, compiling with nothing kept": statistics.median(cold),
+        "seconds, compiling with the program kept": statistics.median(warm),
+        "MB of a run, exemplars included": used / 1e6,
+    }
+
+
+def _keep_programs_in(folder: str | None) -> None:
+    jax.config.update("jax_compilation_cache_dir", folder)
+    compilation_cache.reset_cache()  # it reads the folder's name but once
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,158 @@
+"""The exact tangent kernel of one matrix, by far sooner than from its gradients.
+
+Wherever inputs are multiplied by a matrix W, the gradient of output i with respect to W is a sum
+over the products, activity times error: sum_t h_t delta_it^T. So K_ij = sum over t and u of
+(h_t . h_u) (delta_it . delta_ju): no gradient the size of W is formed. Errors are gradients with
+respect to numbers added to the products, activities what enters the products.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+# Of steps that are told apart: more save little work, and take longer to compile.
+MAX_GROUPS = 4
+
+
+class Factors(NamedTuple):
+    """What a matrix's kernel is made of; `fan_in` is the number of its rows, `width` of columns.
+
+    errors: of each output with respect to each of its sequence's products. Outputs of the last
+        step may depend on all products, those of each step before on one product fewer. Where
+        this does not hold, all outputs are of one step.
+    activities: what enters the products.
+    """
+
+    errors: Float[Array, "sequence step output product width"]
+    activities: Float[Array, "sequence product fan_in"]
+
+
+def perturbed_factors(
+    function: Callable[[Array, Any], tuple[Array, Array]],
+    sequences: PyTree,
+    num_products: int,
+    width: int,
+) -> Factors:
+    """Of a matrix in any network, and of any outputs.
+
+    function: (numbers [product, width] added to the products of the matrix, one sequence) to the
+        sequence's outputs, of any shape, and the activities [product, fan_in] of the products.
+    sequences: arrays whose first axis counts sequences.
+
+    Holds sequences x outputs x products x width numbers.
+    """
+
+    def factors(sequence: Any) -> tuple[Array, Array]:
+        zeros = jnp.zeros((num_products, width))
+        outputs, pull, activities = jax.vjp(
+            lambda added: function(added, sequence), zeros, has_aux=True
+        )
+        ones = jnp.eye(outputs.size, dtype=outputs.dtype).reshape(-1, *outputs.shape)
+        return jax.vmap(pull)(ones)[0][None], activities
+
+    with jax.default_matmul_precision("highest"):
+        return Factors(*jax.vmap(factors)(sequences))
+
+
+def recurrent_factors(
+    step: Callable[[Any, Any, Array], tuple[Any, Array]],
+    read: Callable[[Any], Float[Array, " output"]],
+    state: PyTree,
+    inputs: PyTree,
+    width: int,
+    num_skipped: int = 0,
+) -> Factors:
+    """Of a matrix used once in every step of a recurrent network, and of the outputs of each step.
+
+    An output is followed back from its own step, not from the last, which halves the work. The
+    program grows with the number of steps.
+
+    step: (state, input, numbers [width] added to the product) to the next state, and the activity
+        [fan_in] that entered the product; of one sequence.
+    read: a state to the outputs read after its step.
+    state: the initial one.
+    inputs: arrays [sequence, step, ...].
+    num_skipped: steps at the beginning whose activity is 0, as that of the first one is in a
+        network that starts from zeros: they add nothing, and their products are left out.
+    """
+
+    def factors(inputs: Any) -> tuple[Array, Array]:
+        zero = jnp.zeros(width)
+
+        def forward(state: PyTree, x: Any) -> tuple[PyTree, tuple[PyTree, Array]]:
+            after, activity = step(state, x, zero)
+            return after, (state, activity)
+
+        states, activities = jax.lax.scan(forward, state, inputs)[1]
+        num_steps = len(activities)
+        rows: Any = None  # gradients of outputs, from step t on, with respect to the state
+        errors: list[Array] = []
+        for t in reversed(range(num_skipped, num_steps)):
+            before, x = jax.tree.map(lambda array, t=t: array[t], (states, inputs))
+            after, pull = jax.vjp(lambda h, added, x=x: step(h, x, added)[0], before, zero)
+            outputs, pull_outputs = jax.vjp(read, after)
+            own = jax.vmap(pull_outputs)(jnp.eye(len(outputs), dtype=outputs.dtype))[0]
+            rows = own if rows is None else jax.tree.map(_joined, own, rows)
+            rows, error = jax.vmap(pull)(rows)
+            errors.append(jnp.pad(error, ((t * len(outputs), 0), (0, 0))))
+        by_product = jnp.stack(errors[::-1], axis=1)
+        return by_product.reshape(num_steps, -1, *by_product.shape[1:]), activities[num_skipped:]
+
+    with jax.default_matmul_precision("highest"):
+        return Factors(*jax.vmap(factors)(inputs))
+
+
+def factored_kernel(factors: Factors) -> Float[Array, "n n"]:
+    """K over outputs in the order of (sequence, step, output), the last the fastest; exact.
+
+    For each sequence in turn, its activities' products with all others weigh the errors of these,
+    and one matrix product with its own errors is left. Outputs of a group of steps are compared
+    with those of the same and earlier steps alone, on the products that they depend on; the other
+    half of the kernel is the transpose. Holds up to three times the errors and the kernel.
+    """
+    errors, activities = factors
+    num_sequences, num_steps, num_outputs, num_products, width = errors.shape
+    size = num_sequences * num_steps * num_outputs
+    ends = _group_ends(num_steps)
+    others, owns = [], []
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        reach = max(num_products - (num_steps - end), 0)
+        num_others = num_sequences * (end - start) * num_outputs
+        own_shape = (num_sequences, end * num_outputs, reach * width)
+        others.append(errors[:, start:end, :, :reach].reshape(num_others, reach, width))
+        owns.append(errors[:, :end, :, :reach].reshape(own_shape))
+
+    def columns(one: tuple[Array, list[Array]]) -> Float[Array, "sequence output own"]:
+        """K of all outputs with those of one sequence."""
+        grams, owns = one  # [sequence, own product, product], [own, product * width]
+        blocks = []
+        for rows, own in zip(others, owns, strict=True):
+            reach, repeats = rows.shape[1], len(rows) // num_sequences
+            weighted = jnp.repeat(grams[:, :reach, :reach], repeats, axis=0) @ rows
+            block = weighted.reshape(len(rows), reach * width) @ own.T
+            block = block.reshape(num_sequences, repeats, len(own))
+            missing = num_steps * num_outputs - len(own)
+            blocks.append(jnp.pad(block, ((0, 0), (0, 0), (0, missing))))
+        return jnp.concatenate(blocks, axis=1)
+
+    with jax.default_matmul_precision("highest"):
+        grams = jnp.einsum("bti,cui->bctu", activities, activities)
+        kernel = jax.lax.map(columns, (grams, owns)).transpose(1, 2, 0, 3)
+    group = np.repeat(np.searchsorted(ends, np.arange(num_steps), side="right"), num_outputs)
+    is_later = np.greater.outer(group, group)[:, None]
+    later = jnp.where(is_later, kernel, 0).reshape(size, size)
+    return kernel.reshape(size, size) + later.T
+
+
+def _group_ends(num_steps: int) -> list[int]:
+    """Where groups of consecutive steps end, of nearly equal sizes."""
+    count = min(num_steps, MAX_GROUPS)
+    return [num_steps * (group + 1) // count for group in range(count)]
+
+
+def _joined(first: Array, second: Array) -> Array:
+    return jnp.concatenate([first, second])

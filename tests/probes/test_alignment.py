@@ -1,0 +1,147 @@
+"""Measures of laziness: against their formulas in NumPy, at their bounds, and in float32."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from icl.probes.alignment import (
+    effective_ranks,
+    kernel_alignment,
+    kernel_target_alignment,
+    participation_ratio,
+    representation_alignment,
+    representation_gram,
+    sign_similarity,
+    weight_change_norm,
+)
+
+RNG = np.random.default_rng(0)
+
+
+def draw(*shape: int) -> np.ndarray:
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+HIDDEN, OTHER, TARGETS = draw(12, 5), draw(12, 7), draw(12)
+ROTATION, _ = np.linalg.qr(RNG.standard_normal((8, 8)))
+
+
+def gram(x: np.ndarray) -> jax.Array:
+    return representation_gram(jnp.asarray(x))
+
+
+def with_eigenvalues(*values: float) -> jax.Array:
+    return jnp.asarray((ROTATION[:, : len(values)] * values) @ ROTATION[:, : len(values)].T)
+
+
+def numpy_alignment(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a @ a.T, b @ b.T
+    return np.sum(a * b) / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+def test_weight_change_is_over_all_weights_given():
+    then = {"a": jnp.asarray(draw(3, 4)), "b": jnp.asarray(draw(5))}
+    now = {"a": then["a"] + 2, "b": then["b"] - 1}
+    assert float(weight_change_norm(now, then)) == pytest.approx(math.sqrt(4 * 12 + 5))
+    assert float(weight_change_norm(now["b"], then["b"])) == pytest.approx(math.sqrt(5))
+    assert float(weight_change_norm(then, then)) == 0
+
+
+def test_sign_similarity_is_the_share_of_equal_signs():
+    now, then = jnp.array([[1.0, 0.0], [-2.0, 0.0]]), jnp.array([[3.0, 0.0], [2.0, 1.0]])
+    assert float(sign_similarity(now, then)) == 0.5
+
+
+def test_representation_alignment_is_the_cosine_of_the_matrices_of_trials():
+    hidden, other = jnp.asarray(HIDDEN), jnp.asarray(OTHER)
+    expected = numpy_alignment(HIDDEN, OTHER)
+    assert float(representation_alignment(hidden, other)) == pytest.approx(expected, rel=1e-5)
+    assert float(representation_alignment(hidden, 3 * hidden)) == pytest.approx(1)
+
+
+def test_representation_alignment_does_not_see_rotations_of_units():
+    hidden = np.concatenate([HIDDEN, np.zeros((12, 3))], axis=1)
+    turned = jnp.asarray(hidden @ ROTATION, jnp.float32)
+    assert float(representation_alignment(jnp.asarray(HIDDEN), turned)) == pytest.approx(1)
+
+
+def test_kernel_alignment_is_by_layer_where_kernels_are():
+    now, then = {"a": gram(HIDDEN), "b": gram(OTHER)}, {"a": gram(OTHER), "b": gram(OTHER)}
+    found = kernel_alignment(now, then)
+    assert float(found["a"]) == pytest.approx(numpy_alignment(HIDDEN, OTHER), rel=1e-5)
+    assert float(found["b"]) == pytest.approx(1)
+    assert float(kernel_alignment(now["a"], then["a"])) == float(found["a"])
+
+
+def test_kernels_of_different_examples_are_not_aligned():
+    halves = np.zeros((2, 12, 4), np.float32)
+    halves[0, :6], halves[1, 6:] = 1, 1
+    assert float(kernel_alignment(gram(halves[0]), gram(halves[1]))) == 0
+
+
+def test_kernel_target_alignment_is_the_share_of_the_kernel_along_the_targets():
+    kernel, targets = HIDDEN @ HIDDEN.T, jnp.asarray(TARGETS)
+    expected = TARGETS @ kernel @ TARGETS / (TARGETS @ TARGETS * np.trace(kernel))
+    found = kernel_target_alignment(gram(HIDDEN), targets)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    outer = jnp.outer(targets, targets)
+    assert float(kernel_target_alignment(outer, targets)) == pytest.approx(1, rel=1e-5)
+    assert float(kernel_target_alignment(jnp.eye(12), targets)) == pytest.approx(1 / 12)
+
+
+def test_kernel_target_alignment_of_several_dimensions():
+    kernel, targets = HIDDEN @ HIDDEN.T, OTHER[:, :2]
+    expected = np.trace(targets.T @ kernel @ targets) / (np.sum(targets**2) * np.trace(kernel))
+    found = kernel_target_alignment(gram(HIDDEN), jnp.asarray(targets))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_effective_ranks_of_a_known_spectrum():
+    found = effective_ranks(with_eigenvalues(4, 2, 1, 1))
+    shares = np.array([4, 2, 1, 1]) / 8
+    assert float(found["participation_ratio"]) == pytest.approx(64 / 22, rel=1e-4)
+    assert float(found["effective_rank"]) == pytest.approx(
+        math.exp(-np.sum(shares * np.log(shares))), rel=1e-3
+    )
+    assert float(found["eigenvalue_rank"]) == pytest.approx(8 / (4 * 8), rel=1e-4)
+
+
+@pytest.mark.parametrize("rank", [1, 3, 8])
+def test_effective_ranks_of_equal_eigenvalues_are_their_number(rank):
+    found = effective_ranks(with_eigenvalues(*[2.0] * rank))
+    assert float(found["participation_ratio"]) == pytest.approx(rank, rel=1e-4)
+    assert float(found["effective_rank"]) == pytest.approx(rank, rel=1e-3)
+    assert float(found["eigenvalue_rank"]) == pytest.approx(rank / 8, rel=1e-4)
+
+
+MEASURES = {
+    "representation": lambda scale: representation_alignment(
+        scale**0.5 * jnp.asarray(HIDDEN), jnp.asarray(OTHER)
+    ),
+    "kernel": lambda scale: kernel_alignment(scale * gram(HIDDEN), gram(OTHER) / scale),
+    "target": lambda scale: kernel_target_alignment(
+        scale * gram(HIDDEN), scale * jnp.asarray(TARGETS)
+    ),
+    "ranks": lambda scale: sum(effective_ranks(scale * gram(HIDDEN)).values()),
+}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_neither_large_nor_small_numbers_matter(name):
+    """Squares of these would overflow float32, or vanish."""
+    measure = jax.jit(MEASURES[name])
+    plain, large, small = (float(measure(scale)) for scale in (1.0, 1e25, 1e-25))
+    assert plain > 0
+    assert large == pytest.approx(plain, rel=1e-4)
+    assert small == pytest.approx(plain, rel=1e-4)
+
+
+def test_of_zeros_nothing_is_measured():
+    zeros = jnp.zeros((4, 4))
+    assert math.isnan(kernel_alignment(zeros, jnp.eye(4)))
+    assert math.isnan(representation_alignment(jnp.eye(4), zeros))
+    assert math.isnan(kernel_target_alignment(zeros, jnp.ones(4)))
+    assert math.isnan(participation_ratio(zeros))
