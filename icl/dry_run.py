@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from icl.config.traced import program_of
-from icl.data.exemplars import load_exemplars
 from icl.data.exemplars.on_device import example_items
 from icl.description.cost import network_costs
-from icl.experiment import Program, make_program
+from icl.experiment import Program, SequenceProgram
 from icl.packs import default_engine, num_workers
+from icl.programs import load_program
 from icl.records.sweep_directory import SweepDirectory, status_of
 from icl.records.sweep_file import Cell, Sweep, cells_of
+from icl.task_experiment import TaskProgram
 
 MAX_CELLS_SHOWN = 20
 STEPS, TURNS = 20, 3  # of the short measurement
@@ -48,11 +49,8 @@ def dry_run(sweeps: Sequence[Sweep], out: str, engine: str) -> None:
     seconds_per_flop, total = None, 0.0
     for name, members in groups.items():
         config = members[0].config
-        program = make_program(config, load_exemplars(config.data.source))
-        costs = network_costs(config, example_items(config.data, program.exemplars))
-        batch_size = config.training.batch_size
-        flops = costs["training_flops_per_sequence"] * batch_size
-        memory = _state_bytes(program) + costs["memory_per_sequence_bytes"] * batch_size
+        program = load_program(config)
+        flops, memory = _costs(program)
         if seconds_per_flop is None:
             seconds_per_flop = measure_step(program) / flops
         seconds = seconds_per_flop * flops * config.training.num_steps * len(members)
@@ -62,13 +60,29 @@ def dry_run(sweeps: Sequence[Sweep], out: str, engine: str) -> None:
             name[:8],
             str(len(members)),
             str(packs),
-            f"{costs['num_parameters']['total']:,}",
+            f"{program.num_parameters:,}",
             f"{memory / 2**20:.0f} MiB",
             _duration(seconds / num_workers(engine)),
         )
     console.print(table)
     console.print(f"{told}; about {_duration(total / num_workers(engine))} with engine {engine},")
     console.print("without compiling and evaluating, if runs side by side do not slow each other")
+
+
+def _costs(program: Program) -> tuple[float, float]:
+    """Operations of a training step, and bytes of a run."""
+    batch_size = program.config.training.batch_size
+    if isinstance(program, SequenceProgram):
+        costs = network_costs(program.config, example_items(program.config.data, program.exemplars))
+        memory = costs["memory_per_sequence_bytes"] * batch_size
+        return costs["training_flops_per_sequence"] * batch_size, _state_bytes(program) + memory
+    assert isinstance(program, TaskProgram)
+    arguments = program.shapes, jnp.int32(1), program.inputs(program.config), program.arrays
+    compiled = program.train.lower(*arguments).compile()  # type: ignore[attr-defined]
+    memory = compiled.memory_analysis().temp_size_in_bytes
+    # Of each step of a trial, each parameter multiplies once forward and twice backward.
+    flops = 6 * program.num_parameters * batch_size * program.task.num_steps
+    return flops, _state_bytes(program) + memory
 
 
 def measure_step(program: Program) -> float:

@@ -1,5 +1,6 @@
 """From a config to the functions of a run: draw, initialise, train, evaluate. No files here."""
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
-from icl.config import ExperimentConfig, TrainingConfig
+from icl.config import AnyConfig, ExperimentConfig, TrainingConfig
 from icl.data.batches import (
     at_step,
     choose,
@@ -31,17 +32,28 @@ from icl.data.sequences import Family
 from icl.environment import keep_compiled_programs
 from icl.evaluation import evaluate, make_conditions
 from icl.models import Network, make_network
-from icl.models.connectivity import Numbers, check, connect, make_numbers
+from icl.models.connectivity import check, connect, constrain, make_numbers
+from icl.models.laws import Numbers
 from icl.models.matrices import Matrices, matrices
-from icl.training import Rates, TrainState, init_state, train_until
-from icl.types import ExemplarBank, ExemplarMaker, Exemplars, IndexSequence, Knobs, Sequence
+from icl.probes.sequence_measures import NUM_SEQUENCES, measure_sequences
+from icl.training import Rates, TrainState, init_state, sequence_loss, train_until
+from icl.types import (
+    ExemplarBank,
+    ExemplarMaker,
+    Exemplars,
+    IndexSequence,
+    Knobs,
+    Sequence,
+)
 
 CONNECTIVITY = 1  # folded into the key of the network's own initial weights
+MEASURES = 2**31  # folded into the evaluation's key, where each step's number is: above them all
 
 
 class Inputs(NamedTuple):
     """All that differs between runs which share one compiled program.
 
+    knobs: `icl.types.Knobs` of sequences, `TaskKnobs` of a task.
     num_sequences: of a finite data set; None: without end.
     """
 
@@ -50,49 +62,54 @@ class Inputs(NamedTuple):
     eval_key: Key[Array, ""]
     rates: Rates
     connectivity: dict[str, Numbers]
-    knobs: Knobs
+    knobs: Any
     num_sequences: Int[Array, ""] | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Program:
     """The functions of all runs that share one compiled program, see `icl.config.traced`.
 
     config: of one of these runs.
+    arrays: what is read on the device: exemplars, or images of a task.
     shapes: the shapes and types of a run's state.
-    init, train, evaluate, draw: as those of `Experiment`, pure, of inputs and arrays too: (inputs)
-        to a state, (state, stop, inputs, arrays) to a state, (state, inputs, arrays) to scores,
-        (key, batch size, family, knobs, arrays) to sequences. `train` has two options: `start`,
-        see `icl.training.train_until`, and `spread`, which says where a batch is computed.
+    init, train, evaluate: pure, and functions of inputs and arrays too: (inputs) to a state,
+        (state, stop, inputs, arrays) to a state, (state, inputs, arrays) to scores by condition.
+        `train` has two options: `start`, see `icl.training.train_until`, and `spread`, which says
+        where a batch is computed.
+    inputs: a config to what makes a run of this program its own. Raises UserError for initial
+        connectivity that cannot be.
+    matrices: a state's weight matrices by name, see `icl.models.matrices`.
     """
 
-    config: ExperimentConfig
-    exemplars: Exemplars
-    network: Network
+    config: AnyConfig
+    arrays: PyTree
     shapes: TrainState
-    families: dict[str, Family]
-    conditions: dict[str, Family]
     init: Callable[[Inputs], TrainState]
     train: Callable[..., TrainState]
     evaluate: Callable[..., dict[str, Any]]
-    draw: Callable[..., tuple[IndexSequence, Sequence]]
-
-    @property
-    def arrays(self) -> PyTree:
-        return self.exemplars.arrays
+    inputs: Callable[[Any], Inputs]
+    matrices: Callable[[TrainState], Matrices]
 
     @property
     def num_parameters(self) -> int:
         """Of the network: those that are trained."""
         return sum(leaf.size for leaf in jax.tree.leaves(self.shapes.variables.params))
 
-    def inputs(self, config: ExperimentConfig) -> Inputs:
-        """What makes a run of this program that of `config`."""
-        return make_inputs(config, self.exemplars)
 
-    def matrices(self, state: TrainState) -> Matrices:
-        """A state's weight matrices by name, see `icl.models.matrices`."""
-        return matrices(state.variables.params, self.network.fused)
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SequenceProgram(Program):
+    """A program of runs on sequences.
+
+    draw: (key, batch size, family, knobs, arrays) to sequences.
+    """
+
+    config: ExperimentConfig
+    exemplars: Exemplars
+    network: Network
+    families: dict[str, Family]
+    conditions: dict[str, Family]
+    draw: Callable[..., tuple[IndexSequence, Sequence]]
 
 
 @dataclass(frozen=True)
@@ -192,7 +209,7 @@ def draw_training_batch(
     return look_up(item_keys, indices, exemplars, arrays, knobs)
 
 
-def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker) -> Program:
+def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker) -> SequenceProgram:
     """Put the exemplars on the device and build the functions of a run and of those like it.
 
     loaded: what the source of `config.data` gives.
@@ -207,12 +224,12 @@ def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
     families = make_families(data)
     conditions = make_conditions(data, config.evaluation)
 
-    kinds = {pattern: law.kind for pattern, law in config.connectivity.items()}
-
     def init(inputs: Inputs) -> TrainState:
         variables = network.init(inputs.init_key)
         key = jax.random.fold_in(inputs.init_key, CONNECTIVITY)
-        params = connect(key, variables.params, network.fused, kinds, inputs.connectivity)
+        params = connect(
+            key, variables.params, network.fused, config.connectivity, inputs.connectivity
+        )
         return init_state(variables._replace(params=params), inputs.rates)
 
     def train(
@@ -227,11 +244,18 @@ def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
             size, family = config.training.batch_size, families["train"]
             return spread(draw_training_batch(key, step, size, family, inputs, exemplars, arrays))
 
-        return train_until(state, stop, inputs.train_key, batch, network.apply, inputs.rates, start)
+        loss = sequence_loss(network.apply, inputs.rates)
+        kept = partial(
+            constrain,
+            fused=network.fused,
+            connectivity=config.connectivity,
+            numbers=inputs.connectivity,
+        )
+        return train_until(state, stop, inputs.train_key, batch, loss, inputs.rates, start, kept)
 
     def evaluate_all(state: TrainState, inputs: Inputs, arrays: PyTree) -> dict[str, Any]:
         knobs = at_step(inputs.knobs, state.step)
-        return {
+        scores = {
             name: evaluate(
                 jax.random.fold_in(inputs.eval_key, state.step),
                 name,
@@ -242,6 +266,18 @@ def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
             )
             for name, family in conditions.items()
         }
+        if not config.evaluation.measures:
+            return scores
+        initial = init(inputs).variables
+        key = jax.random.fold_in(inputs.eval_key, MEASURES)
+        for name, family in conditions.items():
+            # The same throughout a run: also where labels drift, those of its start.
+            own_key = jax.random.fold_in(key, zlib.crc32(name.encode()))
+            _, sequences = draw_batch(
+                own_key, NUM_SEQUENCES, family, inputs.knobs, exemplars, arrays
+            )
+            scores[name] |= measure_sequences(network.apply, state.variables, initial, sequences)
+        return scores
 
     def draw(
         key: Array, batch_size: int, family: Family, knobs: Knobs, arrays: PyTree
@@ -249,20 +285,33 @@ def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
         return draw_batch(key, batch_size, family, knobs, exemplars, arrays)
 
     shapes = jax.eval_shape(init, make_inputs(config, exemplars))
-    check(config.connectivity, shapes.variables.params, network.fused)
-    return Program(
+
+    def inputs_of(config: ExperimentConfig) -> Inputs:
+        inputs = make_inputs(config, exemplars)
+        params = shapes.variables.params
+        check(config.connectivity, inputs.connectivity, params, network.fused)
+        return inputs
+
+    return SequenceProgram(
         config=config,
-        exemplars=exemplars,
-        network=network,
+        arrays=exemplars.arrays,
         shapes=shapes,
-        families=families,
-        conditions=conditions,
-        # Runs once: compiling it well would take longer than it could save.
-        init=jax.jit(init, compiler_options={"xla_backend_optimization_level": 0}),
+        init=compile_quickly(init),
         train=jax.jit(train, donate_argnums=0, static_argnames="spread"),
         evaluate=jax.jit(evaluate_all),
+        inputs=inputs_of,
+        matrices=lambda state: matrices(state.variables.params, network.fused),
+        exemplars=exemplars,
+        network=network,
+        families=families,
+        conditions=conditions,
         draw=jax.jit(draw, static_argnums=(1, 2)),
     )
+
+
+def compile_quickly(init: Callable[[Inputs], TrainState]) -> Callable[[Inputs], TrainState]:
+    """What runs once: compiling it well would take longer than it could save."""
+    return jax.jit(init, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def make_experiment(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker) -> Experiment:
@@ -270,7 +319,7 @@ def make_experiment(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMak
     return bind(make_program(config, loaded), config)
 
 
-def bind(program: Program, config: ExperimentConfig) -> Experiment:
+def bind(program: SequenceProgram, config: ExperimentConfig) -> Experiment:
     """One of the runs of a program."""
     inputs, arrays = program.inputs(config), program.arrays
     return Experiment(

@@ -15,12 +15,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from icl.config import ExperimentConfig
+from icl.config import AnyConfig
 from icl.environment import describe_environment
 from icl.errors import Interrupted, UserError
 from icl.experiment import Program
 from icl.packs import ENGINES, Lanes, Pack
-from icl.probes.weights import measure_matrix
+from icl.probes.weights import measure_matrix, unstable
 from icl.records.checkpoints import Checkpoints, check_space
 from icl.records.run_directory import CONNECTIVITY, RunDirectory, to_lines, write_whole
 from icl.summary import is_last, make_record, summarize
@@ -60,7 +60,7 @@ class Run:
     is_finished: bool = False
 
     @property
-    def config(self) -> ExperimentConfig:
+    def config(self) -> AnyConfig:
         return self.directory.config
 
     @property
@@ -239,6 +239,8 @@ def _start_or_resume(program: Program, run: Run, watcher: Watcher) -> TrainState
             for name, matrix in program.matrices(state).items()
         }
         write_whole(directory.path / CONNECTIVITY, to_lines(measured))
+        if warning := unstable(measured):
+            watcher.say(warning)
         return state
     state = run.checkpoints.restore(step, program.shapes)
     watcher.say(f"going on from step {step}")

@@ -78,10 +78,16 @@ class Progress:
 
     def finished(self, summary: dict[str, Any], path: Path) -> None:
         """The table of results, and where the files are."""
-        table = Table("condition", "accuracy", "best", "in context", "best", "loss", box=SIMPLE)
-        for name, metrics in summary["conditions"].items():
+        of_conditions = summary["conditions"]
+        shown = {"accuracy": "accuracy", "accuracy_in_context": "in context"}
+        shown = {
+            m: text for m, text in shown.items() if any(m in of for of in of_conditions.values())
+        }
+        heads = [head for text in shown.values() for head in (text, "best")]
+        table = Table("condition", *heads, "loss", box=SIMPLE)
+        for name, metrics in of_conditions.items():
             cells = [name]
-            for metric in ("accuracy", "accuracy_in_context"):
+            for metric in shown:
                 scores = metrics[metric]
                 best = f"{scores['best']:.3f} @{scores['best_step']}"
                 cells += [f"{scores['final']:.3f}", best if scores["best"] > 0 else "-"]
@@ -99,6 +105,9 @@ def scores_of(record: dict[str, Any]) -> str:
         for short, name, metric in (
             ("ICL", "fewshot_holdout", "accuracy_in_context"),
             ("IWL", "no_support", "accuracy"),
+            ("accuracy", "task", "accuracy"),
+            ("RA", "task", "representation_alignment"),
+            ("KA", "task", "kernel_alignment"),
         )
         if name in record["conditions"]
     )

@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-from icl.config import ExperimentConfig
+from icl.config import AnyConfig
 from icl.errors import UserError
 from icl.progress import Progress
 from icl.records.run_directory import FAILURE, RunDirectory
 
 
-def run(
-    config: ExperimentConfig, out: str | Path, progress: Progress, engine: str = "threads"
-) -> None:
+def run(config: AnyConfig, out: str | Path, progress: Progress, engine: str = "threads") -> None:
     """Train as configured, in the directory `out`; leaves its summary and figures there.
 
     engine: of `icl.packs.ENGINES`: threads, this device; spread, all devices of all processes.

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from icl.data.exemplars import load_exemplars
+from icl.config import AnyConfig, TaskExperimentConfig
 from icl.environment import describe_environment
 from icl.errors import UserError
-from icl.experiment import Experiment, bind, make_program
+from icl.experiment import Program
 from icl.loop import Run, begin, deferred_signals, train_together
+from icl.programs import load_program
 from icl.progress import Progress
 from icl.records import load
 from icl.records.run_directory import SEQUENCES, RunDirectory, write_whole
@@ -21,17 +22,16 @@ def complete(directory: RunDirectory, progress: Progress, engine: str = "threads
     """
     config = directory.config
     describe_environment()  # whether there is a device at all, before any work
-    progress.say(f"exemplars: {config.data.source.kind}")
-    bank = load_exemplars(config.data.source)
+    progress.say(_told(config))
     with deferred_signals(progress.say) as received:
-        program = make_program(config, bank)
+        program = load_program(config)
         progress.say(f"network: {config.model.kind}, {program.num_parameters:,} parameters")
 
         begin(program, directory)
 
         def draw_once() -> None:
             if not (directory.path / SEQUENCES).exists():
-                _draw_sequences(directory, bind(program, config))
+                _draw_shown(directory, program)
 
         def finish(run: Run, summary: dict[str, Any]) -> None:
             draw_once()
@@ -47,13 +47,20 @@ def complete(directory: RunDirectory, progress: Progress, engine: str = "threads
         raise UserError(run.failure)
 
 
+def _told(config: AnyConfig) -> str:
+    """What a run is about to load."""
+    if isinstance(config, TaskExperimentConfig):
+        return f"task: {config.task.kind}"
+    return f"exemplars: {config.data.source.kind}"
+
+
 # The plotting library takes a second to load: the first steps do not wait for it.
 
 
-def _draw_sequences(directory: RunDirectory, experiment: Experiment) -> None:
-    from icl.analysis.pictures import draw_sequences
+def _draw_shown(directory: RunDirectory, program: Program) -> None:
+    from icl.analysis.pictures import draw_shown
 
-    write_whole(directory.path / SEQUENCES, draw_sequences(experiment))
+    write_whole(directory.path / SEQUENCES, draw_shown(program, directory.config))
 
 
 def _draw_curves(directory: RunDirectory) -> None:

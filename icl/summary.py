@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from icl.config import ExperimentConfig, TrainingConfig
+from icl.config import AnyConfig, TrainingConfig
 from icl.experiment import make_rates
 from icl.training import learning_rate_at
 
@@ -15,7 +15,7 @@ METRICS = {"accuracy": True, "accuracy_in_context": True, "loss": False}
 
 
 def make_record(
-    config: ExperimentConfig, step: int, loss: float | None, scores: dict[str, dict[str, Any]]
+    config: AnyConfig, step: int, loss: float | None, scores: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """One evaluation: the step, the mean loss since the last, the rate of the last update, and
     each condition's scores.
@@ -68,6 +68,7 @@ def summarize(records: list[dict[str, Any]]) -> dict[str, Any]:
         name: {
             metric: _final_and_best(records, name, metric, largest)
             for metric, largest in METRICS.items()
+            if metric in records[-1]["conditions"][name]
         }
         for name in records[-1]["conditions"]
     }

@@ -11,8 +11,11 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from icl.types import Sequence, Variables
 
-Batch = Callable[[Key[Array, ""], Int[Array, ""]], Sequence]
+Batch = Callable[[Key[Array, ""], Int[Array, ""]], Any]
 Apply = Callable[..., tuple[Array, dict[str, Any]]]
+# (a network's numbers, a batch) to the loss and the numbers that are not trained, after it.
+Loss = Callable[[Variables, Any], tuple[Array, PyTree]]
+Constrain = Callable[[PyTree], PyTree]
 
 
 class Rates(NamedTuple):
@@ -122,6 +125,21 @@ def interim_loss(
     return losses.mean(axis=1)
 
 
+def sequence_loss(apply: Apply, rates: Rates) -> Loss:
+    """Of sequences: at the query, and at the context's items where these have a weight."""
+
+    def loss(variables: Variables, sequence: Sequence) -> tuple[Array, PyTree]:
+        if rates.interim_weight is None:
+            logits, aux = apply(variables, sequence, training=True)
+            return query_loss(logits, sequence.labels).mean(), aux["state"]
+        logits, aux = apply(variables, sequence, training=True, query_only=False)
+        interim = interim_loss(logits, sequence.labels)
+        own = query_loss(logits[:, -1:], sequence.labels)
+        return (own + rates.interim_weight * (interim - own)).mean(), aux["state"]
+
+    return loss
+
+
 def init_state(variables: Variables, rates: Rates) -> TrainState:
     """The state before the first step."""
     zero = jnp.zeros((), jnp.int32)
@@ -136,20 +154,18 @@ def init_state(variables: Variables, rates: Rates) -> TrainState:
 
 
 def train_step(
-    state: TrainState, key: Key[Array, ""], batch: Batch, apply: Apply, rates: Rates
+    state: TrainState,
+    key: Key[Array, ""],
+    batch: Batch,
+    loss_of: Loss,
+    rates: Rates,
+    constrain: Constrain = lambda params: params,
 ) -> TrainState:
     """One update. key: of the run; the step's own is `fold_in(key, step)`."""
-    sequence = batch(jax.random.fold_in(key, state.step), state.step)
+    drawn = batch(jax.random.fold_in(key, state.step), state.step)
 
     def loss_fn(params: PyTree) -> tuple[Array, PyTree]:
-        variables = Variables(params, state.variables.state)
-        if rates.interim_weight is None:
-            logits, aux = apply(variables, sequence, training=True)
-            return query_loss(logits, sequence.labels).mean(), aux["state"]
-        logits, aux = apply(variables, sequence, training=True, query_only=False)
-        interim = interim_loss(logits, sequence.labels)
-        loss = query_loss(logits[:, -1:], sequence.labels)
-        return (loss + rates.interim_weight * (interim - loss)).mean(), aux["state"]
+        return loss_of(Variables(params, state.variables.state), drawn)
 
     (loss, net_state), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.variables.params)
     updates, optimizer = make_optimizer(rates).update(
@@ -157,7 +173,9 @@ def train_step(
     )
     after = TrainState(
         step=state.step + 1,
-        variables=Variables(optax.apply_updates(state.variables.params, updates), net_state),
+        variables=Variables(
+            constrain(optax.apply_updates(state.variables.params, updates)), net_state
+        ),
         optimizer=optimizer,
         loss_sum=state.loss_sum + loss,
         loss_count=state.loss_count + 1,
@@ -177,9 +195,10 @@ def train_until(
     stop: Int[Array, ""],
     key: Key[Array, ""],
     batch: Batch,
-    apply: Apply,
+    loss_of: Loss,
     rates: Rates,
     start: Int[Array, ""] | None = None,
+    constrain: Constrain = lambda params: params,
 ) -> TrainState:
     """Steps until `stop` have been made in all, in one compiled loop.
 
@@ -188,8 +207,9 @@ def train_until(
     on how it was cut into chunks.
 
     start: steps made so far, where the state is a lane of many that share it; None: the state's.
+    constrain: parameters after an update to those that are allowed.
     """
     first = state.step if start is None else start
     return jax.lax.fori_loop(
-        first, stop, lambda _, s: train_step(s, key, batch, apply, rates), state
+        first, stop, lambda _, s: train_step(s, key, batch, loss_of, rates, constrain), state
     )

@@ -2,7 +2,7 @@
 
 Axis names used in shapes throughout: `class`, `exemplar` (of an exemplar bank); `batch`;
 `item` (context items, then the query: context_len + 1); `context` (context_len);
-`token` (2 * context_len + 1); `width`, `head`, `label`.
+`token` (2 * context_len + 1); `width`, `head`, `label`; of tasks `step`, `channel`, `output`.
 """
 
 from collections.abc import Callable
@@ -136,6 +136,33 @@ class Sequence(NamedTuple):
     exemplars: Shaped[Array, "batch item *shape"]
     labels: Int[Array, "batch item"]
     bits: UInt32[Array, " batch"] | None = None
+
+
+class Trials(NamedTuple):
+    """A batch of trials. The answer is asked for at the last step, where accuracy is measured.
+
+    targets: the right output at each step.
+    weights: of each step in the loss, which is sum(weights * cross-entropy) / sum(weights).
+    """
+
+    inputs: Float[Array, "batch step channel"]
+    targets: Int[Array, "batch step"]
+    weights: Float[Array, "batch step"]
+
+
+class TaskKnobs(NamedTuple):
+    """What a user may vary in a task without changing any shape: all traced.
+
+    A knob that is None is off: what it would do is left out of the program.
+
+    noise: s.d. at one step, of stimuli while they are shown or of pixels.
+    cue_noise: the same of the fixation and context inputs while stimuli are shown.
+    coherences: in percent, of which each trial has one at random.
+    """
+
+    noise: Float[Array, ""] | None = None
+    cue_noise: Float[Array, ""] | None = None
+    coherences: Float[Array, " coherence"] | None = None
 
 
 Aux = dict[str, Any]

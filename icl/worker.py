@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
-from icl.analysis.pictures import draw_sequences
-from icl.config import ExperimentConfig
+from icl.analysis.pictures import draw_shown
+from icl.config import AnyConfig
 from icl.config.traced import program_of
-from icl.data.exemplars import load_exemplars
-from icl.experiment import Program, bind, make_program
+from icl.experiment import Program
 from icl.loggers import Logged
 from icl.loop import begin, train_together
+from icl.programs import load_program
 from icl.records.run_directory import SEQUENCES, RunDirectory, write_whole
 from icl.records.sweep_directory import status_of, step_of
 
@@ -35,7 +35,7 @@ class Task:
     patience: seconds to wait for a folder that another process still holds.
     """
 
-    cells: tuple[tuple[Path, ExperimentConfig], ...]
+    cells: tuple[tuple[Path, AnyConfig], ...]
     engine: str
     until: int | None = None
     has_picture: bool = False
@@ -51,7 +51,7 @@ def run_task(task: Task, received: list[int], saved: Callable[[Path], None] | No
     received: signals; with the first, all is saved and Interrupted raised.
     saved: told of the folder of each cell whose checkpoint or summary is on the disk.
     """
-    going_on: dict[int, list[tuple[Path, ExperimentConfig]]] = {}
+    going_on: dict[int, list[tuple[Path, AnyConfig]]] = {}
     for path, config in task.cells:
         if status_of(path) in ("missing", "partial"):
             going_on.setdefault(step_of(path), []).append((path, config))
@@ -62,7 +62,7 @@ def run_task(task: Task, received: list[int], saved: Callable[[Path], None] | No
 
 def _run_cells(
     task: Task,
-    cells: Sequence[tuple[Path, ExperimentConfig]],
+    cells: Sequence[tuple[Path, AnyConfig]],
     received: list[int],
     saved: Callable[[Path], None] | None,
 ) -> None:
@@ -76,8 +76,7 @@ def _run_cells(
             for directory in directories:
                 begin(program, directory)
             if task.has_picture:
-                picture = draw_sequences(bind(program, cells[0][1]))
-                write_whole(cells[0][0] / SEQUENCES, picture)
+                write_whole(cells[0][0] / SEQUENCES, draw_shown(program, cells[0][1]))
             train_together(
                 program,
                 directories,
@@ -99,12 +98,12 @@ def _run_cells(
         run_task(replace(task, cells=tuple(part), has_picture=False), received, saved)
 
 
-def _program(config: ExperimentConfig) -> Program:
+def _program(config: AnyConfig) -> Program:
     """That of a config, made once while it is among the last that were asked for."""
     name = program_of(config)
     with _making:
         if name not in _programs:
             while len(_programs) >= MAX_PROGRAMS:
                 del _programs[next(iter(_programs))]
-            _programs[name] = make_program(config, load_exemplars(config.data.source))
+            _programs[name] = load_program(config)
         return _programs[name]

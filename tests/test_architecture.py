@@ -18,6 +18,8 @@ LAYERS = [
     {"training"},
     {"evaluation", "probes", "theory"},
     {"experiment"},
+    {"task_experiment"},
+    {"programs"},
     {"summary", "packs", "records"},
     {"analysis", "progress", "loggers", "halving"},
     {"loop", "description", "sweep_progress"},

@@ -22,6 +22,7 @@ from icl.training import (
     interim_loss,
     learning_rate_at,
     query_loss,
+    sequence_loss,
     train_step,
     train_until,
 )
@@ -80,7 +81,9 @@ def make_state(rates: Rates, seed: int = 1) -> TrainState:
 
 def make_run(batch: Callable = random_batch, apply: Callable = apply_linear) -> Callable:
     compiled = jax.jit(
-        lambda state, stop, key, rates: train_until(state, stop, key, batch, apply, rates)
+        lambda state, stop, key, rates: train_until(
+            state, stop, key, batch, sequence_loss(apply, rates), rates
+        )
     )
     return lambda state, stop, rates: compiled(state, jnp.int32(stop), KEY, rates)
 
@@ -348,7 +351,7 @@ def test_a_stop_already_reached_changes_nothing():
 
 def test_steps_one_by_one_are_the_loop():
     rates = make_rates()
-    step = jax.jit(lambda s, r: train_step(s, KEY, random_batch, apply_linear, r))
+    step = jax.jit(lambda s, r: train_step(s, KEY, random_batch, sequence_loss(apply_linear, r), r))
     state = make_state(rates)
     for _ in range(4):
         state = step(state, rates)
@@ -371,7 +374,11 @@ def test_the_sums_of_the_loss_start_again_where_they_are_set_to_zero():
 
 def test_a_chunk_moves_nothing_between_host_and_device():
     rates = make_rates()
-    compiled = jax.jit(lambda s, stop, r: train_until(s, stop, KEY, random_batch, apply_linear, r))
+    compiled = jax.jit(
+        lambda s, stop, r: train_until(
+            s, stop, KEY, random_batch, sequence_loss(apply_linear, r), r
+        )
+    )
     state, stop = compiled(make_state(rates), jnp.int32(1), rates), jnp.int32(8)
     with jax.transfer_guard("disallow"):
         state = jax.block_until_ready(compiled(state, stop, rates))

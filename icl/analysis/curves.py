@@ -47,6 +47,8 @@ def to_png(figure: Figure) -> bytes:
 
 def _metric(of_condition: xarray.Dataset, name: str) -> str:
     """Among the labels in context, unless the right one is not meant to be there."""
+    if "accuracy_in_context" not in of_condition:
+        return "accuracy"
     is_absent = float(of_condition.accuracy_in_context_chance[-1]) == 0
     return "accuracy" if is_absent or name.startswith("no_support") else "accuracy_in_context"
 

@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from icl.analysis.claims import Verdict
 from icl.analysis.interactive import BUDGET, figure_data
+from icl.analysis.page_overview import overview_section
 from icl.analysis.page_tables import SIGNS, derived_table, folded, missing_list, verdict_table
 from icl.analysis.views import is_empty, knobs_of, what_is_averaged
 
@@ -26,14 +27,15 @@ def make_page(
     pictures: Mapping[str, bytes],
     links: Mapping[str, str],
 ) -> str:
-    """The whole page, a section for each sweep.
+    """The whole page: a section for each sweep and, of several, an overview above them.
 
     pictures: PNGs by what they are of. links: addresses of files beside the page, by what they
     are; `figures` is one.
     """
-    budget = BUDGET // max(len(datasets), 1)
-    sections = [
-        _section(name, dataset, verdicts[name], budget, has_heading=len(datasets) > 1)
+    budget, is_one = BUDGET // max(len(datasets), 1), len(datasets) == 1
+    sections = [] if is_one else [overview_section(datasets, verdicts)]
+    sections += [
+        _section(name, dataset, verdicts[name], budget, has_heading=not is_one)
         for name, dataset in datasets.items()
     ]
     parts = {
@@ -75,7 +77,8 @@ def _section(
         told = escape(summary({name: dataset}, {name: verdicts}))
         parts.insert(0, f"<h2>{escape(name)}</h2>\n<p>{told}</p>")
     body = "\n".join(part for part in parts if part)
-    return f'<section data-sweep="{escape(name)}">\n{body}\n</section>'
+    anchor = f' id="{escape(name)}"' if has_heading else ""
+    return f'<section data-sweep="{escape(name)}"{anchor}>\n{body}\n</section>'
 
 
 def _figures(dataset: xarray.Dataset, budget: int) -> str:

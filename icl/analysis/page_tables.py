@@ -2,8 +2,9 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from urllib.parse import quote
 
 import numpy as np
 import xarray
@@ -32,17 +33,30 @@ def interval(low: float, high: float) -> str:
     return f"{number(low)} to {number(high)}" if math.isfinite(low) else "none"
 
 
+def all_verdicts_table(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
+    """Those of all grids in a few words, with links to the sections of the grids."""
+    rows: list[list[Cell]] = [
+        [
+            _verdict_cell(verdict),
+            ("grid", "grid", f'<a href="#{quote(name)}">{escape(name)}</a>'),
+            ("claim", "claim", escape(verdict.claim)),
+            ("effect", "number", number(verdict.effect)),
+            ("95 % interval", "number", interval(*verdict.interval)),
+            ("seeds", "number", str(verdict.seeds)),
+        ]
+        for name, of_grid in verdicts.items()
+        for verdict in of_grid
+    ]
+    return _table(rows, "compact")
+
+
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
     """Nothing where nothing is claimed."""
     if not verdicts:
         return ""
     rows: list[list[Cell]] = [
         [
-            (
-                "verdict",
-                f"verdict {verdict.verdict}",
-                f"<span><b>{SIGNS[verdict.verdict]}</b>{verdict.verdict}</span>",
-            ),
+            _verdict_cell(verdict),
             (
                 "claim",
                 "claim",
@@ -106,6 +120,11 @@ def folded(title: str, body: str, is_open: bool = False) -> str:
     return f"<details{' open' if is_open else ''}><summary>{title}</summary>\n{body}</details>"
 
 
+def _verdict_cell(verdict: Verdict) -> Cell:
+    sign = f"<span><b>{SIGNS[verdict.verdict]}</b>{verdict.verdict}</span>"
+    return "verdict", f"verdict {verdict.verdict}", sign
+
+
 def _groups(derived: xarray.Dataset) -> Iterator[tuple[dict[str, str], xarray.Dataset]]:
     """Every cell; or, where these are too many, every value of every knob."""
     knobs = knobs_of(derived)
@@ -148,8 +167,8 @@ def _mean(values: xarray.DataArray) -> str:
     return f"{number(estimate.mean)}{spread}"
 
 
-def _table(rows: Sequence[Sequence[Cell]]) -> str:
-    """On a narrow screen each row becomes a card, with its headings."""
+def _table(rows: Sequence[Sequence[Cell]], look: str = "cards") -> str:
+    """On a narrow screen each row becomes a card, with its headings; `compact`: of a few lines."""
     if not rows:
         return ""
     head = "".join(f"<th>{escape(heading)}</th>" for heading, _, _ in rows[0])
@@ -163,6 +182,6 @@ def _table(rows: Sequence[Sequence[Cell]]) -> str:
         for row in rows
     )
     return (
-        f'<div class="wide"><table class="cards"><thead><tr>{head}</tr></thead>\n'
+        f'<div class="wide"><table class="{look}"><thead><tr>{head}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>"
     )

@@ -9,7 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from icl.analysis.curves import to_png
-from icl.experiment import Experiment
+from icl.analysis.trials import draw_trials
+from icl.config import AnyConfig, ExperimentConfig, TaskExperimentConfig
+from icl.experiment import Experiment, Program, SequenceProgram, bind
+from icl.task_experiment import TaskProgram
 from icl.types import IndexSequence
 
 ROWS_PER_FAMILY = 3
@@ -53,6 +56,15 @@ def rows_of(
 def rows_per_family(num_families: int) -> int:
     """So many that the picture stays readable."""
     return max(1, min(ROWS_PER_FAMILY, MAX_ROWS // max(num_families, 1)))
+
+
+def draw_shown(program: Program, config: AnyConfig) -> bytes:
+    """A PNG of what the network of a run is shown: sequences, or trials of a task."""
+    if isinstance(program, TaskProgram) and isinstance(config, TaskExperimentConfig):
+        return draw_trials(program, config)
+    assert isinstance(program, SequenceProgram)
+    assert isinstance(config, ExperimentConfig)
+    return draw_sequences(bind(program, config))
 
 
 def draw_sequences(experiment: Experiment) -> bytes:

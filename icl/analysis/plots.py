@@ -12,6 +12,7 @@ import xarray
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from icl.analysis.measure_plots import draw_measures
 from icl.analysis.statistics import band
 from icl.analysis.style import LABELS, apply_style, colors_of
 from icl.analysis.views import (
@@ -54,7 +55,7 @@ def draw_all(dataset: xarray.Dataset) -> dict[str, Figure]:
         figures["effects"] = draw_effects(dataset, knobs)
     for x, y in list(itertools.combinations(knobs, 2))[:MAX_PAIRS]:
         figures[f"phase_{x.name}_{y.name}"] = draw_phase(dataset, x, y)
-    return figures
+    return figures | draw_measures(dataset)
 
 
 def to_files(figure: Figure) -> dict[str, bytes]:

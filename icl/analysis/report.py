@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import xarray
+from matplotlib.figure import Figure
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from icl.analysis.claims import Verdict, judge
+from icl.analysis.overview import panels_of
+from icl.analysis.overview_plots import draw_overview
 from icl.analysis.page import make_page, summary
 from icl.analysis.page_tables import SIGNS, interval, number
 from icl.analysis.plots import draw_all, to_files
@@ -19,7 +23,8 @@ from icl.errors import UserError
 from icl.records import load, local_copy, sweep_names
 from icl.records.run_directory import SEQUENCES, write_whole
 
-REPORT, VERDICTS, FIGURES, CELLS = "report.html", "verdicts.json", "figures", "cells"
+REPORT, FIGURES, CELLS = "report.html", "figures", "cells"
+VERDICTS, TABLE, OVERVIEW = "verdicts.json", "verdicts.md", "overview"
 MAX_PICTURES, MAX_PICTURE_BYTES = 3, 1_500_000
 WIDTH = 120  # columns, of output that is not a terminal
 
@@ -50,28 +55,28 @@ def write_report(
     directory: Path,
     out: Path,
 ) -> Report:
-    """`verdicts.json` and `figures/` in the directory, and the page.
+    """`verdicts.json`, `verdicts.md` and `figures/` in the directory, and the page.
 
     pictures: PNGs of sequences by what they are of.
     """
     verdicts = {name: _judge(name, dataset, len(datasets)) for name, dataset in datasets.items()}
     links = {
         name: Path(os.path.relpath(directory / name, out.parent)).as_posix()
-        for name in (CELLS, VERDICTS, FIGURES)
+        for name in (CELLS, VERDICTS, TABLE, FIGURES)
     }
     page = make_page(datasets, verdicts, pictures, links)
     contents: dict[Path, str | bytes] = {}
-    for name, dataset in datasets.items():
-        for figure_name, figure in draw_all(dataset).items():
-            prefix = f"{name}_" if len(datasets) > 1 else ""
-            for form, content in to_files(figure).items():
-                contents[directory / FIGURES / f"{prefix}{figure_name}.{form}"] = content
+    for name, figure in _figures(datasets).items():
+        for form, content in to_files(figure).items():
+            contents[directory / FIGURES / f"{name}.{form}"] = content
     contents[directory / VERDICTS] = to_json(verdicts)
+    told = summary(datasets, verdicts)
+    contents[directory / TABLE] = to_markdown(verdicts, told)
     contents[out] = page
     for path in contents:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, contents[path])
-    return Report(verdicts, summary(datasets, verdicts), list(contents))
+    return Report(verdicts, told, list(contents))
 
 
 def find_pictures(directory: Path) -> dict[str, bytes]:
@@ -97,6 +102,30 @@ def to_json(verdicts: Mapping[str, list[Verdict]]) -> str:
     return json.dumps(plain, indent=1, allow_nan=False) + "\n"
 
 
+def to_markdown(verdicts: Mapping[str, list[Verdict]], told: str) -> str:
+    """A table with a row for each verdict, to be put into other pages, and a line below it."""
+    rows = [
+        ("grid", "claim", "verdict", "effect", "95 % interval", "seeds", "effect size", "of what"),
+        ("---",) * 8,
+        *(
+            (
+                name,
+                verdict.claim,
+                f"{SIGNS[verdict.verdict]} {verdict.verdict}",
+                number(verdict.effect),
+                f"{interval(*verdict.interval)} ({verdict.interval_kind})",
+                str(verdict.seeds),
+                f"{number(verdict.effect_size)} ({verdict.effect_size_kind})",
+                verdict.detail,
+            )
+            for name, of_sweep in verdicts.items()
+            for verdict in of_sweep
+        ),
+    ]
+    lines = [f"| {' | '.join(map(_in_markdown, row))} |\n" for row in rows]
+    return "".join([*lines, "\n"] if len(rows) > 2 else []) + f"{told}\n"
+
+
 def print_report(written: Report, out: TextIO) -> None:
     """The verdicts as a table, and the page and the folders that were written to.
 
@@ -110,6 +139,23 @@ def print_report(written: Report, out: TextIO) -> None:
     paths = [path.parent if path.parent.name == FIGURES else path for path in written.paths]
     for path in dict.fromkeys(paths):
         console.print(str(path), markup=False, soft_wrap=True)
+
+
+def _figures(datasets: Mapping[str, xarray.Dataset]) -> dict[str, Figure]:
+    """By the names of their files; where there are several sweeps, the overview too."""
+    is_one = len(datasets) == 1
+    figures = {
+        figure_name if is_one else f"{name}_{figure_name}": figure
+        for name, dataset in datasets.items()
+        for figure_name, figure in draw_all(dataset).items()
+    }
+    panels = [] if is_one else panels_of(datasets)
+    return figures | ({OVERVIEW: draw_overview(panels)} if panels else {})
+
+
+def _in_markdown(text: str) -> str:
+    """Within a cell of a table, and without a meaning of its own."""
+    return re.sub(r"([\\|<*`\[\]])", r"\\\1", " ".join(text.split()))
 
 
 def _judge(name: str, dataset: xarray.Dataset, count: int) -> list[Verdict]:

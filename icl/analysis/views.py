@@ -9,16 +9,31 @@ import numpy as np
 import xarray
 from jaxtyping import Float, Int
 
+# How far learning has moved a network: `icl.probes.task_measures` defines each.
+MEASURES = {
+    "weight_change": "weight change",
+    "weight_change_all": "weight change, all matrices",
+    "representation_alignment": "representation alignment",
+    "representation_rank": "rank of representations",
+    "sign_similarity": "sign similarity",
+    "kernel_alignment": "kernel alignment",
+    "kernel_alignment_input": "kernel alignment, input",
+    "kernel_alignment_readout": "kernel alignment, readout",
+    "kernel_alignment_all": "kernel alignment, all matrices",
+    "kernel_rank": "rank of kernel",
+    "kernel_target_alignment": "kernel-target alignment",
+}
 METRICS = {
     "accuracy": "accuracy, all labels",
     "accuracy_in_context": "accuracy, labels in context",
     "loss": "loss (nats)",
     "answers_in_context": "share of answers in context",
+    **MEASURES,
 }
 NOT_SWEPT = ("seed", "condition", "step", "stratum")
 MAX_LABEL = 40  # characters
 TOO_CLOSE = 0.015  # of an axis: values nearer than this cannot be told apart
-EARLY = ("diverged", "stopped")  # ends of runs that have no later evaluations to wait for
+ENDED = ("finished", "diverged", "stopped")  # runs that have no later evaluations to wait for
 
 
 class Knob(NamedTuple):
@@ -73,6 +88,8 @@ def main_conditions(conditions: Sequence[str]) -> list[str]:
 
 def own_metric(dataset: xarray.Dataset, condition: str) -> str:
     """Among the labels in context, unless the right one is not meant to be there."""
+    if "accuracy_in_context_chance" not in dataset:
+        return "accuracy"
     chance = dataset.accuracy_in_context_chance.sel(condition=condition)
     is_absent = not bool((chance > 0).any())
     return "accuracy" if is_absent or strategy_of(condition) == "IWL" else "accuracy_in_context"
@@ -85,8 +102,8 @@ def filled(dataset: xarray.Dataset) -> xarray.Dataset:
     value to the end; one that is not finished has none after it.
     """
     metrics = dataset[[name for name in METRICS if name in dataset]]
-    is_early = dataset.status.isin(EARLY)
-    return metrics.map(lambda values: _filled(values, is_early))
+    is_over = dataset.status.isin(ENDED)
+    return metrics.map(lambda values: _filled(values, is_over))
 
 
 def along(values: xarray.DataArray, knob: Knob | None) -> xarray.DataArray:
@@ -172,12 +189,12 @@ def _unevenness(ordered: Float[np.ndarray, " value"]) -> float:
     return float(gaps.std() / gaps.mean()) if gaps.mean() > 0 else math.inf
 
 
-def _filled(values: xarray.DataArray, is_early: xarray.DataArray) -> xarray.DataArray:
-    """Forward along `step`; to its end where a run has ended early, else to its last evaluation."""
+def _filled(values: xarray.DataArray, is_over: xarray.DataArray) -> xarray.DataArray:
+    """Forward along `step`; to its end where a run is over, else to its last evaluation."""
     values = values.transpose(..., "step")
     places = np.arange(values.sizes["step"])
     latest = np.maximum.accumulate(np.where(values.notnull(), places, 0), axis=-1)
     carried = values.copy(data=np.take_along_axis(values.values, latest, axis=-1))
     steps = values.step.copy(data=places)
     last = steps.where(values.notnull()).max("step")
-    return carried.where(is_early | (steps <= last)).transpose(*values.dims)
+    return carried.where(is_over | (steps <= last)).transpose(*values.dims)

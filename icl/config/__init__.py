@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 
 from icl.config.base import Frozen, raise_all
 from icl.config.checks import condition_errors
-from icl.config.connectivity import Connectivity
+from icl.config.connectivity import Connectivity, connectivity_errors
 from icl.config.data import DataConfig
 from icl.config.models import Model, TransformerConfig
 from icl.config.network_checks import embedder_errors, token_errors
 from icl.config.runs import CheckpointConfig, EvaluationConfig, TrainingConfig
+from icl.config.task_experiment import TaskExperimentConfig
 
 
 class ExperimentConfig(Frozen):
@@ -33,17 +34,22 @@ class ExperimentConfig(Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> "ExperimentConfig":
         errors = condition_errors(self.data, self.evaluation)
+        others = embedder_errors(self) + connectivity_errors(self.connectivity)
         # Of conditions that cannot be, the length is not known either.
-        raise_all(errors + embedder_errors(self) + ([] if errors else token_errors(self)))
+        raise_all(errors + others + ([] if errors else token_errors(self)))
         return self
 
 
+AnyConfig = ExperimentConfig | TaskExperimentConfig
+
 __all__ = [
+    "AnyConfig",
     "CheckpointConfig",
     "Connectivity",
     "DataConfig",
     "EvaluationConfig",
     "ExperimentConfig",
     "Model",
+    "TaskExperimentConfig",
     "TrainingConfig",
 ]

@@ -21,10 +21,28 @@ from pydantic import Field, model_validator
 
 from icl.config.base import Frozen, raise_all
 
-Metric = Literal["accuracy", "accuracy_in_context", "loss", "answers_in_context"]
+Metric = Literal[
+    "accuracy",
+    "accuracy_in_context",
+    "loss",
+    "answers_in_context",
+    # Of a task: `icl.probes.task_measures` defines each.
+    "weight_change",
+    "weight_change_all",
+    "representation_alignment",
+    "representation_rank",
+    "sign_similarity",
+    "kernel_alignment",
+    "kernel_alignment_input",
+    "kernel_alignment_readout",
+    "kernel_alignment_all",
+    "kernel_rank",
+    "kernel_target_alignment",
+]
+ACCURACIES = ("accuracy", "accuracy_in_context", "answers_in_context")
 # Of a learning curve: `icl.analysis.derived` defines each.
 CurveNumber = Literal["final", "peak", "mean", "time_to_threshold", "decay"]
-OF_LOSS = ("final", "mean")
+OF_OTHERS = ("final", "mean")
 
 
 class _Claim(Frozen):
@@ -44,9 +62,9 @@ class _Claim(Frozen):
 
     @model_validator(mode="after")
     def _of_metric(self) -> "_Claim":
-        metrics = {getattr(self, "other_metric", self.metric), self.metric}
-        if "loss" in metrics and self.at not in OF_LOSS:
-            raise_all([f"at = {self.at}; allowed of a loss: {', '.join(OF_LOSS)}"])
+        for metric in (self.metric, getattr(self, "other_metric", self.metric)):
+            if metric not in ACCURACIES and self.at not in OF_OTHERS:
+                raise_all([f"at = {self.at}; allowed of {metric}: {', '.join(OF_OTHERS)}"])
         return self
 
 

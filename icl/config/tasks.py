@@ -70,6 +70,11 @@ class DecisionTask(Frozen):
     def num_outputs(self) -> int:
         return 1 + self.dim_ring
 
+    @property
+    def num_choices(self) -> int:
+        """Answers: all outputs but that to fixate."""
+        return self.num_outputs - 1
+
     @model_validator(mode="after")
     def _consistent(self) -> "DecisionTask":
         errors = [
@@ -166,6 +171,7 @@ class DigitsTask(Frozen):
     sigma: float = Field(0.0, ge=0, le=1000, description="noise of each pixel, where ink is 1")
 
     num_outputs: ClassVar[int] = 10
+    num_choices: ClassVar[int] = 10
 
     @property
     def num_steps(self) -> int:

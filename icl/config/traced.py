@@ -5,7 +5,7 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
-from icl.config import ExperimentConfig
+from icl.config import AnyConfig
 
 # By pattern of the setting's dotted name, the value at which what it sets is left out of the
 # program; ALWAYS: it never is. A test holds that the programs are the same.
@@ -36,12 +36,28 @@ TRACED: dict[str, Any] = {
     "training.adam_b2": ALWAYS,
     "training.momentum": ALWAYS,
     "training.interim_weight": 0.0,
+    "task.sigma": 0.0,
+    "task.cue_sigma": 0.0,
+    "task.coherences": ALWAYS,
     "connectivity.*.gain": ALWAYS,
     "connectivity.*.rank": None,
     "connectivity.*.sigma": ALWAYS,
     "connectivity.*.density": ALWAYS,
     "connectivity.*.num_groups": ALWAYS,
     "connectivity.*.contrast": ALWAYS,
+    "connectivity.*.fraction": ALWAYS,
+    "connectivity.*.balanced": ALWAYS,
+    "connectivity.*.fractions": ALWAYS,
+    "connectivity.*.probabilities": ALWAYS,
+    "connectivity.*.strengths": ALWAYS,
+    "connectivity.*.reciprocal": ALWAYS,
+    "connectivity.*.convergent": ALWAYS,
+    "connectivity.*.divergent": ALWAYS,
+    "connectivity.*.chain": ALWAYS,
+    "connectivity.*.centred": ALWAYS,
+    "connectivity.*.path": ALWAYS,
+    "connectivity.*.transposed": ALWAYS,
+    "connectivity.*.alignment": ALWAYS,
 }
 
 
@@ -56,7 +72,7 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def digest_of(config: ExperimentConfig) -> str:
+def digest_of(config: AnyConfig) -> str:
     """What a run is, in 16 hexadecimal digits: the same settings, the same digits.
 
     Settings at their default do not count, but for kinds, so that a run is still the same when
@@ -67,7 +83,7 @@ def digest_of(config: ExperimentConfig) -> str:
     return _digest(flatten(config.model_dump(mode="json", exclude_defaults=True)) | kinds)
 
 
-def program_of(config: ExperimentConfig) -> str:
+def program_of(config: AnyConfig) -> str:
     """Equal for runs that one compiled program serves, in 16 hexadecimal digits."""
     return _digest(
         {name: _fact(name, value) for name, value in flatten(config.model_dump()).items()}
@@ -78,7 +94,8 @@ def _fact(name: str, value: Any) -> Any:
     """What the program knows of a setting."""
     for pattern, off in TRACED.items():
         if fnmatchcase(name, pattern):
-            return "traced" if off is ALWAYS or value != off else "off"
+            count = f" {len(value)}" if isinstance(value, tuple) else ""  # which is a shape
+            return f"traced{count}" if off is ALWAYS or value != off else "off"
     return value
 
 

@@ -1,71 +1,28 @@
 """Initial connectivity: the weight matrices of a network replaced before the first step.
 
-Everything but the law is traced: one program serves all gains, ranks and densities.
+The law and what it is matched in are static, all else is traced: one program serves all gains,
+ranks and densities.
 """
 
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Int, Key
 
-from icl.config.connectivity import Connectivity
+from icl.config.connectivity import Connectivity, FileConnectivity
 from icl.errors import UserError
+from icl.models.laws import LAWS, Matrix, Numbers
+from icl.models.laws.cells import keep_signs, unit_signs
+from icl.models.laws.matching import match_gaussian
+from icl.models.laws.matrix_file import read_matrix
 from icl.models.matrices import Fused, matrices, with_matrices
 
-Matrix = Float[Array, "fan_in out"]
-Numbers = dict[str, Array]
-
-
-def _own(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
-    return own
-
-
-def _gaussian(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
-    return jax.random.normal(key, own.shape) / jnp.sqrt(own.shape[0])
-
-
-def _orthogonal(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
-    return jax.nn.initializers.orthogonal()(key, own.shape)
-
-
-def _log_normal(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
-    size_key, sign_key = jax.random.split(key)
-    sigma = numbers["sigma"]
-    # The mean square of exp(sigma z) is exp(2 sigma^2).
-    sizes = jnp.exp(sigma * jax.random.normal(size_key, own.shape) - sigma**2)
-    return jax.random.rademacher(sign_key, own.shape) * sizes / jnp.sqrt(own.shape[0])
-
-
-def _sparse(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
-    value_key, place_key = jax.random.split(key)
-    is_there = jax.random.uniform(place_key, own.shape) < numbers["density"]
-    values = jax.random.normal(value_key, own.shape)
-    return is_there * values / jnp.sqrt(numbers["density"] * own.shape[0])
-
-
-def _block(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
-    rows, columns = (jnp.arange(size) * numbers["num_groups"] // size for size in own.shape)
-    is_within = rows[:, None] == columns
-    deviations = jnp.where(is_within, numbers["contrast"], 1.0)
-    deviations = deviations / jnp.sqrt(jnp.mean(deviations**2))
-    return deviations * jax.random.normal(key, own.shape) / jnp.sqrt(own.shape[0])
-
-
-# (key, the network's own matrix, numbers of the law) to a matrix; drawn ones have mean square
-# 1 / fan-in, but for orthogonal ones.
-LAWS: dict[str, Callable[[Key[Array, ""], Matrix, Numbers], Matrix]] = {
-    "own": _own,
-    "gaussian": _gaussian,
-    "orthogonal": _orthogonal,
-    "log_normal": _log_normal,
-    "sparse": _sparse,
-    "block": _block,
-}
+STATIC = {"kind", "match", "path", "transposed", "kept"}  # of a law: not among its numbers
 
 
 def truncate(matrix: Matrix, rank: Int[Array, ""]) -> Matrix:
@@ -76,36 +33,72 @@ def truncate(matrix: Matrix, rank: Int[Array, ""]) -> Matrix:
 
 
 def make_numbers(connectivity: dict[str, Connectivity]) -> dict[str, Numbers]:
-    """The traced part, by pattern; a rank of null is left out."""
-    return {
-        pattern: {
-            name: jnp.asarray(value, jnp.int32 if isinstance(value, int) else jnp.float32)
-            for name, value in law.model_dump(exclude={"kind"}).items()
-            if value is not None
-        }
-        for pattern, law in connectivity.items()
+    """The traced part, by pattern; a rank of null is left out, a file gives its `matrix`.
+
+    Raises UserError where a file holds no such matrix.
+    """
+    return {pattern: _numbers(pattern, law) for pattern, law in connectivity.items()}
+
+
+def _numbers(pattern: str, law: Connectivity) -> Numbers:
+    numbers = {
+        name: jnp.asarray(value, jnp.int32 if isinstance(value, int) else jnp.float32)
+        for name, value in law.model_dump(exclude=STATIC).items()
+        if value is not None
     }
+    if isinstance(law, FileConnectivity):
+        field = f"connectivity.{pattern}.path"
+        matrix = read_matrix(field, law.path)
+        if law.kind == "file" and matrix.shape[0] != matrix.shape[1]:
+            size = _size(matrix.shape)
+            raise UserError(f"{field} = {law.path}: holds {size}; allowed: a square matrix")
+        numbers["matrix"] = jnp.asarray(matrix.T if law.transposed else matrix)
+    return numbers
 
 
 def connect(
     key: Key[Array, ""],
     params: dict[str, Any],
     fused: Fused,
-    kinds: Mapping[str, str],
+    connectivity: dict[str, Connectivity],
     numbers: dict[str, Numbers],
 ) -> dict[str, Any]:
     """Parameters whose matrices begin as configured; others, and biases, as they were.
 
-    kinds, numbers: by pattern; of several that fit a matrix's name, the longest counts.
+    connectivity, numbers: by pattern; of several that fit a matrix's name, the longest counts. Of
+        the first only the kind and `match` are read.
+
+    Raises UserError for what cannot be, as soon as it is traced.
     """
+    check(connectivity, numbers, params, fused)
     changed = {}
     for name, own in matrices(params, fused).items():
-        pattern = fitting(name, kinds)
+        pattern = fitting(name, connectivity)
         if pattern is not None:
-            law, its = LAWS[kinds[pattern]], numbers[pattern]
+            law, its = connectivity[pattern], numbers[pattern]
             own_key = jax.random.fold_in(key, zlib.crc32(name.encode()))
-            matrix = law(own_key, own, its) * its["gain"]
-            changed[name] = truncate(matrix, its["rank"]) if "rank" in its else matrix
+            matrix = LAWS[law.kind](own_key, own, its) * its["gain"]
+            matrix = truncate(matrix, its["rank"]) if "rank" in its else matrix
+            changed[name] = match_gaussian(matrix, law.match, its["gain"])
+    return with_matrices(params, fused, changed)
+
+
+def constrain(
+    params: dict[str, Any],
+    fused: Fused,
+    connectivity: dict[str, Connectivity],
+    numbers: dict[str, Numbers],
+) -> dict[str, Any]:
+    """Parameters after an update, as near as their laws allow where these are kept in training."""
+    laws = {p: law for p, law in connectivity.items() if getattr(law, "kept", False)}
+    if not laws:
+        return params
+    changed = {}
+    for name, matrix in matrices(params, fused).items():
+        pattern = fitting(name, connectivity)
+        if pattern in laws:
+            signs = unit_signs(matrix.shape[0], numbers[pattern]["fraction"])
+            changed[name] = keep_signs(matrix, signs[:, None])
     return with_matrices(params, fused, changed)
 
 
@@ -114,29 +107,51 @@ def fitting(name: str, patterns: Mapping[str, Any]) -> str | None:
     return max((p for p in patterns if fnmatchcase(name, p)), key=len, default=None)
 
 
-def check(connectivity: dict[str, Connectivity], params: dict[str, Any], fused: Fused) -> None:
-    """Raise UserError for a pattern that fits no matrix, and for a rank above a matrix's size.
+def check(
+    connectivity: dict[str, Connectivity],
+    numbers: dict[str, Numbers],
+    params: dict[str, Any],
+    fused: Fused,
+) -> None:
+    """Raise UserError for a pattern that fits no matrix, and for a law that suits none of its own.
 
     params: shapes suffice.
     """
-    sizes = {
-        name: min(matrix.shape)
-        for name, matrix in jax.eval_shape(lambda p: matrices(p, fused), params).items()
-    }
+    found = jax.eval_shape(lambda p: matrices(p, fused), params)
     errors = []
     for pattern, law in connectivity.items():
-        names = [name for name in sizes if fnmatchcase(name, pattern)]
+        names = [name for name in found if fnmatchcase(name, pattern)]
         if not names:
             errors.append(
                 f"connectivity.{pattern}: fits no weight matrix; allowed: patterns of "
-                f"{', '.join(dict.fromkeys(re.sub(r'[0-9]+', '*', name) for name in sizes))}"
+                f"{', '.join(dict.fromkeys(re.sub(r'[0-9]+', '*', name) for name in found))}"
             )
         mine = [name for name in names if fitting(name, connectivity) == pattern]
-        smallest = min(mine, key=sizes.__getitem__, default=None)
-        if smallest and law.rank is not None and law.rank > sizes[smallest]:
-            errors.append(
-                f"connectivity.{pattern}.rank = {law.rank}; allowed: at most {sizes[smallest]}, "
-                f"the size of {smallest}"
-            )
+        # The smallest first: it bounds the rank.
+        for name in sorted(mine, key=lambda name: min(found[name].shape)):
+            if misfit := _misfit(law, numbers[pattern], name, found[name].shape):
+                errors.append(f"connectivity.{pattern}.{misfit}")
+                break
     if errors:
         raise UserError(*errors)
+
+
+def _misfit(law: Connectivity, numbers: Numbers, name: str, shape: tuple[int, ...]) -> str:
+    """Why this matrix cannot begin so: the setting and what is allowed; empty: it can."""
+    told = f"{name} is {_size(shape)}"
+    if law.rank is not None and law.rank > min(shape):
+        return f"rank = {law.rank}; allowed: at most {min(shape)}, the size of {name}"
+    if isinstance(law, FileConnectivity) and numbers["matrix"].shape != shape:
+        size = _size(numbers["matrix"].shape)
+        return f"path = {law.path}: holds {size}; allowed: {_size(shape)}, the size of {name}"
+    if shape[0] == shape[1]:
+        return ""
+    if law.kind == "motifs":
+        return f"kind = motifs; allowed: for square matrices, and {told}"
+    if law.match in ("spectral_radius", "leading_eigenvalue"):
+        return f"match = {law.match}; allowed: norm, or square matrices, and {told}"
+    return ""
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from icl.config import ExperimentConfig
+from icl.config import AnyConfig, ExperimentConfig, TaskExperimentConfig
 from icl.config.traced import flatten
 from icl.errors import UserError
 from icl.records.config_mistakes import describe, keys_of, mentions, wrong_fields
@@ -41,8 +41,8 @@ _Loader.add_implicit_resolver(
 )
 
 
-def load_config(path: str | Path, overrides: list[str] | None = None) -> ExperimentConfig:
-    """Read a YAML file, apply `dotted.key=value` overrides, validate.
+def load_config(path: str | Path, overrides: list[str] | None = None) -> Any:
+    """Read a YAML file, apply `dotted.key=value` overrides, validate: an `AnyConfig`.
 
     Raises UserError with a line for every mistake.
     """
@@ -72,9 +72,14 @@ def _read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: {line}not valid YAML ({problem})") from None
 
 
-def parse_config(tree: dict[str, Any]) -> ExperimentConfig:
+def parse_config(tree: dict[str, Any]) -> AnyConfig:
     """Validate. Raises UserError with a line for every mistake, the cross-field ones included."""
-    return parse(tree, ExperimentConfig)
+    return parse(tree, _class_of(tree))
+
+
+def _class_of(tree: dict[str, Any]) -> Any:
+    """A run on a task over time is one that has a task."""
+    return TaskExperimentConfig if "task" in tree else ExperimentConfig
 
 
 def parse(tree: dict[str, Any], model: type[Config]) -> Config:
@@ -102,12 +107,12 @@ def parse(tree: dict[str, Any], model: type[Config]) -> Config:
             _remove(tree, name.split("."))
 
 
-def dump_config(config: ExperimentConfig) -> str:
+def dump_config(config: AnyConfig) -> str:
     """The resolved config as YAML; `load_config` gives it back."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
-def differences(old: ExperimentConfig, new: ExperimentConfig) -> list[str]:
+def differences(old: AnyConfig, new: AnyConfig) -> list[str]:
     """One line for each field that differs."""
     flat_old, flat_new = (flatten(config.model_dump(mode="json")) for config in (old, new))
     keys = list(flat_old) + [key for key in flat_new if key not in flat_old]
@@ -174,7 +179,7 @@ def override(tree: dict[str, Any], settings: dict[str, Any]) -> None:
 def _drop_unshared_settings(tree: dict[str, Any], branch: dict[str, Any], keys: list[str]) -> None:
     """Drop what the new kind of a branch does not have, such as another embedder's sizes."""
     try:
-        ExperimentConfig.model_validate(tree)
+        _class_of(tree).model_validate(tree)
     except ValidationError as error:
         for problem in error.errors():
             where = keys_of(problem["loc"], tree)

@@ -20,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from icl.config import ExperimentConfig
+from icl.config import AnyConfig
 from icl.errors import UserError
 from icl.records.config_file import differences, dump_config, load_config
 
@@ -95,7 +95,7 @@ class RunDirectory:
     patience: seconds to wait where another process holds the folder.
     """
 
-    def __init__(self, path: str | Path, config: ExperimentConfig, patience: float = 0.0):
+    def __init__(self, path: str | Path, config: AnyConfig, patience: float = 0.0):
         self.path = Path(path).absolute()
         self._patience = patience
         self.config = config

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from icl.config import ExperimentConfig
+from icl.config import AnyConfig
 from icl.config.claims import claim_errors
 from icl.config.sweeps import SweepConfig
 from icl.config.traced import digest_of
@@ -28,7 +28,7 @@ class Cell:
 
     digest: str
     settings: dict[str, Any]
-    config: ExperimentConfig
+    config: AnyConfig
 
     @property
     def text(self) -> str:
@@ -54,7 +54,8 @@ def load_sweeps(path: str | Path, overrides: list[str] | None = None) -> list[Sw
     """The grid in a file, or those of all files of a folder, with `key=value` overrides.
 
     `grid.KEY=[...]` sets an axis, `scale=NAME` the base, any other key a setting of it. In a
-    folder, files without `grid`, `zip` or `cells` are left out. Raises UserError with a line for a mistake.
+    folder, files without `grid`, `zip` or `cells` are left out. Raises UserError with a line for a
+    mistake.
     """
     path = Path(path)
     if not path.is_dir():

@@ -126,3 +126,16 @@ def test_conditions_and_metrics_can_be_chosen(page: Any):
     section.locator('[data-control="lines"]').select_option("1")
     names = "document.querySelector('.curves .js-plotly-plot').layout.legend.title.text"
     assert page.evaluate(names) == "data.zipf_exponent"
+
+
+def test_the_overview_leads_to_the_sections(page: Any):
+    images = page.locator(".panels img")
+    assert images.count() == 3
+    assert images.evaluate_all("all => all.every(image => image.naturalWidth > 0)")
+    page.locator(".panels a").nth(1).click()
+    top = "document.getElementById('networks').getBoundingClientRect().top"
+    page.wait_for_function(f"Math.abs({top}) < window.innerHeight")
+    assert page.evaluate("location.hash") == "#networks"
+    rows = page.locator("table.compact tbody tr")
+    assert rows.count() == len(CLAIMS)
+    assert rows.first.locator("a").get_attribute("href") == "#synthetic"

@@ -5,6 +5,7 @@ import re
 import time
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -66,6 +67,8 @@ class Page(HTMLParser):
         super().__init__()
         self.loaded: list[str] = []
         self.linked: list[str] = []
+        self.ids: list[str] = []
+        self.alts: list[str] = []
         self.text = ""
         self._hidden = 0
         self.feed(path.read_text())
@@ -75,6 +78,8 @@ class Page(HTMLParser):
         for name, value in attrs:
             if name in ("src", "srcset", "href", "data", "poster", "action"):
                 (self.linked if tag == "a" else self.loaded).append(value or "")
+            if name in ("id", "alt"):
+                (self.ids if name == "id" else self.alts).append(value or "")
 
     def handle_endtag(self, tag: str) -> None:
         self._hidden -= tag in ("script", "style")
@@ -160,8 +165,65 @@ def test_several_sweeps_are_one_page(tmp_path: Path):
     text = (tmp_path / "report.html").read_text()
     assert text.count("<section data-sweep") == 2
     assert "no claims" in written.summary
+    assert "All claims" not in text
     assert json.loads((tmp_path / "verdicts.json").read_text()) == []
     assert (tmp_path / "figures" / "alone_curves.png").exists()
+
+
+def test_a_page_of_several_sweeps_begins_with_all_claims_and_all_grids(tmp_path: Path):
+    one = make_sweep({"data.p_bursty": [0.0, 1.0]}, claims=CLAIMS[:1])
+    other = make_sweep({}).assign_attrs(name="other one")
+    nothing = without(make_sweep({"a": [1, 2]}), a=slice(None)).assign_attrs(name="nothing")
+    write(tmp_path, one, other, nothing)
+    page = Page(tmp_path / "report.html")
+    assert page.text.index("All claims") < page.text.index("All grids")
+    assert page.text.index("All grids") < page.text.index("Learning curves")
+    assert page.text.count("✓pass") == 2  # and in the sweep's own table
+    assert "for lack of finished runs: nothing." in page.text
+    targets = [unquote(address[1:]) for address in page.linked if address.startswith("#")]
+    assert targets == ["synthetic", "synthetic", "other one"]
+    assert page.ids == ["synthetic", "other one", "nothing"]
+    assert [alt.partition(":")[0] for alt in page.alts[:2]] == ["synthetic", "other one"]
+    assert all(address.startswith("data:image/") for address in page.loaded)
+    for form in FORMATS:
+        assert (tmp_path / "figures" / f"overview.{form}").exists()
+
+
+def test_a_page_of_one_sweep_has_no_overview(written: Path):
+    page = Page(written / "report.html")
+    assert "All claims" not in page.text
+    assert page.ids == []
+    assert not list((written / "figures").glob("overview*"))
+
+
+def test_verdicts_are_a_table_in_markdown(written: Path):
+    lines = (written / "verdicts.md").read_text().splitlines()
+    assert lines[-1] == "90 runs (87 finished, 3 missing); 2 claims (1 pass, 1 fail)."
+    heading, rule, *rows = [line.strip("|").split(" | ") for line in lines[:4]]
+    assert {len(row) for row in (heading, *rows)} == {8}
+    assert set("".join(rule)) <= set("- |")
+    records = json.loads((written / "verdicts.json").read_text())
+    for row, record in zip(rows, records, strict=True):
+        cells = dict(zip(map(str.strip, heading), map(str.strip, row), strict=True))
+        assert cells["grid"] == "synthetic"
+        assert cells["verdict"].endswith(record["verdict"])
+        assert float(cells["effect"]) == pytest.approx(record["effect"], rel=5e-3)
+        low, high = cells["95 % interval"].partition(" (")[0].split(" to ")
+        assert [float(low), float(high)] == pytest.approx(record["interval"], rel=5e-3)
+        assert int(cells["seeds"]) == record["seeds"]
+
+
+def test_claims_cannot_break_the_markdown_table(tmp_path: Path):
+    text = "p(a|b)\n*rises*, <b>"
+    write(tmp_path, make_sweep({"data.p_bursty": [0, 1]}, claims=[{**CLAIMS[0], "text": text}]))
+    lines = (tmp_path / "verdicts.md").read_text().splitlines()
+    assert len(lines) == 5
+    assert r"| p(a\|b) \*rises\*, \<b> |" in lines[2]
+
+
+def test_without_claims_the_markdown_has_no_table(tmp_path: Path):
+    write(tmp_path, make_sweep({}))
+    assert (tmp_path / "verdicts.md").read_text() == "3 runs (3 finished); no claims.\n"
 
 
 def test_nothing_is_written_where_a_claim_is_wrong(tmp_path: Path):
@@ -211,13 +273,14 @@ def test_figure_data_are_the_means_of_the_sweep():
 
 
 def test_runs_that_ended_early_keep_their_last_value_and_others_do_not():
-    sweep = make_sweep({"a": [1, 2]}, num_seeds=1)
+    sweep = make_sweep({"a": [1, 2, 3]}, num_seeds=1)
     late = sweep.step > 5000
     sweep = sweep.map(lambda v: v.where(~late) if v.dtype.kind == "f" else v)
-    sweep["status"] = xarray.DataArray([["stopped"], ["partial"]], dims=("a", "seed"))
+    # Finished: by its own rule for ending early, or with fewer steps to do.
+    sweep["status"] = xarray.DataArray([["stopped"], ["finished"], ["partial"]], dims=("a", "seed"))
     mean = np.array(figure_data(sweep)["lines"][0]["accuracy"]["mean"], dtype=float)
-    assert (mean[:, 0, 10:] == mean[:, 0, 9:10]).all()
-    assert np.isnan(mean[:, 1, 10:]).all()
+    assert (mean[:, :2, 10:] == mean[:, :2, 9:10]).all()
+    assert np.isnan(mean[:, 2, 10:]).all()
 
 
 def test_many_steps_are_thinned_and_the_last_one_stays():

@@ -1,6 +1,8 @@
 """Initial connectivity: each law's statistics, on the matrices asked for and on no others."""
 
 import math
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,18 +15,21 @@ from icl.config.connectivity import Connectivity
 from icl.config.models import NETWORKS, Model
 from icl.errors import UserError
 from icl.models import make_network
-from icl.models.connectivity import LAWS, check, connect, make_numbers, truncate
+from icl.models.connectivity import check, connect, make_numbers, truncate
+from icl.models.laws import LAWS
 from icl.models.matrices import matrices, with_matrices
-from icl.probes.weights import measure_matrix
+from icl.probes.weights import measure_matrix, unstable
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SIZE = 240  # of the matrix whose statistics are told
 FUSED = {"qkv": ("query", "key", "value")}
+# Of laws that read one: the file is among their numbers when they are compiled.
+FILES = {kind: {"path": "matrix.npy"} for kind in ("file", "aligned")}
 
 
 def parse(**laws: dict[str, Any]) -> dict[str, Connectivity]:
-    """By pattern, dots standing for nothing else."""
+    """Settings by pattern."""
     return TypeAdapter(dict[str, Connectivity]).validate_python(laws)
 
 
@@ -45,12 +50,25 @@ def make_params() -> dict[str, Any]:
     }
 
 
-def draw(kind: str, seed: int = 0, shape: tuple[int, int] = (SIZE, SIZE), **numbers: Any):
+@cache
+def compiled(kind: str, match: str):
+    """(key, the network's own matrix, numbers) to a matrix, for all numbers of a law."""
+
+    @jax.jit
+    def drawn(key: jax.Array, own: jax.Array, numbers: Any) -> jax.Array:
+        laws = parse(layer={"kind": kind, "match": match, **FILES.get(kind, {})})
+        return connect(key, {"layer": {"kernel": own}}, {}, laws, numbers)["layer"]["kernel"]
+
+    return drawn
+
+
+def draw(kind: str, seed: int = 0, shape: tuple[int, int] = (SIZE, SIZE), **settings: Any):
     """One matrix by a law, the network's own being zeros."""
-    laws = parse(layer={"kind": kind, **numbers})
-    params = {"layer": {"kernel": jnp.zeros(shape)}}
-    drawn = connect(jax.random.key(seed), params, {}, {"layer": kind}, make_numbers(laws))
-    return np.asarray(drawn["layer"]["kernel"], np.float64)
+    laws = parse(layer={"kind": kind, **settings})
+    weights = compiled(kind, settings.get("match", "none"))(
+        jax.random.key(seed), jnp.zeros(shape), make_numbers(laws)
+    )
+    return np.asarray(weights, np.float64)
 
 
 # Which matrices there are.
@@ -113,7 +131,7 @@ def test_the_matrices_of_every_network_are_those_of_its_layers(kind: str):
 
 
 @pytest.mark.parametrize("gain", [0.5, 2.0])
-@pytest.mark.parametrize("kind", [kind for kind in LAWS if kind not in ("own", "orthogonal")])
+@pytest.mark.parametrize("kind", ["gaussian", "log_normal", "sparse", "block"])
 def test_drawn_weights_have_mean_zero_and_the_variance_gain_squared_over_fan_in(kind, gain):
     weights = draw(kind, shape=(SIZE, 2 * SIZE), gain=gain) * math.sqrt(SIZE) / gain
     # The fourth moment gives the error of the variance; five standard errors: 6 in 10^7.
@@ -187,8 +205,7 @@ def test_only_what_a_pattern_fits_changes_and_the_longest_pattern_counts():
             "*/value": {"kind": "own", "gain": 5.0},
         }
     )
-    kinds = {pattern: law.kind for pattern, law in laws.items()}
-    after = connect(jax.random.key(0), params, FUSED, kinds, make_numbers(laws))
+    after = connect(jax.random.key(0), params, FUSED, laws, make_numbers(laws))
     gains = {
         name: float((matrix / matrices(params, FUSED)[name]).mean())
         for name, matrix in matrices(after, FUSED).items()
@@ -212,10 +229,8 @@ def test_every_matrix_has_randomness_of_its_own_that_other_laws_do_not_touch():
 
     def after(*patterns: str) -> dict[str, Any]:
         chosen = {pattern: laws[pattern] for pattern in patterns}
-        kinds = {pattern: law.kind for pattern, law in chosen.items()}
-        return matrices(
-            connect(jax.random.key(0), params, FUSED, kinds, make_numbers(chosen)), FUSED
-        )
+        drawn = connect(jax.random.key(0), params, FUSED, chosen, make_numbers(chosen))
+        return matrices(drawn, FUSED)
 
     both, one = after(*laws), after("label_table")
     np.testing.assert_array_equal(both["label_table"], one["label_table"])
@@ -223,22 +238,43 @@ def test_every_matrix_has_randomness_of_its_own_that_other_laws_do_not_touch():
     assert (query != key).all()
 
 
-def test_numbers_are_traced():
-    """One program for all gains, ranks and densities."""
-    count = 0
+# Two settings of each law that one program serves.
+PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "own": ({"gain": 2.0}, {"gain": 3.0}),
+    "gaussian": ({"rank": 2}, {"rank": 3}),
+    "orthogonal": ({"gain": 2.0}, {"gain": 3.0}),
+    "log_normal": ({"sigma": 0.5}, {"sigma": 1.0}),
+    "sparse": ({"rank": 2}, {"gain": 4.0, "rank": 7, "density": 0.5}),
+    "block": ({"num_groups": 2}, {"contrast": 3.0}),
+    "dale": ({"fraction": 0.5, "balanced": False}, {"fraction": 0.7}),
+    "cell_types": ({"sigma": 0.5}, {"sigma": 0.0, "fractions": [1.0] * 8}),
+    "motifs": ({"density": 0.3}, {"convergent": 0.3, "centred": False}),
+    "file": ({"gain": 2.0}, {"transposed": True}),
+    "aligned": ({"alignment": 0.5, "rank": 2}, {"rank": 3}),
+}
 
-    @jax.jit
-    def norm(numbers):
-        nonlocal count
-        count += 1
-        params = {"layer": {"kernel": jnp.zeros((9, 9))}}
-        drawn = connect(jax.random.key(0), params, {}, {"layer": "sparse"}, numbers)
-        return jnp.linalg.norm(drawn["layer"]["kernel"])
 
-    settings = [{"gain": 1.0, "rank": 2}, {"gain": 4.0, "rank": 7, "density": 0.5}]
-    norms = [norm(make_numbers(parse(layer={"kind": "sparse", **s}))) for s in settings]
-    assert count == 1
-    assert norms[0] != norms[1]
+@pytest.fixture
+def square_file(tmp_path: Path) -> Path:
+    path = tmp_path / "square.npy"
+    np.save(path, np.random.default_rng(3).standard_normal((9, 9)))
+    return path
+
+
+@pytest.mark.parametrize("kind", LAWS)
+def test_numbers_are_traced_and_all_laws_draw_the_same_again(kind, square_file):
+    """One program for all numbers of a law."""
+    own = jnp.asarray(np.random.default_rng(4).standard_normal((9, 9)), jnp.float32)
+    path = {"path": str(square_file)} if kind in FILES else {}
+    one, other = (
+        make_numbers(parse(layer={"kind": kind, **path, **numbers})) for numbers in PAIRS[kind]
+    )
+    weights = compiled.__wrapped__(kind, "none")
+    first, second, again = (weights(jax.random.key(0), own, n) for n in (one, other, one))
+    assert weights._cache_size() == 1
+    assert np.isfinite(first).all()
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(first, again)
 
 
 @pytest.mark.parametrize(
@@ -254,12 +290,23 @@ def test_numbers_are_traced():
             "connectivity.*.rank = 5; allowed: at most 4, the size of embedder/qkv",
         ),
         ({"block0/mlp_in": {"kind": "own", "rank": 7}}, "connectivity.block0/mlp_in.rank = 7; "),
+        (
+            {"block0/*": {"kind": "motifs"}},
+            "connectivity.block0/*.kind = motifs; allowed: for square matrices, and "
+            "block0/mlp_in is 6 x 24",
+        ),
+        (
+            {"label_table": {"kind": "own", "match": "leading_eigenvalue"}},
+            "connectivity.label_table.match = leading_eigenvalue; allowed: norm, or square "
+            "matrices, and label_table is 7 x 6",
+        ),
     ],
-    ids=["no matrix", "several", "one"],
+    ids=["no matrix", "several", "one", "square kind", "square match"],
 )
 def test_what_cannot_be_is_told(laws, line):
+    parsed = parse(**laws)
     with pytest.raises(UserError) as error:
-        check(parse(**laws), make_params(), FUSED)
+        check(parsed, make_numbers(parsed), make_params(), FUSED)
     assert error.value.args[0].startswith(line)
     assert len(error.value.args) == 1
 
@@ -309,3 +356,22 @@ def test_of_matrices_that_are_not_square_there_are_no_eigenvalues_and_zeros_have
     zeros = measure_matrix(np.zeros((4, 4)))
     assert zeros["norm"] == zeros["stable_rank"] == zeros["effective_rank"] == 0
     assert zeros["eigenvalue_rank"] is None
+
+
+def test_an_unstable_recurrent_matrix_is_told_in_one_line():
+    def numbers(radius: float | None) -> dict[str, float | None]:
+        return {"spectral_radius": radius}
+
+    stable = {
+        "block0/mixer/recurrent": numbers(1.3),
+        "block0/mixer/input": numbers(9.0),
+        "readout": numbers(None),
+    }
+    assert unstable(stable) == ""
+    line = unstable(stable | {"block1/mixer/recurrent": numbers(3.217)})
+    assert line.startswith(
+        "block1/mixer/recurrent begins with a spectral radius of 3.22, above 1.41: activity "
+    )
+    assert "\n" not in line
+    gates = {f"block0/mixer/recurrent/{gate}": numbers(2.0) for gate in ("reset", "update")}
+    assert "above 1.41 (2 such matrices): " in unstable(gates)

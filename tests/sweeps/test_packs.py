@@ -11,6 +11,8 @@ from icl.config.traced import TRACED, flatten, program_of
 from icl.data.exemplars import load_exemplars
 from icl.experiment import Program, make_program
 from icl.packs import ENGINES, make_single, make_vmap
+from icl.programs import load_program
+from icl.records.config_file import parse_config
 
 from ..test_experiment import counted_compilations
 
@@ -122,7 +124,8 @@ BOTH = (
     "{kind: log_normal, sigma: 1.0}, 'block1/mlp_in': {kind: sparse, density: 0.3}, "
     "'block1/mlp_out': {kind: block, num_groups: 2, contrast: 3.0}, "
     "'*/query': {kind: dale}, '*/key': {kind: motifs, convergent: 0.1, divergent: 0.1}, "
-    "'*/value': {kind: aligned, path: FOLDER/one.npy}}",
+    "'*/value': {kind: aligned, path: FOLDER/one.npy}, 'readout': {kind: cell_types, "
+    "fractions: [1, 2], probabilities: [[1, 0], [0, 1]], strengths: [[1, 1], [-1, -1]]}}",
     "training.weight_decay_of={'block*': 0.1}",
 )
 ONE = {
@@ -179,14 +182,30 @@ CONNECTIVITY = (
     "'block1/mlp_out': {kind: block, num_groups: 4, contrast: 2.0}, "
     "'*/query': {kind: dale, fraction: 0.5, balanced: false}, '*/key': {kind: motifs, "
     "convergent: 0.2, divergent: 0.3, chain: 0.1, reciprocal: 0.1, centred: false}, "
-    "'*/value': {kind: aligned, path: FOLDER/other.npy, transposed: true, alignment: 0.5}}"
+    "'*/value': {kind: aligned, path: FOLDER/other.npy, transposed: true, alignment: 0.5}, "
+    "'readout': {kind: cell_types, fractions: [2, 2], probabilities: [[0.5, 0.5], [0, 1]], "
+    "strengths: [[1, 2], [-1, -1]]}}"
 )
 MOMENTUM = {"training.optimizer": "sgd", "training.momentum": 0.1, "data.drift_rate": 0.1}
 OTHER_MOMENTUM = MOMENTUM | {"training.momentum": 0.5, "data.drift_rate": 0.2}
 
 
+TASK = {"task.coherences": [50.0, 100.0], "task.sigma": 0.5, "task.cue_sigma": 0.1}
+OTHER_TASK = {"task.coherences": [10.0, 20.0], "task.sigma": 1.5, "task.cue_sigma": 0.2}
+
+
+def task_config(settings: dict):
+    return parse_config(
+        {
+            "task": {"kind": "two_alternative", "stimulus": 200}
+            | {name.removeprefix("task."): value for name, value in settings.items()},
+            "model": {"kind": "rate", "width": 8},
+        }
+    )
+
+
 def lowered(config) -> str:
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     inputs, stop = program.inputs(config), jnp.int32(5)
     calls = (
         program.init.lower(inputs),
@@ -201,21 +220,21 @@ def words(settings: dict) -> list[str]:
 
 
 def test_a_program_knows_nothing_of_what_it_takes_as_an_argument(small_config, tmp_path):
-    np.save(tmp_path / "one.npy", np.ones((SIZE, SIZE)))
-    np.save(tmp_path / "other.npy", np.eye(SIZE))
-    both, connectivity = (
-        [word.replace("FOLDER", str(tmp_path)) for word in words] for words in (BOTH, [CONNECTIVITY])
-    )
+    np.save(tmp_path / "one.npy", np.ones((16, 16)))
+    np.save(tmp_path / "other.npy", np.eye(16))
+    both = [word.replace("FOLDER", str(tmp_path)) for word in BOTH]
+    connectivity = CONNECTIVITY.replace("FOLDER", str(tmp_path))
     one = small_config(*both, *words(ONE))
     other = small_config(
-        *both[:2], *connectivity, "training.weight_decay_of={'block*': 0.3}", *words(OTHER)
+        *both[:2], connectivity, "training.weight_decay_of={'block*': 0.3}", *words(OTHER)
     )
     plain = "data.num_common_classes=0", "evaluation.conditions=[train]"
     sgd, other_sgd = (small_config(*plain, *words(table)) for table in (MOMENTUM, OTHER_MOMENTUM))
-    for pair in ((one, other), (sgd, other_sgd)):
+    task, other_task = task_config(TASK), task_config(OTHER_TASK)
+    for pair in ((one, other), (sgd, other_sgd), (task, other_task)):
         assert program_of(pair[0]) == program_of(pair[1])
         assert lowered(pair[0]) == lowered(pair[1])
-    varied = differing(one, other) | differing(sgd, other_sgd)
+    varied = differing(one, other) | differing(sgd, other_sgd) | differing(task, other_task)
     assert varied == set(TRACED), set(TRACED) ^ varied
 
 

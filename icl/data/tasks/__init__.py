@@ -9,7 +9,7 @@ from icl.data.tasks.decisions import (
     make_two_alternative,
 )
 from icl.data.tasks.digits import make_digits
-from icl.data.tasks.trials import Task, TaskKnobs, Trials, make_task_knobs
+from icl.data.tasks.trials import Task, make_task_knobs
 
 TASKS: dict[str, Callable[..., Task]] = {
     "two_alternative": make_two_alternative,
@@ -24,4 +24,4 @@ def make_task(config: TaskConfig) -> Task:
     return TASKS[config.kind](config)
 
 
-__all__ = ["TASKS", "Task", "TaskKnobs", "Trials", "make_task", "make_task_knobs"]
+__all__ = ["TASKS", "Task", "make_task", "make_task_knobs"]

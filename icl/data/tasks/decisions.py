@@ -20,7 +20,8 @@ from icl.config.tasks import (
     MatchToSampleTask,
     TwoAlternativeTask,
 )
-from icl.data.tasks.trials import Task, TaskKnobs, Trials
+from icl.data.tasks.trials import Task
+from icl.types import TaskKnobs, Trials
 
 
 def make_two_alternative(config: TwoAlternativeTask) -> Task:

@@ -11,8 +11,9 @@ from jaxtyping import Array, Int, Key, UInt8
 
 from icl.config.tasks import DigitsTask
 from icl.data.tasks.mnist import LabelledImages, load_mnist
-from icl.data.tasks.trials import Task, TaskKnobs, Trials
+from icl.data.tasks.trials import Task
 from icl.errors import UserError
+from icl.types import TaskKnobs, Trials
 
 _SPLIT_SEED = 0
 _NUM_PARTS = 5  # of scikit-learn's digits, one of which is held out

@@ -2,40 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Key, PyTree
 
 from icl.config.tasks import DigitsTask, TaskConfig
-
-
-class Trials(NamedTuple):
-    """A batch of trials. The answer is asked for at the last step, where accuracy is measured.
-
-    targets: the right output at each step.
-    weights: of each step in the loss, which is sum(weights * cross-entropy) / sum(weights).
-    """
-
-    inputs: Float[Array, "batch step channel"]
-    targets: Int[Array, "batch step"]
-    weights: Float[Array, "batch step"]
-
-
-class TaskKnobs(NamedTuple):
-    """What a user may vary in a task without changing any shape: all traced.
-
-    A knob that is None is off: what it would do is left out of the program.
-
-    noise: s.d. at one step, of stimuli while they are shown or of pixels.
-    cue_noise: the same of the fixation and context inputs while stimuli are shown.
-    coherences: in percent, of which each trial has one at random.
-    """
-
-    noise: Float[Array, ""] | None = None
-    cue_noise: Float[Array, ""] | None = None
-    coherences: Float[Array, " coherence"] | None = None
-
+from icl.types import TaskKnobs, Trials
 
 Draw = Callable[[Key[Array, ""], int, TaskKnobs, PyTree], Trials]
 

@@ -9,9 +9,10 @@ import pytest
 from scipy import stats
 
 from icl.config.tasks import DigitsTask, SklearnImages
-from icl.data.tasks import Trials, make_task, make_task_knobs
+from icl.data.tasks import make_task, make_task_knobs
 from icl.data.tasks.digits import load_sklearn_digits
 from icl.errors import UserError
+from icl.types import Trials
 from tests.statistics import ALPHA, assert_same_distribution
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

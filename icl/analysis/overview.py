@@ -1,0 +1,196 @@
+"""Several grids at a look: a small panel for each, ICL and IWL against its first knob."""
+
+import itertools
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray
+from jaxtyping import Float, Int
+
+from icl.analysis.plots import MAX_TICKS
+from icl.analysis.statistics import band
+from icl.analysis.views import (
+    Knob,
+    along,
+    chance_along,
+    conditions_of,
+    filled,
+    is_empty,
+    knobs_of,
+    main_conditions,
+    own_metric,
+    short_label,
+    some,
+)
+
+SHOWN = ("fewshot_holdout", "no_support")
+MAX_CATEGORIES = 14
+MAX_TEXT, MAX_NAME = 16, 24  # characters: of a value, of a grid or a knob
+
+
+class Trace(NamedTuple):
+    """Of one condition: mean, 95 % t interval over seeds, chance; NaN is none."""
+
+    mean: Float[np.ndarray, " place"]
+    low: Float[np.ndarray, " place"]
+    high: Float[np.ndarray, " place"]
+    chance: Float[np.ndarray, " place"]
+
+
+class Panel(NamedTuple):
+    """What is shown of a grid.
+
+    kind: of the horizontal axis: `numbers` in their order, at even distances whatever their
+    values; `categories` in the order of the grid; or, of a grid without knobs, `steps`.
+    note: what the means leave out or are over.
+    """
+
+    name: str
+    axis: str
+    kind: str
+    texts: list[str]
+    places: Float[np.ndarray, " place"]
+    traces: dict[str, Trace]
+    note: str
+
+
+def panels_of(datasets: Mapping[str, xarray.Dataset]) -> list[Panel]:
+    """In the order of the grids, without those that have nothing to show yet."""
+    found = [_panel(name, dataset) for name, dataset in datasets.items() if not is_empty(dataset)]
+    return [panel for panel in found if panel.traces]
+
+
+def labelled(panel: Panel) -> Int[np.ndarray, " chosen"]:
+    """The places whose values are told: all categories, or some of the numbers."""
+    most = MAX_CATEGORIES if panel.kind == "categories" else MAX_TICKS
+    return some(len(panel.places), most)
+
+
+def described(panel: Panel) -> str:
+    """The panel in words and numbers, for those who do not see it."""
+    chosen = labelled(panel)
+    told = [
+        f"{short_label(name)}: {_numbers(trace.mean[chosen])} (chance {_range(trace.chance)})"
+        for name, trace in panel.traces.items()
+    ]
+    when = "" if panel.kind == "steps" else " at the end of training"
+    values = ", ".join(panel.texts[i] for i in chosen)
+    note = f" ({panel.note})" if panel.note else ""
+    return f"{panel.name}: accuracy{when} at {panel.axis} {values}. {'; '.join(told)}{note}."
+
+
+def cut(text: str, most: int = MAX_NAME) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _panel(name: str, dataset: xarray.Dataset) -> Panel:
+    knobs, shown = knobs_of(dataset), filled(dataset)
+    if not knobs:
+        places, texts = shown.step.values.astype(np.float64), [f"{n:,}" for n in shown.step.values]
+        traces = _traces(dataset, shown, None, np.arange(len(places)))
+        return Panel(name, "training step", "steps", texts, places, traces, _note(dataset))
+    axis, values = _values(dataset, knobs[0].name)
+    is_number = all(type(value) in (int, float) for value in values)
+    order = np.argsort(values) if is_number else np.arange(len(values))
+    return Panel(
+        name,
+        axis,
+        "numbers" if is_number else "categories",
+        [_told(values[i]) for i in order],
+        np.arange(len(values), dtype=np.float64),
+        _traces(dataset, shown.isel(step=-1), knobs[0], order),
+        _note(dataset),
+    )
+
+
+def _traces(
+    dataset: xarray.Dataset, shown: xarray.Dataset, knob: Knob | None, order: Int[np.ndarray, " n"]
+) -> dict[str, Trace]:
+    """Of the conditions that have a number anywhere."""
+    traces = {}
+    for condition in _conditions(dataset):
+        metric = own_metric(dataset, condition)
+        found = band(along(shown[metric].sel(condition=condition), knob))
+        mean, low, high = (part.values[order] for part in found)
+        chance = chance_along(dataset, metric, condition, knob)
+        if np.isfinite(mean).any():
+            chance = chance[order] if knob else np.repeat(chance, len(order))
+            traces[condition] = Trace(mean, low, high, chance)
+    return traces
+
+
+def _note(dataset: xarray.Dataset) -> str:
+    others = [cut(_last(knob.name)) for knob in knobs_of(dataset)[1:]]
+    count = int(dataset.status.isin(("missing", "partial")).sum())
+    runs = f"{dataset.status.size - count} of {dataset.status.size} runs" if count else ""
+    means = f"mean over {', '.join(others)}" if others else ""
+    return ", ".join(part for part in (means, runs) if part)
+
+
+def _conditions(dataset: xarray.Dataset) -> list[str]:
+    names = conditions_of(dataset)
+    return list(SHOWN) if set(SHOWN) <= set(names) else main_conditions(names)
+
+
+def _values(dataset: xarray.Dataset, dim: str) -> tuple[str, list[Any]]:
+    """What the points of an axis are called in short, and what of.
+
+    Of knobs that vary together, and of settings within a knob, as many as it takes to tell the
+    points apart: `kind` where networks of different kinds also differ in width.
+    """
+    names = [str(name) for name, values in dataset.coords.items() if values.dims == (dim,)]
+    names = sorted((name for name in names if name != "cell"), key=lambda name: name != dim)
+    points = [
+        {
+            setting: value
+            for name in names
+            for setting, value in _settings(name, dataset[name].values[i].item()).items()
+        }
+        for i in range(dataset.sizes[dim])
+    ]
+    columns: dict[str, list[Any]] = {}
+    for setting in dict.fromkeys(itertools.chain.from_iterable(points)):
+        column = [point.get(setting, "none") for point in points]
+        if len(set(column)) > 1:
+            columns[setting] = column
+        if len(set(zip(*columns.values(), strict=True))) == len(points):
+            break
+    axis = cut(" / ".join(map(_last, columns)))
+    if not columns:
+        return dim, list(map(str, range(len(points))))
+    if len(columns) == 1:
+        return axis, next(iter(columns.values()))
+    return axis, [" / ".join(map(_told, values)) for values in zip(*columns.values(), strict=True)]
+
+
+def _settings(name: str, value: Any) -> dict[str, Any]:
+    """A value of a knob; where it is itself a set of settings (text in JSON), each of these."""
+    tree = json.loads(value) if isinstance(value, str) and value.startswith("{") else None
+    if not isinstance(tree, dict):
+        return {name: value}
+    return {
+        f"{name}.{key}": of_key if isinstance(of_key, int | float | str) else json.dumps(of_key)
+        for key, of_key in tree.items()
+    }
+
+
+def _told(value: Any) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return cut(text.lower() if isinstance(value, bool) else text, MAX_TEXT)
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _numbers(values: Float[np.ndarray, " value"]) -> str:
+    return ", ".join(f"{value:.2f}" if math.isfinite(value) else "none" for value in values)
+
+
+def _range(values: Float[np.ndarray, " value"]) -> str:
+    there = values[np.isfinite(values)]
+    ends = dict.fromkeys(f"{end:.2g}" for end in (there.min(), there.max())) if len(there) else {}
+    return " to ".join(ends) or "none"

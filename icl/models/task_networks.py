@@ -1,0 +1,151 @@
+"""Networks for tasks over time, as plain functions of parameters: no biases, a linear readout.
+
+A cell is a step that takes numbers added to the product of its recurrent matrix, which is how the
+tangent kernel of that matrix is reached (`icl.probes.factored_kernel`).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from icl.config.task_networks import FeedForwardNetwork, RateNetwork, TaskNetworkConfig
+
+# The code of Liu et al. 2023: recurrent weights normal, of deviation 1.25 / sqrt(width); all others
+# uniform within 1 / sqrt(fan-in), as PyTorch's linear maps.
+RECURRENT_GAIN = 1.25
+
+Params = dict[str, Any]  # {"input" | "recurrent" | "readout": {"kernel": [fan_in, out]}}
+State = tuple[Array, ...]
+# (inputs' product [parts * width], recurrent product [parts * width], state) to the next state.
+Cell = Callable[[Array, Array, State], State]
+
+
+class TaskNetwork(NamedTuple):
+    """A network without its numbers.
+
+    init: key to parameters.
+    as_steps: inputs [batch, step, channel] to those of the network's own steps.
+    state: the initial one of a single trial; what is read out is its first array.
+    step: (parameters, state, input [channel], numbers added to the product of `recurrent`) to the
+        next state and what entered that product.
+    num_skipped: of its own steps, those whose product is that of zeros.
+    num_parts: the product of `recurrent` has so many times `width` numbers.
+    """
+
+    init: Callable[[Key[Array, ""]], Params]
+    as_steps: Callable[[Array], Array]
+    state: State
+    step: Callable[[Params, State, Array, Array], tuple[State, Array]]
+    num_skipped: int
+    num_parts: int
+
+    def apply(
+        self, params: Params, inputs: Float[Array, "batch step channel"]
+    ) -> tuple[Float[Array, "batch out output"], Float[Array, "batch out width"]]:
+        """Logits and hidden states after each of the network's own steps."""
+
+        def body(state: State, x: Array) -> tuple[State, Array]:
+            state, _ = self.step(params, state, x, jnp.zeros(()))
+            return state, state[0]
+
+        steps = self.as_steps(inputs)
+        first = jax.tree.map(lambda s: jnp.broadcast_to(s, (len(inputs), *s.shape)), self.state)
+        hidden = jax.lax.scan(body, first, steps.swapaxes(0, 1))[1].swapaxes(0, 1)
+        return hidden @ params["readout"]["kernel"], hidden
+
+
+def make_task_network(
+    config: TaskNetworkConfig, num_steps: int, num_inputs: int, num_outputs: int
+) -> TaskNetwork:
+    """The network that a config describes, for trials of so many steps."""
+    width = config.width
+    if isinstance(config, FeedForwardNetwork):
+        return TaskNetwork(
+            init=lambda key: _init(key, num_steps * num_inputs, width, 1, num_outputs),
+            as_steps=lambda inputs: inputs.reshape(len(inputs), 1, -1),
+            state=(jnp.zeros(width),),
+            step=_feed_forward,
+            num_skipped=0,
+            num_parts=1,
+        )
+    cell, num_parts, num_arrays = _CELLS[config.kind](config)
+
+    def step(params: Params, state: State, x: Array, added: Array) -> tuple[State, Array]:
+        product = state[0] @ params["recurrent"]["kernel"] + added
+        return cell(x @ params["input"]["kernel"], product, state), state[0]
+
+    return TaskNetwork(
+        init=lambda key: _init(key, num_inputs, width, num_parts, num_outputs),
+        as_steps=lambda inputs: inputs,
+        state=(jnp.zeros(width),) * num_arrays,
+        step=step,
+        num_skipped=1,
+        num_parts=num_parts,
+    )
+
+
+def _feed_forward(params: Params, state: State, x: Array, added: Array) -> tuple[State, Array]:
+    """Two layers; `recurrent` is the matrix between them, so that all measures find it."""
+    first = jax.nn.relu(x @ params["input"]["kernel"])
+    return (jax.nn.relu(first @ params["recurrent"]["kernel"] + added),), first
+
+
+def _init(
+    key: Key[Array, ""], num_inputs: int, width: int, num_parts: int, num_outputs: int
+) -> Params:
+    input_key, recurrent_key, readout_key = jax.random.split(key, 3)
+    normal = jax.random.normal(recurrent_key, (width, num_parts * width))
+    return {
+        "input": {"kernel": _uniform(input_key, (num_inputs, num_parts * width))},
+        "recurrent": {"kernel": RECURRENT_GAIN * normal / jnp.sqrt(width)},
+        "readout": {"kernel": _uniform(readout_key, (width, num_outputs))},
+    }
+
+
+def _uniform(key: Key[Array, ""], shape: tuple[int, int]) -> Float[Array, "fan_in out"]:
+    bound = shape[0] ** -0.5
+    return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
+
+
+def _rate(config: RateNetwork) -> tuple[Cell, int, int]:
+    leak = config.leak
+
+    def cell(x: Array, product: Array, state: State) -> State:
+        (h,) = state
+        return (jax.nn.relu((1 - leak) * h + leak * (x + product)),)
+
+    return cell, 1, 1
+
+
+def _gru(config: TaskNetworkConfig) -> tuple[Cell, int, int]:
+    def cell(x: Array, product: Array, state: State) -> State:
+        (h,) = state
+        r, z, n = jnp.split(x, 3, axis=-1)
+        r_h, z_h, n_h = jnp.split(product, 3, axis=-1)
+        candidate = jnp.tanh(n + jax.nn.sigmoid(r + r_h) * n_h)
+        kept = jax.nn.sigmoid(z + z_h)
+        return ((1 - kept) * candidate + kept * h,)
+
+    return cell, 3, 1
+
+
+def _lstm(config: TaskNetworkConfig) -> tuple[Cell, int, int]:
+    def cell(x: Array, product: Array, state: State) -> State:
+        _, memory = state
+        entering, forgotten, candidate, read = jnp.split(x + product, 4, axis=-1)
+        kept = jax.nn.sigmoid(forgotten) * memory
+        memory = kept + jax.nn.sigmoid(entering) * jnp.tanh(candidate)
+        return jax.nn.sigmoid(read) * jnp.tanh(memory), memory
+
+    return cell, 4, 2
+
+
+# By kind: (cell, parts of the product, arrays of a state).
+_CELLS: dict[str, Callable[[Any], tuple[Cell, int, int]]] = {
+    "rate": _rate,
+    "gru": _gru,
+    "lstm": _lstm,
+}

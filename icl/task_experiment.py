@@ -1,0 +1,148 @@
+"""From the config of a task to the functions of a run, as `icl.experiment` is for sequences."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PyTree
+
+from icl.config import TaskExperimentConfig
+from icl.config.tasks import DigitsTask
+from icl.data.tasks import Task, make_task, make_task_knobs
+from icl.environment import keep_compiled_programs
+from icl.experiment import CONNECTIVITY, Inputs, Program, compile_quickly, make_rates
+from icl.models.connectivity import check, connect, constrain, make_numbers
+from icl.models.matrices import matrices
+from icl.models.task_networks import TaskNetwork, make_task_network
+from icl.probes.task_measures import measure_task
+from icl.training import TrainState, init_state, train_until
+from icl.types import Trials, Variables
+
+# Folded into the evaluation's key: the trials that measures are taken on, the same at all steps,
+# and those of a step's own, from FRESH on.
+MANY, FEW, FRESH = range(3)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TaskProgram(Program):
+    """A program of runs on a task."""
+
+    config: TaskExperimentConfig
+    task: Task
+    network: TaskNetwork
+
+
+def make_task_program(config: TaskExperimentConfig) -> TaskProgram:
+    """Put what trials are made of on the device and build the functions of a run.
+
+    Raises UserError where the images of a task are missing or broken.
+    """
+    keep_compiled_programs()
+    task = make_task(config.task)
+    network = make_task_network(config.model, task.num_steps, task.num_inputs, task.num_outputs)
+    last_only = isinstance(config.task, DigitsTask)
+
+    def init(inputs: Inputs) -> TrainState:
+        params = network.init(inputs.init_key)
+        key = jax.random.fold_in(inputs.init_key, CONNECTIVITY)
+        params = connect(key, params, {}, config.connectivity, inputs.connectivity)
+        return init_state(Variables(params, {}), inputs.rates)
+
+    def loss_of(variables: Variables, trials: Trials) -> tuple[Array, PyTree]:
+        logits, _ = network.apply(variables.params, trials.inputs)
+        return task_loss(logits, trials).mean(), {}
+
+    def train(
+        state: TrainState,
+        stop: Array,
+        inputs: Inputs,
+        arrays: PyTree,
+        start: Array | None = None,
+        spread: Callable[[Trials], Trials] = lambda trials: trials,
+    ) -> TrainState:
+        def batch(key: Array, step: Array) -> Trials:
+            return spread(task.draw(key, config.training.batch_size, inputs.knobs, arrays))
+
+        kept = partial(
+            constrain, fused={}, connectivity=config.connectivity, numbers=inputs.connectivity
+        )
+        return train_until(state, stop, inputs.train_key, batch, loss_of, inputs.rates, start, kept)
+
+    def evaluate(state: TrainState, inputs: Inputs, arrays: PyTree) -> dict[str, Any]:
+        evaluation, params = config.evaluation, state.variables.params
+        fresh, many, few = (
+            task.draw_test(jax.random.fold_in(inputs.eval_key, number), count, inputs.knobs, arrays)
+            for number, count in (
+                (FRESH + state.step, evaluation.num_sequences),
+                (MANY, evaluation.num_trials),
+                (FEW, evaluation.num_kernel_trials),
+            )
+        )
+        logits, _ = network.apply(params, fresh.inputs)
+        initial = init(inputs).variables.params
+        measures = measure_task(
+            network, params, initial, many.inputs, few.inputs, few.targets, last_only
+        )
+        return {"task": score(logits, fresh, config.task.num_choices) | measures}
+
+    def inputs_of(config: TaskExperimentConfig) -> Inputs:
+        inputs = make_task_inputs(config)
+        check(config.connectivity, inputs.connectivity, shapes.variables.params, {})
+        return inputs
+
+    shapes = jax.eval_shape(init, make_task_inputs(config))
+    return TaskProgram(
+        config=config,
+        arrays=task.arrays,
+        shapes=shapes,
+        init=compile_quickly(init),
+        train=jax.jit(train, donate_argnums=0, static_argnames="spread"),
+        evaluate=jax.jit(evaluate),
+        inputs=inputs_of,
+        matrices=lambda state: matrices(state.variables.params, {}),
+        task=task,
+        network=network,
+    )
+
+
+def make_task_inputs(config: TaskExperimentConfig) -> Inputs:
+    """The traced part of a run."""
+    init_key, train_key, eval_key = jax.random.split(jax.random.key(config.seed), 3)
+    return Inputs(
+        init_key,
+        train_key,
+        eval_key,
+        make_rates(config.training),
+        make_numbers(config.connectivity),
+        make_task_knobs(config.task),
+        None,
+    )
+
+
+def task_loss(logits: Float[Array, "trial out output"], trials: Trials) -> Float[Array, " trial"]:
+    """Cross-entropy, in nats, over the steps with a weight; of the network's last steps."""
+    count = logits.shape[1]
+    targets, weights = trials.targets[:, -count:], trials.weights[:, -count:]
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+    return jnp.sum(losses * weights, axis=1) / jnp.sum(weights, axis=1)
+
+
+def score(
+    logits: Float[Array, "trial out output"], trials: Trials, num_choices: int
+) -> dict[str, Float[Array, ""]]:
+    """Accuracy of the answer at the last step and the loss, each with its standard error."""
+    is_right = (jnp.argmax(logits[:, -1], axis=1) == trials.targets[:, -1]).astype(jnp.float32)
+    losses = task_loss(logits, trials)
+    root = math.sqrt(len(losses))
+    return {
+        "accuracy": is_right.mean(),
+        "accuracy_stderr": is_right.std() / root,
+        "accuracy_chance": jnp.float32(1 / num_choices),
+        "loss": losses.mean(),
+        "loss_stderr": losses.std() / root,
+    }

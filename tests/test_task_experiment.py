@@ -1,0 +1,179 @@
+"""Runs on tasks: what is trained, what is measured of it, and that runs go together."""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from icl.config import TaskExperimentConfig
+from icl.errors import UserError
+from icl.models.task_networks import make_task_network
+from icl.packs import make_single, make_vmap
+from icl.probes.kernel import layer_kernels
+from icl.probes.task_measures import kernels
+from icl.programs import load_program
+from icl.progress import Progress
+from icl.records import load
+from icl.records.config_file import parse_config
+from icl.run import run
+from icl.task_experiment import task_loss
+from icl.types import Trials
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+STEPS, INPUTS, OUTPUTS, WIDTH, TRIALS = 4, 3, 2, 5, 6
+NETWORKS = ("rate", "gru", "lstm", "feed_forward")
+
+
+def config_of(**changes: object) -> TaskExperimentConfig:
+    tree = {
+        "task": {"kind": "two_alternative", "stimulus": 200, "sigma": 0.1, "coherences": [100.0]},
+        "model": {"kind": "rate", "width": 16},
+        "training": {
+            "num_steps": 20,
+            "batch_size": 8,
+            "optimizer": "sgd",
+            "momentum": 0.9,
+            "learning_rate": 0.01,
+            "warmup_steps": 1,
+            "decay": "none",
+        },
+        "evaluation": {
+            "every": 10,
+            "num_sequences": 32,
+            "num_trials": 16,
+            "num_kernel_trials": 4,
+        },
+        "checkpoints": {"every": 10},
+    }
+    for name, value in changes.items():
+        branch = tree.get(name)
+        tree[name] = branch | value if isinstance(branch, dict) and "kind" not in value else value
+    config = parse_config(tree)
+    assert isinstance(config, TaskExperimentConfig)
+    return config
+
+
+@pytest.mark.parametrize("last_only", [False, True])
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_kernels_are_those_of_the_gradients(kind: str, last_only: bool):
+    network = make_task_network(config_of(model={"kind": kind, "width": WIDTH}).model, 4, 3, 2)
+    params = network.init(jax.random.key(0))
+    trials = jax.random.normal(jax.random.key(1), (TRIALS, STEPS, INPUTS))
+
+    def outputs(params: dict, trial: jax.Array) -> jax.Array:
+        logits = network.apply(params, trial[None])[0][0]
+        return logits[-1:] if last_only else logits
+
+    expected = layer_kernels(outputs, params, trials)
+    found = kernels(network, params, trials, last_only)
+    for name, kernel in found.items():
+        whole = expected[name]["kernel"]
+        np.testing.assert_allclose(kernel, whole, atol=1e-5 * float(jnp.abs(whole).max()))
+
+
+def test_the_rate_network_is_that_of_the_paper():
+    config = config_of(model={"kind": "rate", "width": WIDTH, "leak": 0.3}).model
+    network = make_task_network(config, STEPS, INPUTS, OUTPUTS)
+    drawn = network.init(jax.random.key(0))
+    params = jax.tree.map(np.asarray, drawn)
+    trial = np.random.default_rng(0).standard_normal((STEPS, INPUTS)).astype(np.float32)
+    logits, hidden = network.apply(drawn, jnp.asarray(trial[None]))
+    h = np.zeros(WIDTH)
+    for step, x in enumerate(trial):
+        product = x @ params["input"]["kernel"] + h @ params["recurrent"]["kernel"]
+        h = np.maximum(0.7 * h + 0.3 * product, 0)
+        np.testing.assert_allclose(hidden[0, step], h, atol=1e-5)
+        np.testing.assert_allclose(logits[0, step], h @ params["readout"]["kernel"], atol=1e-5)
+
+
+def test_the_loss_is_over_the_steps_that_have_a_weight():
+    logits = jnp.log(jnp.array([[[0.5, 0.5], [0.25, 0.75], [0.1, 0.9]]]))
+    trials = Trials(jnp.zeros((1, 3, 1)), jnp.array([[0, 1, 0]]), jnp.array([[1.0, 0.0, 3.0]]))
+    expected = -(np.log(0.5) + 3 * np.log(0.1)) / 4
+    np.testing.assert_allclose(task_loss(logits, trials), [expected], rtol=1e-6)
+    # A network of one step answers for the last.
+    np.testing.assert_allclose(task_loss(logits[:, -1:], trials), [-np.log(0.1)], rtol=1e-6)
+
+
+def test_a_run_records_measures_from_its_start_on(tmp_path: Path):
+    config = config_of(connectivity={"recurrent": {"kind": "gaussian", "gain": 1.25, "rank": 2}})
+    run(config, tmp_path, Progress())
+    data = load(tmp_path).sel(condition="task")
+    first, last = data.isel(step=0), data.isel(step=-1)
+    for measure in ("representation_alignment", "kernel_alignment", "kernel_alignment_all"):
+        assert float(first[measure]) == pytest.approx(1, abs=1e-4)
+        assert 0 < float(last[measure]) < 1 - 1e-4
+    assert float(first.sign_similarity) > 0.99
+    assert float(first.weight_change) < 1e-3 < float(last.weight_change)
+    assert float(last.weight_change) < float(last.weight_change_all)
+    assert float(last.loss) < float(first.loss)
+    assert float(first.accuracy_chance) == 0.5
+    began = json.loads((tmp_path / "connectivity.json").read_text())
+    assert began["recurrent"]["effective_rank"] < 2.001
+    assert {path.name for path in tmp_path.iterdir()} >= {"sequences.png", "curves.png"}
+
+
+def test_runs_of_other_ranks_and_noise_share_a_program_and_are_what_they_are_alone():
+    configs = [
+        config_of(
+            seed=seed,
+            task={"sigma": sigma},
+            connectivity={"recurrent": {"kind": "gaussian", "gain": 1.0, "rank": rank}},
+        )
+        for seed, rank, sigma in ((0, 1, 0.1), (1, 16, 0.5), (2, 4, 0.3))
+    ]
+    program = load_program(configs[0])
+    inputs = [program.inputs(config) for config in configs]
+    pack = make_vmap(program, inputs)
+    lanes = pack.train(pack.place([program.init(own) for own in inputs]), 5)
+    for own, state, scores in zip(inputs, pack.fetch(lanes), pack.evaluate(lanes), strict=True):
+        alone = make_single(program, [own])
+        expected = alone.train(alone.place([program.init(own)]), 5)
+        for a, b in zip(*(jax.tree.leaves(s.variables) for s in (state, expected)), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+        (expected_scores,) = alone.evaluate(expected)
+        for metric, value in scores["task"].items():
+            np.testing.assert_allclose(value, expected_scores["task"][metric], rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_signs_are_kept_where_dales_law_is(kept: bool):
+    law = {"kind": "dale", "fraction": 0.75, "kept": kept}
+    config = config_of(connectivity={"recurrent": law}, training={"learning_rate": 0.3})
+    program = load_program(config)
+    inputs = program.inputs(config)
+    pack = make_single(program, [inputs])
+    state = pack.train(pack.place([program.init(inputs)]), 20)
+    weights = np.asarray(program.matrices(state)["recurrent"])
+    is_of_its_sign = bool((weights[:12] >= 0).all() and (weights[12:] <= 0).all())
+    assert is_of_its_sign == kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": {"kind": "transformer"}}, "model.kind = transformer; allowed"),
+        ({"training": {"interim_weight": 0.1}}, "training.interim_weight = 0.1; allowed of a task"),
+        ({"task": {"stimulus": 150}}, "task.stimulus = 150; allowed: multiples of task.dt"),
+        ({"data": {"p_bursty": 1}}, "data"),
+        (
+            {"connectivity": {"recurrent": {"kind": "dale", "kept": True, "rank": 3}}},
+            "connectivity.recurrent.rank = 3; allowed where kept is true",
+        ),
+    ],
+)
+def test_mistakes_are_one_line(changes: dict, message: str):
+    with pytest.raises(UserError, match=message) as caught:
+        config_of(**changes)
+    assert len(caught.value.args) == 1
+
+
+def test_a_rank_above_the_width_is_told_before_anything_is_written(tmp_path: Path):
+    config = config_of(connectivity={"recurrent": {"kind": "own", "rank": 17}})
+    with pytest.raises(UserError, match=r"recurrent.rank = 17; allowed: at most 16"):
+        run(config, tmp_path / "run", Progress())
+    assert not (tmp_path / "run").exists()
