@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from icl.command_line import parse_arguments
+from icl.config import ExperimentConfig
 from icl.errors import UserError
 from icl.progress import Progress
 from icl.records.config_file import load_config
@@ -122,15 +123,15 @@ def test_every_config_runs_two_steps(tmp_path: Path, path: Path):
     Of the deepest networks two layers: compiling all of them takes a minute.
     """
     # One condition: compiling many takes minutes, and that they are valid is known from loading.
-    config = load_config(path)
-    if config.data.source.kind == "omniglot" and "ICL_OMNIGLOT_DIR" not in os.environ:
-        pytest.skip("ICL_OMNIGLOT_DIR names no folder with Omniglot")
-    num_layers = min(config.model.num_layers, 2)
-    overrides = [
-        *BRIEF,
-        f"model.num_layers={num_layers}",
-        f"evaluation.conditions=[{config.evaluation.conditions[0]}]",
-    ]
+    config, overrides = load_config(path), list(BRIEF)
+    if isinstance(config, ExperimentConfig):
+        if config.data.source.kind == "omniglot":
+            if "ICL_OMNIGLOT_DIR" not in os.environ:
+                pytest.skip("ICL_OMNIGLOT_DIR names no folder with Omniglot")
+            overrides.append("data.source.size=28")
+        num_layers = min(config.model.num_layers, 2)
+        overrides.append(f"model.num_layers={num_layers}")
+        overrides.append(f"evaluation.conditions=[{config.evaluation.conditions[0]}]")
     run(load_config(path, overrides), tmp_path, Progress())
     assert (tmp_path / "summary.json").exists()
 

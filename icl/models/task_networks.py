@@ -12,15 +12,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from icl.config.task_networks import FeedForwardNetwork, RateNetwork, TaskNetworkConfig
+from icl.models.task_recurrence import Cell, State, hidden_states
 
 # The code of Liu et al. 2023: recurrent weights normal, of deviation 1.25 / sqrt(width); all others
 # uniform within 1 / sqrt(fan-in), as PyTorch's linear maps.
 RECURRENT_GAIN = 1.25
 
 Params = dict[str, Any]  # {"input" | "recurrent" | "readout": {"kernel": [fan_in, out]}}
-State = tuple[Array, ...]
-# (inputs' product [parts * width], recurrent product [parts * width], state) to the next state.
-Cell = Callable[[Array, Array, State], State]
 
 
 class TaskNetwork(NamedTuple):
@@ -28,6 +26,7 @@ class TaskNetwork(NamedTuple):
 
     init: key to parameters.
     as_steps: inputs [batch, step, channel] to those of the network's own steps.
+    hidden: (parameters, inputs of its own steps) to the hidden state after each.
     state: the initial one of a single trial; what is read out is its first array.
     step: (parameters, state, input [channel], numbers added to the product of `recurrent`) to the
         next state and what entered that product.
@@ -37,6 +36,7 @@ class TaskNetwork(NamedTuple):
 
     init: Callable[[Key[Array, ""]], Params]
     as_steps: Callable[[Array], Array]
+    hidden: Callable[[Params, Array], Array]
     state: State
     step: Callable[[Params, State, Array, Array], tuple[State, Array]]
     num_skipped: int
@@ -46,14 +46,7 @@ class TaskNetwork(NamedTuple):
         self, params: Params, inputs: Float[Array, "batch step channel"]
     ) -> tuple[Float[Array, "batch out output"], Float[Array, "batch out width"]]:
         """Logits and hidden states after each of the network's own steps."""
-
-        def body(state: State, x: Array) -> tuple[State, Array]:
-            state, _ = self.step(params, state, x, jnp.zeros(()))
-            return state, state[0]
-
-        steps = self.as_steps(inputs)
-        first = jax.tree.map(lambda s: jnp.broadcast_to(s, (len(inputs), *s.shape)), self.state)
-        hidden = jax.lax.scan(body, first, steps.swapaxes(0, 1))[1].swapaxes(0, 1)
+        hidden = self.hidden(params, self.as_steps(inputs))
         return hidden @ params["readout"]["kernel"], hidden
 
 
@@ -66,6 +59,7 @@ def make_task_network(
         return TaskNetwork(
             init=lambda key: _init(key, num_steps * num_inputs, width, 1, num_outputs),
             as_steps=lambda inputs: inputs.reshape(len(inputs), 1, -1),
+            hidden=lambda params, inputs: _feed_forward(params, (), inputs, jnp.zeros(()))[0][0],
             state=(jnp.zeros(width),),
             step=_feed_forward,
             num_skipped=0,
@@ -77,9 +71,14 @@ def make_task_network(
         product = state[0] @ params["recurrent"]["kernel"] + added
         return cell(x @ params["input"]["kernel"], product, state), state[0]
 
+    def hidden(params: Params, inputs: Array) -> Array:
+        products = inputs @ params["input"]["kernel"]
+        return hidden_states(cell, params["recurrent"]["kernel"], products, num_arrays)
+
     return TaskNetwork(
         init=lambda key: _init(key, num_inputs, width, num_parts, num_outputs),
         as_steps=lambda inputs: inputs,
+        hidden=hidden,
         state=(jnp.zeros(width),) * num_arrays,
         step=step,
         num_skipped=1,

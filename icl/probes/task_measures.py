@@ -37,7 +37,7 @@ def measure_task(
     params: Params,
     initial: Params,
     trials: Inputs,
-    few_trials: Inputs,
+    few_trials: Float[Array, "few step channel"],
     targets: Int[Array, "few step"],
     last_only: bool,
 ) -> dict[str, Float[Array, ""]]:
