@@ -21,6 +21,7 @@ from benchmarks import (
     sampler,
     start,
     sweeps,
+    tasks,
 )
 from benchmarks.machine import MATRIX_SIDE, NUM_FLOATS, matrix_product, memory_read
 from benchmarks.picture import draw_parts
@@ -52,6 +53,7 @@ SECTIONS: dict[str, Callable[[bool], Figures]] = {
     "limits": lambda quick: limits.measure(3 if quick else limits.TURNS),
     "references": lambda quick: references.measure(3 if quick else references.TURNS),
     "kernel": lambda quick: kernel.measure(1 if quick else kernel.TURNS),
+    "tasks": lambda quick: tasks.measure(3 if quick else tasks.TURNS),
     "compiling": lambda quick: compiling.measure(1 if quick else compiling.TURNS),
     "levers": lambda quick: levers.measure(3 if quick else levers.TURNS),
     "growth": lambda quick: growth.measure(3 if quick else growth.TURNS),

@@ -239,7 +239,8 @@ def _start_or_resume(program: Program, run: Run, watcher: Watcher) -> TrainState
             for name, matrix in program.matrices(state).items()
         }
         write_whole(directory.path / CONNECTIVITY, to_lines(measured))
-        if warning := unstable(measured):
+        is_recurrent = run.config.model.kind != "feed_forward"
+        if is_recurrent and (warning := unstable(measured)):
             watcher.say(warning)
         return state
     state = run.checkpoints.restore(step, program.shapes)

@@ -22,9 +22,15 @@ def draw_trials(program: TaskProgram, config: TaskExperimentConfig) -> bytes:
     figure = Figure(figsize=(8, 1.9), layout="constrained", dpi=150)
     every = figure.subplots(1, NUM_TRIALS, sharey=True)
     bound = np.abs(shown).max()
+    low = -bound if shown.min() < 0 else 0.0
     for axes, trial, targets in zip(every, shown, np.asarray(trials.targets), strict=True):
         image = axes.imshow(
-            trial, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-bound, vmax=bound
+            trial,
+            aspect="auto",
+            origin="lower",
+            cmap="RdBu_r" if low else "Blues",
+            vmin=low,
+            vmax=bound,
         )
         axes.set(title=f"answer {targets[-1]}", xlabel="step")
         apply_style(axes)
@@ -32,5 +38,5 @@ def draw_trials(program: TaskProgram, config: TaskExperimentConfig) -> bytes:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.yaxis.get_major_locator().set_params(integer=True)
     every[0].set_ylabel("input channel")
-    figure.colorbar(image, ax=list(every), fraction=0.02, pad=0.01)
+    figure.colorbar(image, ax=list(every), fraction=0.02, pad=0.01).ax.tick_params(labelsize=8)
     return to_png(figure)

@@ -8,26 +8,32 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from icl.description.task_tables import task_tables
+
 WIDTH = 110
 MAX_BURSTS = 8  # rows of the table of bursts
 LEARNERS = ("nearest_neighbour", "in_context", "in_weights", "combined")
 
 
 def print_report(report: dict[str, Any], files: list[Path], out: Any) -> None:
-    """Tables of the report of `icl.description`, and where its files are.
+    """Tables of the report of `icl.description` or of a task, and where its files are.
 
     out: a text file, or a terminal, whose width is then kept to.
     """
     console = Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
-    console.print(_statistics(report))
-    console.print(_costs(report))
-    for metric, title in (
-        ("accuracy", "over all labels"),
-        ("accuracy_in_context", "among the labels in context"),
-    ):
-        console.print(_ceilings(report, metric, title))
+    for table in task_tables(report) if "task" in report else _sequence_tables(report):
+        console.print(table)
     for path in files:
         console.print(str(path), markup=False, soft_wrap=True)
+
+
+def _sequence_tables(report: dict[str, Any]) -> list[Table]:
+    metrics = {
+        "accuracy": "over all labels",
+        "accuracy_in_context": "among the labels in context",
+    }
+    ceilings = [_ceilings(report, metric, title) for metric, title in metrics.items()]
+    return [_statistics(report), _costs(report), *ceilings]
 
 
 def _number(value: float | None) -> str:

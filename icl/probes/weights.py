@@ -50,12 +50,12 @@ def unstable(measured: dict[str, dict[str, float | None]]) -> str:
     """One line that says what to expect of recurrent weights; empty where they are stable.
 
     measured: the numbers of all weight matrices by name. Recurrent ones, by name, are those of
-    recurrent mixers, with one part for each gate.
+    recurrent mixers, with one part for each gate, and of networks for tasks.
     """
     radii = {
         name: radius
         for name, numbers in measured.items()
-        if re.search(r"/mixer/recurrent(/|$)", name)
+        if re.search(r"(^|/mixer/)recurrent(/|$)", name)
         and (radius := numbers["spectral_radius"]) is not None
         and radius > STABLE_RADIUS
     }
@@ -65,7 +65,7 @@ def unstable(measured: dict[str, dict[str, float | None]]) -> str:
     others = f" ({len(radii)} such matrices)" if len(radii) > 1 else ""
     return (
         f"{name} begins with a spectral radius of {radii[name]:.3g}, above {STABLE_RADIUS:.3g}"
-        f"{others}: activity or gradients may grow by up to about this factor a token and training "
+        f"{others}: activity or gradients may grow by up to about this factor a step and training "
         f"diverge; lower connectivity gain, or set match: spectral_radius, if it does"
     )
 

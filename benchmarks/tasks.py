@@ -1,0 +1,133 @@
+"""Training on a task beside the same network in eager PyTorch: python -m benchmarks.tasks.
+
+configs/liu2023/base.yaml: 300 ReLU units, 32 trials of 8 steps. Here each step draws its trials;
+PyTorch, where it is installed, has one batch drawn before; once with the threads it takes by itself
+and once with one, as on a machine shared with others its threads wait for each other. All are
+timed in turns within one process; medians over the turns are compared.
+"""
+
+import importlib
+import statistics
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.tell import parser_of, tell
+from icl.command_line import CONFIGS, run_command
+from icl.config import TaskExperimentConfig
+from icl.models.task_networks import RECURRENT_GAIN
+from icl.programs import load_program
+from icl.records.config_file import load_config
+from icl.task_experiment import TaskProgram
+from icl.types import Trials
+
+TURNS = 9
+STEPS = 50  # in a row, in each turn
+
+
+def main() -> int:
+    tell(measure(), parser_of("Measure training on a task.").parse_args().json)
+    return 0
+
+
+def measure(turns: int = TURNS) -> dict[str, float]:
+    """Times the iterations of PyTorch, where it is installed, then iterations a second here."""
+    config = load_config(CONFIGS / "liu2023" / "base.yaml")
+    program = load_program(config)
+    assert isinstance(config, TaskExperimentConfig)
+    assert isinstance(program, TaskProgram)
+    sides = {"here": own_steps(program)}
+    if find_spec("torch"):
+        knobs, key = program.inputs(config).knobs, jax.random.key(0)
+        trials = program.task.draw(key, config.training.batch_size, knobs, program.arrays)
+        sides |= torch_sides(config, trials, program.task.num_outputs)
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(turns + 1):
+        for name, seconds in sides.items():
+            elapsed = seconds()
+            if turn:  # the first compiles
+                times[name].append(elapsed)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    own = medians.pop("here")
+    ratios = {f"times {name}": other / own for name, other in medians.items()}
+    return ratios | {"iterations/s": 1 / own}
+
+
+def own_steps(program: TaskProgram) -> Callable[[], float]:
+    """Seconds of a training step, of some in a row."""
+    inputs, done = program.inputs(program.config), 0
+    state = program.init(inputs)
+
+    def seconds() -> float:
+        nonlocal state, done
+        done += STEPS
+        begin = time.perf_counter()
+        state = jax.block_until_ready(program.train(state, jnp.int32(done), inputs, program.arrays))
+        return (time.perf_counter() - begin) / STEPS
+
+    return seconds
+
+
+def torch_sides(
+    config: TaskExperimentConfig, trials: Trials, num_outputs: int
+) -> dict[str, Callable[[], float]]:
+    """Seconds of a training step in PyTorch, by how it is run."""
+    torch = importlib.import_module("torch")
+    num_threads = torch.get_num_threads()
+    step = torch_step(torch, config, trials, num_outputs)
+
+    def seconds(num_threads: int) -> float:
+        torch.set_num_threads(num_threads)
+        begin = time.perf_counter()
+        for _ in range(STEPS):
+            step()
+        return (time.perf_counter() - begin) / STEPS
+
+    return {
+        f"eager PyTorch, {num_threads} threads as by default": lambda: seconds(num_threads),
+        "eager PyTorch, 1 thread": lambda: seconds(1),
+    }
+
+
+def torch_step(
+    torch: Any, config: TaskExperimentConfig, trials: Trials, num_outputs: int
+) -> Callable[[], None]:
+    """A training step as one writes it in PyTorch: a loop over the steps of a trial.
+
+    Without a leak, and without the check that numbers are finite.
+    """
+    inputs = torch.from_numpy(np.array(trials.inputs))
+    targets = torch.from_numpy(np.array(trials.targets, np.int64))
+    (batch_size, num_steps, num_inputs), width = inputs.shape, config.model.width
+    enter, recur, read = (
+        torch.nn.Linear(*shape, bias=False)
+        for shape in ((num_inputs, width), (width, width), (width, num_outputs))
+    )
+    torch.nn.init.normal_(recur.weight, std=RECURRENT_GAIN * width**-0.5)
+    optimizer = torch.optim.SGD(
+        [layer.weight for layer in (enter, recur, read)],
+        lr=config.training.learning_rate,
+        momentum=config.training.momentum,
+    )
+    loss_of = torch.nn.CrossEntropyLoss()
+
+    def step() -> None:
+        h, logits = torch.zeros(batch_size, width), []
+        for t in range(num_steps):
+            h = torch.relu(enter(inputs[:, t]) + recur(h))
+            logits.append(read(h))
+        loss = loss_of(torch.stack(logits, 1).flatten(0, 1), targets.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+if __name__ == "__main__":
+    run_command(main)

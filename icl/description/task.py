@@ -1,0 +1,134 @@
+"""A task and its network before any training: what is shown when, and what weights begin as."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from icl.analysis.spectra import draw_spectra
+from icl.analysis.trials import draw_trials
+from icl.config import TaskExperimentConfig
+from icl.config.task_networks import FeedForwardNetwork
+from icl.config.tasks import (
+    ContextDependentTask,
+    DecisionTask,
+    DigitsTask,
+    MatchToSampleTask,
+    TaskConfig,
+)
+from icl.description.cost import count_flops, count_parameters
+from icl.probes.weights import measure_matrix, unstable
+from icl.programs import load_program
+from icl.task_experiment import TaskProgram, task_loss
+from icl.types import Trials
+
+# Parts of the recurrent matrix, side by side, of networks where these are several.
+GATES = {
+    "gru": ("reset_gate", "update_gate", "candidate"),
+    "lstm": ("input_gate", "forget_gate", "cell", "output_gate"),
+}
+
+
+def describe_task(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Numbers by name, as JSON has them, and pictures by name of file.
+
+    Raises UserError where images of the task cannot be had, or for connectivity that cannot be.
+    """
+    program = load_program(config)
+    assert isinstance(program, TaskProgram)
+    matrices = {
+        name: np.asarray(matrix)
+        for name, matrix in program.matrices(program.init(program.inputs(config))).items()
+    }
+    weights = {name: measure_matrix(matrix) for name, matrix in matrices.items()}
+    report = {
+        "config": config.model_dump(mode="json"),
+        "task": {
+            "kind": config.task.kind,
+            "num_steps": config.task.num_steps,
+            "periods": periods(config.task),
+            "inputs": input_channels(config.task),
+            "outputs": output_channels(config.task),
+            "chance": 1 / config.task.num_choices,
+        },
+        **costs(program),
+        "weights": weights,
+        "warning": "" if isinstance(config.model, FeedForwardNetwork) else unstable(weights),
+    }
+    gates = GATES.get(config.model.kind, ())
+    pictures = {
+        "trials.png": draw_trials(program, config),
+        "spectrum.png": draw_spectra(_parts(matrices["recurrent"], gates)),
+    }
+    return report, pictures
+
+
+def periods(config: TaskConfig) -> dict[str, int]:
+    """Steps of each period, in order."""
+    if isinstance(config, DigitsTask):
+        return {"rows": config.source.side, "delay": config.delay}
+    return config.period_steps
+
+
+def input_channels(config: TaskConfig) -> dict[str, int]:
+    """How many of each kind, in order."""
+    if isinstance(config, DigitsTask):
+        return {"pixels of a row": config.num_inputs}
+    assert isinstance(config, DecisionTask)
+    ring = config.dim_ring
+    if isinstance(config, ContextDependentTask):
+        rings = {"ring of modality 0": ring, "ring of modality 1": ring}
+        return {"fixation": 1, **rings, "context": 2}
+    return {"fixation": 1, "ring": ring}
+
+
+def output_channels(config: TaskConfig) -> dict[str, int]:
+    """How many of each kind, in order."""
+    if isinstance(config, DigitsTask):
+        return {"digit": config.num_outputs}
+    if isinstance(config, MatchToSampleTask):
+        return {"fixate": 1, "match": 1, "opposite": 1}
+    assert isinstance(config, DecisionTask)
+    return {"fixate": 1, "direction": config.dim_ring}
+
+
+def costs(program: TaskProgram) -> dict[str, Any]:
+    """Parameters, and operations of matrix products; nothing is computed.
+
+    A step is one of the network's own, from any state: feed-forward ones take a trial in one. The
+    first of a trial may cost less, as its recurrent product is of zeros.
+    """
+    network, params = program.network, program.shapes.variables.params
+    knobs = program.inputs(program.config).knobs
+    trial = jax.eval_shape(lambda: program.task.draw(jax.random.key(0), 1, knobs, program.arrays))
+    steps = jax.eval_shape(network.as_steps, trial.inputs)
+
+    def step(params: Any, steps: Array) -> Array:
+        state, _ = network.step(params, network.state, steps[0, 0], jnp.zeros(()))
+        return state[0] @ params["readout"]["kernel"]
+
+    def loss(params: Any, trial: Trials) -> Array:
+        return task_loss(network.apply(params, trial.inputs)[0], trial).mean()
+
+    counts = count_parameters(params)
+    return {
+        "num_parameters": {"total": sum(counts.values()), **counts},
+        "num_network_steps": steps.shape[1],
+        "flops_per_step": _flops(step, params, steps),
+        "flops_per_trial": _flops(network.apply, params, trial.inputs),
+        "training_flops_per_trial": _flops(jax.grad(loss), params, trial),
+    }
+
+
+def _flops(function: Callable[..., Any], *arguments: Any) -> int:
+    return count_flops(jax.make_jaxpr(function)(*arguments).jaxpr)
+
+
+def _parts(matrix: Float[np.ndarray, "fan_in out"], gates: tuple[str, ...]) -> dict[str, Any]:
+    """The recurrent matrix, or its square parts by name."""
+    if not gates:
+        return {"recurrent": matrix}
+    return dict(zip(gates, np.split(matrix, len(gates), axis=1), strict=True))
