@@ -26,7 +26,7 @@ Metric = Literal[
     "accuracy_in_context",
     "loss",
     "answers_in_context",
-    # Of a task: `icl.probes.task_measures` defines each.
+    # How far learning has moved a network: docs/probes.md defines each.
     "weight_change",
     "weight_change_all",
     "representation_alignment",

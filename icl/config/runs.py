@@ -51,6 +51,11 @@ class EvaluationConfig(Frozen):
         min_length=1,
         description="`train`, or names of families",
     )
+    measures: bool = Field(
+        False,
+        description="in each condition, also how far weights, hidden states and tangent kernels "
+        "have moved since the start",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "EvaluationConfig":

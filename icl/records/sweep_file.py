@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from icl.config import AnyConfig
-from icl.config.claims import claim_errors
+from icl.config.claims import ACCURACIES, claim_errors
 from icl.config.sweeps import SweepConfig
 from icl.config.traced import digest_of
 from icl.errors import UserError
@@ -163,6 +163,12 @@ def _claim_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
     }
     conditions = sorted({name for cell in cells for name in cell.config.evaluation.conditions})
     errors = claim_errors(config.claims, knobs, conditions)
+    if any(not getattr(cell.config.evaluation, "measures", True) for cell in cells):
+        errors += [
+            f"claims.{i}.metric = {claim.metric}; allowed where evaluation.measures is true"
+            for i, claim in enumerate(config.claims)
+            if claim.metric not in (*ACCURACIES, "loss")
+        ]
     halving = config.halving
     if halving and halving.condition not in conditions:
         told = f"halving.condition = {halving.condition}; allowed: {', '.join(conditions)}"

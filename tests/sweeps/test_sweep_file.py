@@ -220,6 +220,14 @@ def test_an_empty_grid_is_its_base():
     assert SweepConfig(grid={}).points == [{}]
 
 
+def test_a_claim_about_a_measure_needs_it_measured(load):
+    claims = [CLAIM | {"metric": "kernel_alignment"}]
+    grid = {"data.p_bursty": [0, 1], "seed": [0]}
+    with pytest.raises(UserError, match=r"claims.0.metric = kernel_alignment; allowed where"):
+        load(grid=grid, claims=claims)
+    assert load("evaluation.measures=true", grid=grid, claims=claims).config.claims
+
+
 @pytest.fixture
 def load_scaled(tmp_path: Path):
     """(override, ..., entries of a grid file with two scales) -> the grid."""
