@@ -75,14 +75,15 @@ def _costs(program: Program) -> tuple[float, float]:
     if isinstance(program, SequenceProgram):
         costs = network_costs(program.config, example_items(program.config.data, program.exemplars))
         memory = costs["memory_per_sequence_bytes"] * batch_size
-        return costs["training_flops_per_sequence"] * batch_size, _state_bytes(program) + memory
+        flops = costs["training_flops_per_sequence"] * batch_size
+        return float(flops), float(_state_bytes(program) + memory)
     assert isinstance(program, TaskProgram)
     arguments = program.shapes, jnp.int32(1), program.inputs(program.config), program.arrays
     compiled = program.train.lower(*arguments).compile()  # type: ignore[attr-defined]
     memory = compiled.memory_analysis().temp_size_in_bytes
     # Of each step of a trial, each parameter multiplies once forward and twice backward.
     flops = 6 * program.num_parameters * batch_size * program.task.num_steps
-    return flops, _state_bytes(program) + memory
+    return float(flops), float(_state_bytes(program) + memory)
 
 
 def measure_step(program: Program) -> float:

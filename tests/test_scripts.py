@@ -78,7 +78,10 @@ def test_missing_data_are_told_and_nothing_is_written(tmp_path: Path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(("blocks", "file"), [(20, "sequences.png"), (400, "checkpoints")])
+@pytest.mark.parametrize(
+    ("blocks", "file"),
+    [pytest.param(20, "sequences.png", marks=pytest.mark.slow), (400, "checkpoints")],
+)
 def test_a_disk_that_fills_up_is_told_last_and_the_run_goes_on_once_there_is_room(
     tmp_path: Path, blocks: int, file: str
 ):
@@ -129,6 +132,8 @@ def test_every_config_runs_two_steps(tmp_path: Path, path: Path):
             if "ICL_OMNIGLOT_DIR" not in os.environ:
                 pytest.skip("ICL_OMNIGLOT_DIR names no folder with Omniglot")
             overrides.append("data.source.size=28")
+        if config.model.embedder.kind == "resnet":  # half a minute to compile; tested by itself
+            overrides.append("model.embedder={kind: linear}")
         num_layers = min(config.model.num_layers, 2)
         overrides.append(f"model.num_layers={num_layers}")
         overrides.append(f"evaluation.conditions=[{config.evaluation.conditions[0]}]")

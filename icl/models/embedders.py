@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
-from scipy.sparse.linalg import eigsh
 
 from icl.config.embedders import (
     ConvEmbedder,
@@ -101,6 +100,9 @@ def principal_components(
     if len(mean) <= EXACT_PIXELS or count == len(mean):
         _, vectors = np.linalg.eigh(covariance)
     else:
+        # Half a second to load, which every run would wait for and few need.
+        from scipy.sparse.linalg import eigsh
+
         _, vectors = eigsh(covariance, count, v0=np.ones(len(mean)))
     return mean.astype(np.float32), vectors[:, : -count - 1 : -1].astype(np.float32)
 

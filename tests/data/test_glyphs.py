@@ -121,6 +121,7 @@ def test_as_hard_as_the_recorded_omniglot(glyphs_difficulty):
     assert_alike(glyphs_difficulty, OMNIGLOT)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     "ICL_OMNIGLOT_DIR" not in os.environ, reason="ICL_OMNIGLOT_DIR does not say where Omniglot is"
 )
