@@ -1,0 +1,55 @@
+"""A record of benchmarks as Markdown tables: python -m benchmarks.table FILE.json [SECTION ...]."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from icl.command_line import run_command
+from icl.errors import UserError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Print a record of benchmarks as Markdown.")
+    parser.add_argument("file", metavar="FILE", help="of python -m benchmarks --json")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help="(default: all)")
+    arguments = parser.parse_args()
+    try:
+        record = json.loads(Path(arguments.file).read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{arguments.file}: cannot be read ({error}); allowed: a record") from None
+    sections = {name: part for name, part in record.items() if name != "environment"}
+    for name in arguments.sections:
+        if name not in sections:
+            raise UserError(f"{name}: not in the record; allowed: {', '.join(sections)}")
+    print("\n\n".join(to_table(name, sections[name]) for name in arguments.sections or sections))
+    return 0
+
+
+def to_table(name: str, figures: dict[str, Any]) -> str:
+    """Figures by name, or, where there are several of each, a column for each of these."""
+    if not all(isinstance(part, dict) for part in figures.values()):
+        rows = [[key, told(value)] for key, value in figures.items()]
+        return _markdown([f"`{name}`", ""], rows)
+    heads = list(dict.fromkeys(key for part in figures.values() for key in part))
+    rows = [[of, *(told(part.get(head)) for head in heads)] for of, part in figures.items()]
+    return _markdown([f"`{name}`", *heads], rows)
+
+
+def told(value: float | None) -> str:
+    """Two significant digits, three where the first is a 1; whole above a hundred."""
+    if value is None:
+        return ""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    digits = 3 if f"{abs(value):e}".startswith("1") else 2
+    return f"{value:.{digits}g}"
+
+
+def _markdown(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    run_command(main)
