@@ -5,8 +5,8 @@ included, with an empty cache of compiled programs and with a warm one; its peak
 it takes to draw its characters, to load them again and to put them on the device.
 """
 
+import math
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -39,17 +39,20 @@ def main() -> int:
 def measure(turns: int = TURNS) -> dict[str, float]:
     """Medians over new processes, one at a time."""
     load_exemplars(load_config(CONFIGS / "quickstart.yaml").data.source)  # drawn once, kept
-    cold, warm = [], []
+    cold: list[float] = []
+    warm: list[float] = []
+    memory: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(turns):
             programs = Path(folder) / str(turn)
-            cold.append(_first_step(programs, Path(folder) / f"cold{turn}"))
-            warm.append(_first_step(programs, Path(folder) / f"warm{turn}"))
-    kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            for seconds, name in ((cold, "cold"), (warm, "warm")):
+                first, megabytes = _first_step(programs, Path(folder) / f"{name}{turn}")
+                seconds.append(first)
+                memory.append(megabytes)
     return _exemplars() | {
         "seconds to the first step, nothing compiled before": statistics.median(cold),
         "seconds to the first step, compiled before": statistics.median(warm),
-        "peak memory, MB": kilobytes / 1024,
+        "peak memory, MB": max(memory),
     }
 
 
@@ -79,8 +82,8 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def _first_step(programs: Path, out: Path) -> float:
-    """Seconds of a whole process that makes one step and no evaluation but those at its ends."""
+def _first_step(programs: Path, out: Path) -> tuple[float, float]:
+    """Seconds from the start of a process to its first step, and megabytes it held at most."""
     environment = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": str(programs),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
@@ -98,12 +101,26 @@ def _first_step(programs: Path, out: Path) -> float:
         while process.poll() is None:
             for event in read_lines(out / EVENTS):
                 if event["event"] == "compiled":
-                    return event["time"] - begin
+                    return event["time"] - begin, _peak_memory(process.pid)
             time.sleep(0.05)
         raise UserError(f"{SCRIPT} ended with {process.returncode} before its first step")
     finally:
         process.kill()
         process.wait()
+
+
+def _peak_memory(pid: int) -> float:
+    """Megabytes; NaN where the system does not say.
+
+    Not the usage of children that Python tells: a child's counts what its parent held.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return math.nan
+    return next(
+        (int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), math.nan
+    )
 
 
 if __name__ == "__main__":
