@@ -31,6 +31,13 @@ def _decay(steps: Steps, values: Curve) -> float:
     return smooth.max() - smooth[-1]
 
 
+def _late_change(steps: Steps, values: Curve) -> float:
+    """Over the second half of training: the last WINDOW evaluations minus those about the middle."""
+    smooth = _smooth(values)
+    middle = np.searchsorted(steps, steps[-1] / 2) - WINDOW // 2
+    return smooth[-1] - smooth[int(np.clip(middle, 0, len(smooth) - 1))]
+
+
 def time_to_threshold(steps: Steps, values: Curve, threshold: float = THRESHOLD) -> float:
     """The first step at which a curve is at the threshold or above, and is at the next one too.
 
@@ -48,6 +55,7 @@ NUMBERS: dict[str, Callable[[Steps, Curve], float]] = {
     "peak_step": _peak_step,
     "decay": _decay,
     "mean": lambda steps, values: values.mean(),
+    "late_change": _late_change,
     "time_to_threshold": time_to_threshold,
 }
 DERIVED = ("final", "peak", "peak_step", "decay", "time_to_threshold")

@@ -41,8 +41,8 @@ Metric = Literal[
 ]
 ACCURACIES = ("accuracy", "accuracy_in_context", "answers_in_context")
 # Of a learning curve: `icl.analysis.derived` defines each.
-CurveNumber = Literal["final", "peak", "mean", "time_to_threshold", "decay"]
-OF_OTHERS = ("final", "mean")
+CurveNumber = Literal["final", "peak", "mean", "late_change", "time_to_threshold", "decay"]
+OF_OTHERS = ("final", "mean", "late_change")
 
 
 class _Claim(Frozen):

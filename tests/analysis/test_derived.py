@@ -40,10 +40,19 @@ def test_of_a_rising_curve_nothing_is_lost():
     assert number([0.1, 0.2, 0.3, 0.4, 0.5], "peak_step") == 40
 
 
+def test_the_late_change_is_that_of_the_second_half():
+    # Steps 10 to 100: about 50 the mean is 0.8, over the last three 0.5.
+    values = [0.0, 0.1, 0.2, 0.7, 0.8, 0.9, 0.6, 0.4, 0.5, 0.6]
+    assert number(values, "late_change") == pytest.approx(0.5 - 0.8)
+    assert number([NAN, *values[1:], NAN], "late_change") == pytest.approx(0.5 - 0.8)
+    assert number([0.5] * 10, "late_change") == 0
+
+
 @pytest.mark.parametrize("values", [[0.4], [0.3, 0.5]])
 def test_curves_shorter_than_the_window(values: list[float]):
     assert number(values, "peak") == pytest.approx(0.4)
     assert number(values, "decay") == 0
+    assert number(values, "late_change") == 0
 
 
 @pytest.mark.parametrize(
@@ -78,6 +87,6 @@ def test_a_sweep_gets_each_number_of_both_accuracies():
 
 
 def test_every_number_of_a_curve_that_is_flat():
-    expected = {"peak_step": 20, "time_to_threshold": 10, "decay": 0}
+    expected = {"peak_step": 20, "time_to_threshold": 10, "decay": 0, "late_change": 0}
     for name in NUMBERS:
         assert number([0.8, 0.8, 0.8], name) == pytest.approx(expected.get(name, 0.8)), name
