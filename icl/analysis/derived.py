@@ -32,7 +32,7 @@ def _decay(steps: Steps, values: Curve) -> float:
 
 
 def _late_change(steps: Steps, values: Curve) -> float:
-    """Over the second half of training: the last WINDOW evaluations minus those about the middle."""
+    """Over the second half of training: the last WINDOW evaluations minus the middle ones."""
     smooth = _smooth(values)
     middle = np.searchsorted(steps, steps[-1] / 2) - WINDOW // 2
     return smooth[-1] - smooth[int(np.clip(middle, 0, len(smooth) - 1))]

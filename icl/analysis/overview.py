@@ -25,9 +25,11 @@ from icl.analysis.views import (
     short_label,
     some,
 )
+from icl.config.claims import ACCURACIES
 
 SHOWN = ("fewshot_holdout", "no_support")
 MAX_CATEGORIES = 14
+MAX_TRACES = 4
 MAX_TEXT, MAX_NAME = 16, 24  # characters: of a value, of a grid or a knob
 
 
@@ -131,8 +133,16 @@ def _note(dataset: xarray.Dataset) -> str:
 
 
 def _conditions(dataset: xarray.Dataset) -> list[str]:
+    """The main ones, and those whose accuracies the grid's claims are about."""
     names = conditions_of(dataset)
-    return list(SHOWN) if set(SHOWN) <= set(names) else main_conditions(names)
+    main = list(SHOWN) if set(SHOWN) <= set(names) else main_conditions(names)
+    claimed = {
+        claim[field]
+        for claim in json.loads(dataset.attrs.get("claims") or "[]")
+        for field, metric in (("condition", "metric"), ("other_condition", "other_metric"))
+        if claim.get(metric) in ACCURACIES
+    }
+    return [*main, *(name for name in names if name in claimed and name not in main)][:MAX_TRACES]
 
 
 def _values(dataset: xarray.Dataset, dim: str) -> tuple[str, list[Any]]:

@@ -15,7 +15,9 @@ OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#000000", "#F0E442")
 LABELS = {
     "fewshot_holdout": "ICL: few-shot, held-out classes, among labels in context",
     "fewshot_train": "ICL: few-shot, training classes, among labels in context",
+    "fewshot_uniform_labels": "ICL: few-shot, held-out classes, random trained labels in context",
     "no_support": "IWL: query's class absent from context, all labels",
+    "no_support_common": "IWL: the same of common classes",
 }
 
 

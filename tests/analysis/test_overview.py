@@ -9,7 +9,7 @@ import pytest
 import xarray
 from scipy import stats
 
-from icl.analysis.overview import Panel, described, panels_of
+from icl.analysis.overview import SHOWN, Panel, described, panels_of
 from icl.analysis.overview_plots import draw_alone, draw_overview, looks_of
 from tests.analysis.synthetic import CONDITIONS, make_sweep, without
 
@@ -111,6 +111,17 @@ def test_conditions_of_other_names_are_shown_with_their_own_metric():
     assert list(traces) == ["flip", "mine"]
     expected = sweep.accuracy_in_context.sel(condition="flip").isel(step=-1).mean("seed")
     np.testing.assert_allclose(traces["flip"].mean, expected)
+
+
+def test_what_is_claimed_is_shown_too():
+    claim = {"kind": "rises", "along": "data.p_bursty", "text": "it rises"}
+    about = [
+        claim | {"condition": "fewshot_train", "metric": "accuracy"},
+        claim | {"condition": "no_support", "metric": "accuracy_in_context"},
+    ]
+    assert list(panel_of(make_sweep(claims=about)).traces) == [*SHOWN, "fewshot_train"]
+    of_loss = [claim | {"condition": "fewshot_train", "metric": "loss"}]
+    assert list(panel_of(make_sweep(claims=of_loss)).traces) == list(SHOWN)
 
 
 def test_what_is_not_finished_is_left_out_and_told():
