@@ -20,8 +20,8 @@ import numpy as np
 from benchmarks.tell import parser_of, tell
 from icl.command_line import CONFIGS, run_command
 from icl.config import TaskExperimentConfig
+from icl.loading import load_program
 from icl.models.task_networks import RECURRENT_GAIN
-from icl.programs import load_program
 from icl.records.config_file import load_config
 from icl.task_experiment import TaskProgram
 from icl.types import Trials

@@ -48,7 +48,7 @@ def parse_arguments(
         parser.add_argument(f"--{option}", default="", help=meaning)
     arguments = parser.parse_intermixed_args()
     for option in numbers or {}:
-        setattr(arguments, option, _number(option, getattr(arguments, option)))
+        setattr(arguments, option, whole_number(option, getattr(arguments, option)))
     files = [word for word in arguments.words if _is_file(word)]
     if len(files) > 1:
         raise UserError(f"{files[1]}: not understood; allowed: one CONFIG, then KEY=VALUE")
@@ -105,6 +105,13 @@ def check_folder(out: str) -> None:
         raise UserError(f"--out = {path}: cannot be written ({why}); allowed: a folder that can")
 
 
+def whole_number(option: str, text: str | None) -> int | None:
+    """What an option says; None if not given. Raises UserError."""
+    if text is None or re.fullmatch(r"0*[1-9][0-9]{0,14}", text):
+        return None if text is None else int(text)
+    raise UserError(f"--{option} = {text}; allowed: a whole number of at least 1")
+
+
 def run_command(command: Callable[[], int]) -> None:
     """Run a script's main; mistakes are printed without a stack trace and exit with 2."""
     try:
@@ -131,12 +138,6 @@ def run_command(command: Callable[[], int]) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-
-
-def _number(option: str, text: str | None) -> int | None:
-    if text is None or re.fullmatch(r"0*[1-9][0-9]{0,14}", text):
-        return None if text is None else int(text)
-    raise UserError(f"--{option} = {text}; allowed: a whole number of at least 1")
 
 
 def _is_file(word: str) -> bool:

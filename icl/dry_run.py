@@ -14,9 +14,10 @@ from rich.table import Table
 from icl.config.traced import program_of
 from icl.data.exemplars.on_device import example_items
 from icl.description.cost import network_costs
-from icl.experiment import Program, SequenceProgram
+from icl.experiment import SequenceProgram
+from icl.loading import load_program
 from icl.packs import default_engine, num_workers
-from icl.programs import load_program
+from icl.program import Program
 from icl.records.sweep_directory import SweepDirectory, status_of
 from icl.records.sweep_file import Cell, Sweep, cells_of
 from icl.task_experiment import TaskProgram

@@ -18,9 +18,9 @@ import numpy as np
 from icl.config import AnyConfig
 from icl.environment import describe_environment
 from icl.errors import Interrupted, UserError
-from icl.experiment import Program
 from icl.packs import ENGINES, Lanes, Pack
 from icl.probes.weights import measure_matrix, unstable
+from icl.program import Program
 from icl.records.checkpoints import Checkpoints, check_space
 from icl.records.run_directory import CONNECTIVITY, RunDirectory, to_lines, write_whole
 from icl.summary import is_last, make_record, summarize

@@ -25,7 +25,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PyTree
 
 from icl.errors import UserError
-from icl.experiment import Inputs, Program
+from icl.program import Inputs, Program
 from icl.training import TrainState
 
 Scores = dict[str, dict[str, Any]]

@@ -5,9 +5,9 @@ from typing import Any
 from icl.config import AnyConfig, TaskExperimentConfig
 from icl.environment import describe_environment
 from icl.errors import UserError
-from icl.experiment import Program
+from icl.loading import load_program
 from icl.loop import Run, begin, deferred_signals, train_together
-from icl.programs import load_program
+from icl.program import Program
 from icl.progress import Progress
 from icl.records import load
 from icl.records.run_directory import SEQUENCES, RunDirectory, write_whole

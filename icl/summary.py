@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from icl.config import AnyConfig, TrainingConfig
-from icl.experiment import make_rates
+from icl.program import make_rates
 from icl.training import learning_rate_at
 
 # Of each metric: whether the best is the largest.

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -15,12 +14,19 @@ from icl.config import TaskExperimentConfig
 from icl.config.tasks import DigitsTask
 from icl.data.tasks import Task, make_task, make_task_knobs
 from icl.environment import keep_compiled_programs
-from icl.experiment import CONNECTIVITY, Inputs, Program, compile_quickly, make_rates
-from icl.models.connectivity import check, connect, constrain, make_numbers
 from icl.models.matrices import matrices
 from icl.models.task_networks import TaskNetwork, make_task_network
 from icl.probes.task_measures import measure_task
-from icl.training import TrainState, init_state, train_until
+from icl.program import (
+    Inputs,
+    Program,
+    checked,
+    compile_quickly,
+    inputs_with,
+    make_init,
+    make_train,
+)
+from icl.training import TrainState
 from icl.types import Trials, Variables
 
 # Folded into the evaluation's key: the trials that measures are taken on, the same at all steps,
@@ -45,36 +51,44 @@ def make_task_program(config: TaskExperimentConfig) -> TaskProgram:
     keep_compiled_programs()
     task = make_task(config.task)
     network = make_task_network(config.model, task.num_steps, task.num_inputs, task.num_outputs)
-    last_only = isinstance(config.task, DigitsTask)
 
-    def init(inputs: Inputs) -> TrainState:
-        params = network.init(inputs.init_key)
-        key = jax.random.fold_in(inputs.init_key, CONNECTIVITY)
-        params = connect(key, params, {}, config.connectivity, inputs.connectivity)
-        return init_state(Variables(params, {}), inputs.rates)
+    def draw_network(key: Array) -> Variables:
+        return Variables(network.init(key), {})
+
+    def batch(key: Array, step: Array, inputs: Inputs, arrays: PyTree) -> Trials:
+        return task.draw(key, config.training.batch_size, inputs.knobs, arrays)
 
     def loss_of(variables: Variables, trials: Trials) -> tuple[Array, PyTree]:
         logits, _ = network.apply(variables.params, trials.inputs)
         return task_loss(logits, trials).mean(), {}
 
-    def train(
-        state: TrainState,
-        stop: Array,
-        inputs: Inputs,
-        arrays: PyTree,
-        start: Array | None = None,
-        spread: Callable[[Trials], Trials] = lambda trials: trials,
-    ) -> TrainState:
-        def batch(key: Array, step: Array) -> Trials:
-            return spread(task.draw(key, config.training.batch_size, inputs.knobs, arrays))
+    init = make_init(draw_network, {}, config.connectivity)
+    shapes = jax.eval_shape(init, make_task_inputs(config))
+    return TaskProgram(
+        config=config,
+        arrays=task.arrays,
+        shapes=shapes,
+        init=compile_quickly(init),
+        train=make_train(batch, lambda rates: loss_of, {}, config.connectivity),
+        evaluate=_make_evaluation(config, task, network, init),
+        inputs=checked(make_task_inputs, shapes, {}),
+        matrices=lambda state: matrices(state.variables.params, {}),
+        task=task,
+        network=network,
+    )
 
-        kept = partial(
-            constrain, fused={}, connectivity=config.connectivity, numbers=inputs.connectivity
-        )
-        return train_until(state, stop, inputs.train_key, batch, loss_of, inputs.rates, start, kept)
+
+def _make_evaluation(
+    config: TaskExperimentConfig,
+    task: Task,
+    network: TaskNetwork,
+    init: Callable[[Inputs], TrainState],
+) -> Callable[..., dict[str, Any]]:
+    """The evaluation of a program, jitted: scores and measures."""
+    evaluation, last_only = config.evaluation, isinstance(config.task, DigitsTask)
 
     def evaluate(state: TrainState, inputs: Inputs, arrays: PyTree) -> dict[str, Any]:
-        evaluation, params = config.evaluation, state.variables.params
+        params = state.variables.params
         fresh, many, few = (
             task.draw_test(jax.random.fold_in(inputs.eval_key, number), count, inputs.knobs, arrays)
             for number, count in (
@@ -90,38 +104,12 @@ def make_task_program(config: TaskExperimentConfig) -> TaskProgram:
         )
         return {"task": score(logits, fresh, config.task.num_choices) | measures}
 
-    def inputs_of(config: TaskExperimentConfig) -> Inputs:
-        inputs = make_task_inputs(config)
-        check(config.connectivity, inputs.connectivity, shapes.variables.params, {})
-        return inputs
-
-    shapes = jax.eval_shape(init, make_task_inputs(config))
-    return TaskProgram(
-        config=config,
-        arrays=task.arrays,
-        shapes=shapes,
-        init=compile_quickly(init),
-        train=jax.jit(train, donate_argnums=0, static_argnames="spread"),
-        evaluate=jax.jit(evaluate),
-        inputs=inputs_of,
-        matrices=lambda state: matrices(state.variables.params, {}),
-        task=task,
-        network=network,
-    )
+    return jax.jit(evaluate)
 
 
 def make_task_inputs(config: TaskExperimentConfig) -> Inputs:
     """The traced part of a run."""
-    init_key, train_key, eval_key = jax.random.split(jax.random.key(config.seed), 3)
-    return Inputs(
-        init_key,
-        train_key,
-        eval_key,
-        make_rates(config.training),
-        make_numbers(config.connectivity),
-        make_task_knobs(config.task),
-        None,
-    )
+    return inputs_with(config, make_task_knobs(config.task))
 
 
 def task_loss(logits: Float[Array, "trial out output"], trials: Trials) -> Float[Array, " trial"]:

@@ -10,10 +10,10 @@ from threading import Lock
 from icl.analysis.pictures import draw_shown
 from icl.config import AnyConfig
 from icl.config.traced import program_of
-from icl.experiment import Program
+from icl.loading import load_program
 from icl.loggers import Logged
 from icl.loop import begin, train_together
-from icl.programs import load_program
+from icl.program import Program
 from icl.records.run_directory import SEQUENCES, RunDirectory, write_whole
 from icl.records.sweep_directory import status_of, step_of
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from icl.config import TaskExperimentConfig
+from icl.config.claims import MEASURES
 from icl.errors import UserError
+from icl.loading import load_program
 from icl.models.task_networks import make_task_network
 from icl.packs import make_single, make_vmap
 from icl.probes.kernel import layer_kernels
 from icl.probes.task_measures import kernels
-from icl.programs import load_program
 from icl.progress import Progress
 from icl.records import load
 from icl.records.config_file import parse_config
@@ -104,6 +105,7 @@ def test_a_run_records_measures_from_its_start_on(tmp_path: Path):
     run(config, tmp_path, Progress())
     data = load(tmp_path).sel(condition="task")
     first, last = data.isel(step=0), data.isel(step=-1)
+    assert set(MEASURES) <= set(data)
     for measure in ("representation_alignment", "kernel_alignment", "kernel_alignment_all"):
         assert float(first[measure]) == pytest.approx(1, abs=1e-4)
         assert 0 < float(last[measure]) < 1 - 1e-4

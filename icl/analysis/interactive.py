@@ -16,7 +16,6 @@ from jaxtyping import Float
 from icl.analysis.statistics import band
 from icl.analysis.style import LABELS, colors_of
 from icl.analysis.views import (
-    METRICS,
     Knob,
     along,
     chance_along,
@@ -29,6 +28,7 @@ from icl.analysis.views import (
     short_label,
     some,
 )
+from icl.config.claims import METRICS
 
 BUDGET = 450_000  # numbers in all figures of a sweep, some six bytes each
 MAX_STEPS, MIN_STEPS = 60, 3

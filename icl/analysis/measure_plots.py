@@ -7,8 +7,6 @@ from matplotlib.figure import Figure
 from icl.analysis.statistics import band
 from icl.analysis.style import apply_style, colors_of
 from icl.analysis.views import (
-    MEASURES,
-    METRICS,
     Knob,
     along,
     conditions_of,
@@ -17,6 +15,7 @@ from icl.analysis.views import (
     ordered_colors,
     some,
 )
+from icl.config.claims import MEASURES, METRICS
 
 SHOWN = (
     "weight_change",

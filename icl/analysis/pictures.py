@@ -11,7 +11,8 @@ from matplotlib.patches import Rectangle
 from icl.analysis.curves import to_png
 from icl.analysis.trials import draw_trials
 from icl.config import AnyConfig, ExperimentConfig, TaskExperimentConfig
-from icl.experiment import Experiment, Program, SequenceProgram, bind
+from icl.experiment import Experiment, SequenceProgram, bind
+from icl.program import Program
 from icl.task_experiment import TaskProgram
 from icl.types import IndexSequence
 

@@ -16,7 +16,6 @@ from icl.analysis.measure_plots import draw_measures
 from icl.analysis.statistics import band
 from icl.analysis.style import LABELS, apply_style, colors_of
 from icl.analysis.views import (
-    METRICS,
     Knob,
     along,
     chance_along,
@@ -31,6 +30,7 @@ from icl.analysis.views import (
     some,
     what_is_averaged,
 )
+from icl.config.claims import METRICS
 
 FORMATS = ("pdf", "svg", "png")
 WIDTH = 7.0  # inches: a page of two columns

@@ -39,10 +39,11 @@ LAWS_SHOWN: dict[str, Connectivity] = {
 
 
 def draw_spectra(matrices: dict[str, Matrix]) -> bytes:
-    """A PNG: eigenvalues and singular values of some matrices, not all zeros, by their names.
+    """A PNG: eigenvalues and singular values of some matrices, by their names.
 
     The circle, and the grey singular values, are those of a large gaussian matrix of the same
-    norm: of radius norm / sqrt(size), the `gain` of a law with no other size.
+    norm: of radius norm / sqrt(size), the `gain` of a law with no other size. Axes are in
+    proportion to it; of a matrix of zeros, as where it is 1.
     """
     figure = Figure(figsize=_size(len(matrices)), layout="constrained", dpi=110)
     pairs = _pairs(figure, len(matrices))
@@ -104,7 +105,7 @@ def gaussian_singular_values(size: int, gain: float) -> Float[np.ndarray, " valu
 def _draw_eigenvalues(axes: Any, matrix: Matrix, gain: float) -> None:
     angles = np.linspace(0, 2 * np.pi, 200)
     axes.plot(gain * np.cos(angles), gain * np.sin(angles), color=REFERENCE, linewidth=0.8)
-    limit = SHOWN * gain
+    limit = SHOWN * (gain or 1.0)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     axes.set(xlabel="real part", ylabel="imaginary part")
     if len(matrix) > MAX_EIGENVALUES:
@@ -125,9 +126,12 @@ def _draw_singular_values(axes: Any, matrix: Matrix, gain: float, rank: float | 
     values = np.linalg.svd(np.asarray(matrix, np.float64), compute_uv=False)
     places = np.arange(1, len(values) + 1)
     expected = gaussian_singular_values(len(values), gain)
-    axes.loglog(places, expected, color=REFERENCE, linewidth=0.8)
-    axes.loglog(places, values, ".", color=OWN, markersize=4, markeredgewidth=0)
-    axes.set(ylim=(gain / 30, max(20 * gain, 1.5 * values[0])), xlabel="number, largest first")
+    unit = gain or 1.0
+    # Before anything is drawn: zeros alone have no place on an axis that fits itself to them.
+    axes.set(xscale="log", yscale="log", ylim=(unit / 30, max(20 * unit, 1.5 * values[0])))
+    axes.plot(places, expected, color=REFERENCE, linewidth=0.8)
+    axes.plot(places, values, ".", color=OWN, markersize=4, markeredgewidth=0)
+    axes.set_xlabel("number, largest first")
     axes.set_ylabel("singular value")
     _note(axes, f"effective rank {rank:.0f}")
 

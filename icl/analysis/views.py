@@ -9,27 +9,8 @@ import numpy as np
 import xarray
 from jaxtyping import Float, Int
 
-# How far learning has moved a network: `icl.probes.task_measures` defines each.
-MEASURES = {
-    "weight_change": "weight change",
-    "weight_change_all": "weight change, all matrices",
-    "representation_alignment": "representation alignment",
-    "representation_rank": "rank of representations",
-    "sign_similarity": "sign similarity",
-    "kernel_alignment": "kernel alignment",
-    "kernel_alignment_input": "kernel alignment, input",
-    "kernel_alignment_readout": "kernel alignment, readout",
-    "kernel_alignment_all": "kernel alignment, all matrices",
-    "kernel_rank": "rank of kernel",
-    "kernel_target_alignment": "kernel-target alignment",
-}
-METRICS = {
-    "accuracy": "accuracy, all labels",
-    "accuracy_in_context": "accuracy, labels in context",
-    "loss": "loss (nats)",
-    "answers_in_context": "share of answers in context",
-    **MEASURES,
-}
+from icl.config.claims import METRICS
+
 NOT_SWEPT = ("seed", "condition", "step", "stratum")
 MAX_LABEL = 40  # characters
 TOO_CLOSE = 0.015  # of an axis: values nearer than this cannot be told apart

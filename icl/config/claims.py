@@ -15,30 +15,38 @@ How each is decided: `icl.analysis.claims`.
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from icl.config.base import Frozen, raise_all
 
-Metric = Literal[
-    "accuracy",
-    "accuracy_in_context",
-    "loss",
-    "answers_in_context",
-    # How far learning has moved a network: docs/probes.md defines each.
-    "weight_change",
-    "weight_change_all",
-    "representation_alignment",
-    "representation_rank",
-    "sign_similarity",
-    "kernel_alignment",
-    "kernel_alignment_input",
-    "kernel_alignment_readout",
-    "kernel_alignment_all",
-    "kernel_rank",
-    "kernel_target_alignment",
-]
+# What an evaluation records, and what figures call it. Measures say how far learning has moved a
+# network: docs/probes.md defines each.
+MEASURES = {
+    "weight_change": "weight change",
+    "weight_change_all": "weight change, all matrices",
+    "representation_alignment": "representation alignment",
+    "representation_rank": "rank of representations",
+    "sign_similarity": "sign similarity",
+    "kernel_alignment": "kernel alignment",
+    "kernel_alignment_input": "kernel alignment, input",
+    "kernel_alignment_readout": "kernel alignment, readout",
+    "kernel_alignment_all": "kernel alignment, all matrices",
+    "kernel_rank": "rank of kernel",
+    "kernel_target_alignment": "kernel-target alignment",
+}
+METRICS = {
+    "accuracy": "accuracy, all labels",
+    "accuracy_in_context": "accuracy, labels in context",
+    "loss": "loss (nats)",
+    "answers_in_context": "share of answers in context",
+    **MEASURES,
+}
+if TYPE_CHECKING:  # which cannot read the names off the table
+    Metric = str
+else:
+    Metric = Literal[tuple(METRICS)]
 ACCURACIES = ("accuracy", "accuracy_in_context", "answers_in_context")
 # Of a learning curve: `icl.analysis.derived` defines each.
 CurveNumber = Literal["final", "peak", "mean", "late_change", "time_to_threshold", "decay"]

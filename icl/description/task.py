@@ -20,8 +20,8 @@ from icl.config.tasks import (
     TaskConfig,
 )
 from icl.description.cost import count_flops, count_parameters
+from icl.loading import load_program
 from icl.probes.weights import measure_matrix, unstable
-from icl.programs import load_program
 from icl.task_experiment import TaskProgram, task_loss
 from icl.types import Trials
 

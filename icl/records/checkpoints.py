@@ -82,6 +82,11 @@ class Checkpoints:
     def latest_step(self) -> int | None:
         return self._manager.latest_step()
 
+    @property
+    def steps(self) -> list[int]:
+        """Of all that are kept, in order."""
+        return sorted(self._manager.all_steps())
+
     def save(self, step: int, state: Any) -> None:
         """Start writing; returns as soon as the state may change. Does nothing if it is there."""
         if step == self.latest_step:

@@ -1,5 +1,6 @@
 """Configs in files and on the command line: YAML, `a.b=value` overrides, one line per mistake."""
 
+import copy
 import re
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,7 +48,10 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Any:
     Raises UserError with a line for every mistake.
     """
     tree = read_settings(path)
-    override(tree, dict(parse_override(text) for text in overrides or []))
+    settings: dict[str, Any] = {}
+    for text in overrides or []:
+        settings = with_setting(settings, *parse_override(text))
+    override(tree, settings)
     return parse_config(tree)
 
 
@@ -157,10 +161,22 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise UserError(f"{path} = {value[:50]}; allowed: a value as in YAML") from None
 
 
+def with_setting(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Settings, by dotted name, and a later one, which takes the place of all within its branch."""
+    others = {key: old for key, old in settings.items() if not is_within(key, path)}
+    return others | {path: value}
+
+
+def is_within(path: str, branch: str) -> bool:
+    """Whether a setting is a part of a branch, or all of it; both by dotted name."""
+    return f"{path}.".startswith(f"{branch}.")
+
+
 def override(tree: dict[str, Any], settings: dict[str, Any]) -> None:
     """Put settings, by dotted name, in place of a tree's own. Raises UserError."""
-    # Kinds first: a new kind decides which other settings of its branch can stay.
-    for path in sorted(settings, key=lambda path: not path.endswith(".kind")):
+    # A whole branch before what is set within it; then kinds before what is beside them: a new kind
+    # decides which other settings of its branch can stay.
+    for path in sorted(settings, key=lambda path: (path.count("."), not path.endswith(".kind"))):
         keys = path.split(".")
         branch = tree
         for key in keys[:-1]:
@@ -171,7 +187,7 @@ def override(tree: dict[str, Any], settings: dict[str, Any]) -> None:
                 raise UserError(f"{path}: unknown setting ({key} holds no settings of its own)")
             branch = child
         is_new_kind = keys[-1] == "kind" and branch.get("kind", settings[path]) != settings[path]
-        branch[keys[-1]] = settings[path]
+        branch[keys[-1]] = copy.deepcopy(settings[path])  # a branch may be changed by what follows
         if is_new_kind:
             _drop_unshared_settings(tree, branch, keys[:-1])
 

@@ -1,6 +1,7 @@
 """A file of a grid, and the cells that it stands for."""
 
 import copy
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,19 @@ from typing import Any
 import yaml
 
 from icl.config import AnyConfig
-from icl.config.claims import ACCURACIES, claim_errors
+from icl.config.claims import MEASURES, claim_errors
 from icl.config.sweeps import SweepConfig
 from icl.config.traced import digest_of
 from icl.errors import UserError
-from icl.records.config_file import override, parse, parse_config, parse_override, read_settings
+from icl.records.config_file import (
+    is_within,
+    override,
+    parse,
+    parse_config,
+    parse_override,
+    read_settings,
+    with_setting,
+)
 
 MAX_LINES = 10  # of mistakes shown
 
@@ -87,8 +96,8 @@ def make_sweep(name: str, config: SweepConfig) -> Sweep:
     for point in config.points:
         tree = copy.deepcopy(config.base)
         try:
-            override(tree, config.settings)
-            override(tree, point)
+            override(tree, _filled(config.settings, point))
+            override(tree, _filled(point, point))
             resolved = parse_config(tree)
         except UserError as error:
             lines |= dict.fromkeys(error.args)
@@ -108,6 +117,15 @@ def dump_sweep(sweep: Sweep) -> str:
     """The resolved grid as YAML; `load_sweep` gives it back."""
     tree = sweep.config.model_dump(mode="json", exclude_unset=True)
     return yaml.safe_dump({"base": {}} | tree, sort_keys=False)
+
+
+def _filled(value: Any, point: dict[str, Any]) -> Any:
+    """Settings whose texts name swept knobs in braces, such as {seed}, with their values there."""
+    if isinstance(value, dict):
+        return {key: _filled(child, point) for key, child in value.items()}
+    if isinstance(value, str):
+        return re.sub(r"{([^{}]+)}", lambda found: str(point.get(found[1], found[0])), value)
+    return value
 
 
 def _is_grid(tree: dict[str, Any]) -> bool:
@@ -138,15 +156,18 @@ def _override_sweep(tree: dict[str, Any], overrides: list[str]) -> None:
         if key == "scale":
             tree["scale"] = value
             continue
-        knob = key.removeprefix("grid.")
+        knob, is_axis = key.removeprefix("grid."), key.startswith("grid.")
         groups = [*(tree.get("zip") or []), *(tree.get("cells") or [])]
-        is_fixed_axis = any(isinstance(group, dict) and knob in group for group in groups)
-        if is_fixed_axis or (knob == key and knob in (tree.get("grid") or {})):
-            raise UserError(f"{key}: is swept; allowed: grid.{knob}=[...], where it is in grid")
-        part = "settings" if knob == key else "grid"
+        groups += [] if is_axis else [tree.get("grid")]
+        for name in (name for group in groups if isinstance(group, dict) for name in group):
+            # An axis may lie within the branch of another: it is set after it.
+            if knob == name or (is_within(knob, name) and not is_axis):
+                raise UserError(f"{key}: is swept; allowed: grid.{name}=[...], where it is in grid")
+        part = "grid" if is_axis else "settings"
         if not isinstance(tree.get(part, {}), dict):
             raise UserError(f"{part} = {tree[part]}; allowed: a table")
-        tree[part] = (tree.get(part) or {}) | {knob: value}
+        own = tree.get(part) or {}
+        tree[part] = own | {knob: value} if is_axis else with_setting(own, knob, value)
 
 
 def _claim_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
@@ -167,7 +188,7 @@ def _claim_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
         errors += [
             f"claims.{i}.metric = {claim.metric}; allowed where evaluation.measures is true"
             for i, claim in enumerate(config.claims)
-            if claim.metric not in (*ACCURACIES, "loss")
+            if claim.metric in MEASURES
         ]
     halving = config.halving
     if halving and halving.condition not in conditions:

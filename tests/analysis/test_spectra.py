@@ -1,6 +1,7 @@
 """Spectra of weight matrices: what they are drawn beside, and what is drawn."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -74,6 +75,22 @@ def test_eigenvalues_beyond_are_on_the_edge_and_told(figures: list[Figure]):
     edge = left.lines[2]
     np.testing.assert_allclose(edge.get_xdata(), [SHOWN * UNITS**0.5])
     assert [text.get_text() for text in left.texts] == ["1 beyond, to 6.3 radii"]
+
+
+def test_a_matrix_of_zeros_is_drawn_without_warnings(monkeypatch: pytest.MonkeyPatch):
+    figures: list[Figure] = []
+    to_png = spectra.to_png
+    monkeypatch.setattr(spectra, "to_png", lambda figure: figures.append(figure) or to_png(figure))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw_spectra({"zeros": np.zeros((UNITS, UNITS)), "of rank 1": np.ones((UNITS, UNITS))})
+    left, right = figures[0].axes[:2]
+    assert left.get_xlim() == left.get_ylim() == (-SHOWN, SHOWN)
+    assert right.get_ylim() == pytest.approx((1 / 30, 20))
+    circle, inside = left.lines
+    assert not np.any(circle.get_data())
+    assert len(inside.get_xdata()) == UNITS
+    assert [text.get_text() for text in right.texts] == ["effective rank 0"]
 
 
 @pytest.mark.parametrize(("count", "rows", "columns"), [(1, 1, 2), (3, 2, 3), (5, 4, 4)])

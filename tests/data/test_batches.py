@@ -19,7 +19,8 @@ from icl.data.exemplars.on_device import put_on_device
 from icl.data.families import make_families
 from icl.data.sequences import Independent
 from icl.evaluation import make_conditions
-from icl.experiment import Inputs, draw_batch, draw_training_batch, make_inputs
+from icl.experiment import draw_batch, draw_training_batch, make_inputs
+from icl.program import Inputs
 from icl.types import ExemplarBank, Exemplars, IndexSequence
 from tests.data.drawing import QUICKLY
 from tests.statistics import ALPHA, assert_proportion, assert_same_distribution

@@ -18,7 +18,7 @@ from icl.description.tables import print_report
 from icl.description.task import costs, describe_task, input_channels, output_channels, periods
 from icl.description.task_tables import task_tables
 from icl.errors import UserError
-from icl.programs import load_program
+from icl.loading import load_program
 from icl.records.config_file import parse_config
 
 ROOT = Path(__file__).parent.parent.parent

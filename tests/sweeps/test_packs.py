@@ -9,9 +9,10 @@ import pytest
 
 from icl.config.traced import TRACED, flatten, program_of
 from icl.data.exemplars import load_exemplars
-from icl.experiment import Program, make_program
+from icl.experiment import make_program
+from icl.loading import load_program
 from icl.packs import ENGINES, make_single, make_vmap
-from icl.programs import load_program
+from icl.program import Program
 from icl.records.config_file import parse_config
 
 from ..test_experiment import counted_compilations

@@ -101,6 +101,60 @@ def test_settings_and_the_command_line_take_the_place_of_the_bases(load):
     assert len(load("grid.data.p_bursty=[0.3]", grid=grid).cells) == 1
 
 
+def test_the_command_line_wins_over_a_whole_branch_of_the_file(load, tmp_path: Path):
+    glyphs = {"kind": "glyphs", "size": 30, "num_exemplars": 7}
+    grid = {"model.width": [32, 64]}
+    settings = {"data.source": glyphs, "model": {"kind": "gru", "num_layers": 3}}
+    words = ("data.source.kind=omniglot", "model.num_layers=1")
+    sweep = load(*words, grid=grid, settings=settings)
+    assert [cell.config.model.width for cell in sweep.cells] == [32, 64]
+    for cell in sweep.cells:
+        source = cell.config.data.source
+        assert (source.kind, source.size, source.num_exemplars) == ("omniglot", 30, 20)
+        assert (cell.config.model.kind, cell.config.model.num_layers) == ("gru", 1)
+    assert sweep.config.settings["data.source"] == glyphs
+    (tmp_path / "resolved.yaml").write_text(dump_sweep(sweep))
+    assert load_sweep(tmp_path / "resolved.yaml").cells == sweep.cells
+
+
+def test_a_whole_branch_on_the_command_line_wins_over_settings_below_it(load):
+    settings = {"data.source.kind": "glyphs", "data.source.num_exemplars": 7}
+    for words, kind in (
+        (["data.source={kind: omniglot}"], "omniglot"),
+        (["data.source={kind: omniglot}", "data.source.kind=glyphs"], "glyphs"),
+        (["data.source.kind=glyphs", "data.source={kind: omniglot}"], "omniglot"),
+    ):
+        (cell,) = load(*words, grid={"seed": [0]}, settings=settings).cells
+        assert cell.config.data.source.kind == kind
+        assert cell.config.data.source.num_exemplars == 20
+
+
+def test_an_axis_may_lie_within_the_branch_of_another(load):
+    sources = [{"kind": "glyphs", "num_exemplars": 7}, {"kind": "omniglot"}]
+    sweep = load("grid.data.source.size=[28, 30]", grid={"data.source": sources})
+    found = [(c.config.data.source.kind, c.config.data.source.size) for c in sweep.cells]
+    assert found == [(kind, size) for kind in ("glyphs", "omniglot") for size in (28, 30)]
+    assert sweep.config.grid["data.source"] == sources
+
+
+def test_names_of_knobs_in_braces_are_their_values(load, tmp_path: Path):
+    law = {"kind": "file", "path": "{seed}/{data.p_bursty}/{data.ways}.npy"}
+    grid = {"data.p_bursty": [0.5, 1.0], "seed": [3, 4]}
+    pattern = "block*/mixer/qkv/query"
+    for sweep in (
+        load(grid=grid, settings={f"connectivity.{pattern}": law}),
+        load(grid=grid, cells=[{f"connectivity.{pattern}": law}]),
+    ):
+        paths = [cell.config.connectivity[pattern].path for cell in sweep.cells]
+        # What is not swept is left as it is.
+        ends = ["3/0.5", "4/0.5", "3/1.0", "4/1.0"]
+        assert paths == [f"{end}/{{data.ways}}.npy" for end in ends]
+        path = tmp_path / "again" / "grid.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(dump_sweep(sweep))
+        assert load_sweep(path) == sweep
+
+
 def test_a_grid_is_resolved_when_it_is_written(load, tmp_path: Path):
     halving = {"steps": [10], "condition": "no_support"}
     sweep = load(
@@ -173,10 +227,18 @@ def test_mistakes_are_told_in_one_line(load, message):
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("override", ["data.p_bursty=1", "grid.data.ways=[1, 2]"])
-def test_what_is_swept_is_not_set_beside(load, override):
-    with pytest.raises(UserError, match="is swept; allowed: grid"):
-        load(override, grid={"data.p_bursty": [0, 1]}, zip=[{"data.ways": [1, 2]}])
+@pytest.mark.parametrize(
+    ("override", "knob"),
+    [
+        ("data.p_bursty=1", "data.p_bursty"),
+        ("grid.data.ways=[1, 2]", "data.ways"),
+        ("data.source.kind=gaussian", "data.source"),
+    ],
+)
+def test_what_is_swept_is_not_set_beside(load, override, knob):
+    grid = {"data.p_bursty": [0, 1], "data.source": [{"kind": "glyphs"}]}
+    with pytest.raises(UserError, match=rf"is swept; allowed: grid.{knob}=\[...\]"):
+        load(override, grid=grid, zip=[{"data.ways": [1, 2]}])
 
 
 def test_many_mistakes_are_counted(load):

@@ -1,8 +1,9 @@
-"""The program of any config."""
+"""The program of any config, with what its data are made of."""
 
 from icl.config import AnyConfig, TaskExperimentConfig
 from icl.data.exemplars import load_exemplars
-from icl.experiment import Program, make_program
+from icl.experiment import make_program
+from icl.program import Program
 from icl.task_experiment import make_task_program
 
 
