@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from icl.config.task_networks import FeedForwardNetwork, RateNetwork, TaskNetworkConfig
-from icl.models.task_recurrence import Cell, State, hidden_states
+from icl.models.recurrence import Cell, State, hidden_states, set_apart
 
 # The code of Liu et al. 2023: recurrent weights normal, of deviation 1.25 / sqrt(width); all others
 # uniform within 1 / sqrt(fan-in), as PyTorch's linear maps.
@@ -67,13 +67,19 @@ def make_task_network(
         )
     cell, num_parts, num_arrays = _CELLS[config.kind](config)
 
+    def split(products: Array) -> tuple[Array, Array | None]:
+        """Those that are added to the recurrent ones, and those that are not."""
+        return set_apart(products, width) if config.kind == "gru" else (products, None)
+
     def step(params: Params, state: State, x: Array, added: Array) -> tuple[State, Array]:
         product = state[0] @ params["recurrent"]["kernel"] + added
-        return cell(x @ params["input"]["kernel"], product, state), state[0]
+        joined, apart = split(x @ params["input"]["kernel"])
+        return cell(joined + product, apart, state), state[0]
 
     def hidden(params: Params, inputs: Array) -> Array:
-        products = inputs @ params["input"]["kernel"]
-        return hidden_states(cell, params["recurrent"]["kernel"], products, num_arrays)
+        joined, apart = split(inputs.swapaxes(0, 1) @ params["input"]["kernel"])
+        recurrent = params["recurrent"]["kernel"]
+        return hidden_states(cell, recurrent, joined, num_arrays, apart).swapaxes(0, 1)
 
     return TaskNetwork(
         init=lambda key: _init(key, num_inputs, width, num_parts, num_outputs),
@@ -112,29 +118,28 @@ def _uniform(key: Key[Array, ""], shape: tuple[int, int]) -> Float[Array, "fan_i
 def _rate(config: RateNetwork) -> tuple[Cell, int, int]:
     leak = config.leak
 
-    def cell(x: Array, product: Array, state: State) -> State:
+    def cell(total: Array, _: None, state: State) -> State:
         (h,) = state
-        return (jax.nn.relu((1 - leak) * h + leak * (x + product)),)
+        return (jax.nn.relu((1 - leak) * h + leak * total),)
 
     return cell, 1, 1
 
 
 def _gru(config: TaskNetworkConfig) -> tuple[Cell, int, int]:
-    def cell(x: Array, product: Array, state: State) -> State:
+    def cell(total: Array, n: Array, state: State) -> State:
         (h,) = state
-        r, z, n = jnp.split(x, 3, axis=-1)
-        r_h, z_h, n_h = jnp.split(product, 3, axis=-1)
-        candidate = jnp.tanh(n + jax.nn.sigmoid(r + r_h) * n_h)
-        kept = jax.nn.sigmoid(z + z_h)
+        r, z, n_h = jnp.split(total, 3, axis=-1)
+        candidate = jnp.tanh(n + jax.nn.sigmoid(r) * n_h)
+        kept = jax.nn.sigmoid(z)
         return ((1 - kept) * candidate + kept * h,)
 
     return cell, 3, 1
 
 
 def _lstm(config: TaskNetworkConfig) -> tuple[Cell, int, int]:
-    def cell(x: Array, product: Array, state: State) -> State:
-        _, memory = state
-        entering, forgotten, candidate, read = jnp.split(x + product, 4, axis=-1)
+    def cell(total: Array, _: None, state: State) -> State:
+        memory = state[1]
+        entering, forgotten, candidate, read = jnp.split(total, 4, axis=-1)
         kept = jax.nn.sigmoid(forgotten) * memory
         memory = kept + jax.nn.sigmoid(entering) * jnp.tanh(candidate)
         return jax.nn.sigmoid(read) * jnp.tanh(memory), memory

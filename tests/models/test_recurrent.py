@@ -45,10 +45,14 @@ class Cell:
         self.graph, self.state = nnx.split(mixer)
         self.params: Any = nnx.to_pure_dict(self.state)
 
-    def __call__(self, params: Any, x: Any, query_only: bool = False) -> jax.Array:
+    def __call__(
+        self, params: Any, x: Any, query_only: bool = False, is_training: bool = False
+    ) -> jax.Array:
         state = nnx.State(self.state)
         nnx.replace_by_pure_dict(state, params)
-        out, notes = nnx.merge(self.graph, state)(x, query_only)
+        mixer = nnx.merge(self.graph, state)
+        mixer.is_training = is_training
+        out, notes = mixer(x, query_only)
         assert notes.keys() == {"hidden"}
         assert notes["hidden"] is out
         return out
@@ -131,6 +135,61 @@ def test_gradients_are_those_of_numpy_by_finite_differences(name):
             expected = (above - below) / (2 * step)
             assert abs(expected) > 1e-3
             assert float((part * direction).sum()) == pytest.approx(expected, rel=1e-6)
+
+
+# Training's gradient, which is not the one that JAX derives.
+
+
+@every_case
+@pytest.mark.parametrize("query_only", [False, True])
+@pytest.mark.parametrize("num_tokens", [1, 17])
+def test_the_gradient_in_training_is_the_derived_one_for_every_run_of_a_pack(
+    name, query_only, num_tokens
+):
+    cell = Cell(name)
+    params = jax.tree.map(lambda a: jnp.float32(jnp.stack([a, 0.5 * a])), cell.far_from_the_start())
+    x = jnp.float32(make_tokens(num_tokens))
+    (own, own_hidden), (derived, hidden) = gradients(cell, params, x, query_only)
+    np.testing.assert_array_equal(own_hidden, hidden)
+    assert num_tokens == 1 or all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(derived))
+    for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(derived), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max(), rtol=0)
+
+
+@every_case
+def test_the_gradient_in_training_is_the_derived_one_but_for_roundings_in_bfloat16(name):
+    cell = Cell(name, 64, jnp.bfloat16)
+    params = jax.tree.map(lambda a: jnp.float32(a[None]), cell.far_from_the_start())
+    (own, _), (derived, _) = gradients(cell, params, jnp.float32(make_tokens(17, 64)), False)
+    for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(derived), strict=True):
+        assert a.dtype == b.dtype == jnp.float32
+        assert np.linalg.norm(a - b) < 0.03 * np.linalg.norm(b)
+
+
+def gradients(cell: Cell, params: Any, x: jax.Array, query_only: bool) -> Any:
+    """Of a stack of parameters and their tokens: training's, then the derived, each with states."""
+
+    def loss(inputs: Any, is_training: bool) -> tuple[jax.Array, jax.Array]:
+        params, x = inputs
+        hidden = cell(params, x, query_only, is_training)
+        return (hidden * jnp.cos(jnp.arange(hidden.size)).reshape(hidden.shape)).sum(), hidden
+
+    def of_pack(is_training: bool) -> Any:
+        gradient = jax.grad(lambda inputs: loss(inputs, is_training), has_aux=True)
+        return jax.vmap(lambda params: gradient((params, x)))(params)
+
+    return jax.jit(lambda: (of_pack(True), of_pack(False)))()
+
+
+def test_outside_training_derivatives_can_be_taken_forward():
+    cell = Cell("lstm")
+    x = jnp.float32(make_tokens(3))
+    forward, backward = (
+        take(lambda x: cell(cell.params, x).sum((1, 2)))(x) for take in (jax.jacfwd, jax.jacrev)
+    )
+    np.testing.assert_allclose(forward, backward, atol=1e-6)
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jacfwd(lambda x: cell(cell.params, x, is_training=True))(x)
 
 
 # Gates have the names that experiments know them by.

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from icl.config.models import CTRNNConfig
 from icl.models.layers import Make
-from icl.models.recurrence import State, make_layer, make_product, run
+from icl.models.recurrence import State, make_layer, run
 from icl.types import Aux
 
 # The code of Liu et al. 2023 (arXiv 2310.08513). Recurrent weights are normal and not truncated,
@@ -22,6 +22,7 @@ class Mixer(nnx.Module):
     """
 
     def __init__(self, config: CTRNNConfig, make: Make):
+        self.is_training = False  # `icl.models.make_network` says when it is
         self.leak = config.leak
         self.input = make_layer(make, config.width, 1, INPUT_INIT, bias=False)
         self.recurrent = make_layer(make, config.width, 1, RECURRENT_INIT, bias=False)
@@ -29,11 +30,10 @@ class Mixer(nnx.Module):
     def __call__(
         self, x: Float[Array, "batch token width"], query_only: bool
     ) -> tuple[Float[Array, "batch out width"], Aux]:
-        recurrent = make_product(self.recurrent)
-
-        def step(state: State, product: Array) -> State:
+        def cell(total: Array, _: None, state: State) -> State:
             (h,) = state
-            return (jax.nn.relu((1 - self.leak) * h + self.leak * (product + recurrent(h))),)
+            return (jax.nn.relu((1 - self.leak) * h + self.leak * total),)
 
-        hidden = run(step, self.input, x, num_arrays=1, query_only=query_only)
+        products = self.input(x.swapaxes(0, 1))
+        hidden = run(cell, self.recurrent, products, 1, query_only, self.is_training)
         return hidden, {"hidden": hidden}

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from icl.config.networks import NetworkConfig
 from icl.models.layers import Make
-from icl.models.recurrence import State, make_product, run
+from icl.models.recurrence import State, run, set_apart
 from icl.types import Aux
 
 
@@ -25,21 +25,20 @@ class Mixer(nnx.Module):
     FUSED: ClassVar = {"input": GATES, "recurrent": GATES}
 
     def __init__(self, config: NetworkConfig, make: Make):
+        self.is_training = False  # `icl.models.make_network` says when it is
         self.input = make.linear(config.width, 3 * config.width)
         self.recurrent = make.linear(config.width, 3 * config.width)
 
     def __call__(
         self, x: Float[Array, "batch token width"], query_only: bool
     ) -> tuple[Float[Array, "batch out width"], Aux]:
-        recurrent = make_product(self.recurrent)
-
-        def step(state: State, product: Array) -> State:
+        def cell(total: Array, n: Array, state: State) -> State:
             (h,) = state
-            r, z, n = jnp.split(product, 3, axis=-1)
-            r_h, z_h, n_h = jnp.split(recurrent(h), 3, axis=-1)
-            candidate = jnp.tanh(n + jax.nn.sigmoid(r + r_h) * n_h)
-            kept = jax.nn.sigmoid(z + z_h)
+            r, z, n_h = jnp.split(total, 3, axis=-1)
+            candidate = jnp.tanh(n + jax.nn.sigmoid(r) * n_h)
+            kept = jax.nn.sigmoid(z)
             return ((1 - kept) * candidate + kept * h,)
 
-        hidden = run(step, self.input, x, num_arrays=1, query_only=query_only)
+        added, apart = set_apart(self.input(x.swapaxes(0, 1)), x.shape[2])
+        hidden = run(cell, self.recurrent, added, 1, query_only, self.is_training, apart)
         return hidden, {"hidden": hidden}

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from icl.config.models import LSTMConfig
 from icl.models.layers import Make
-from icl.models.recurrence import State, haiku_init, make_layer, make_product, run
+from icl.models.recurrence import State, haiku_init, make_layer, run
 from icl.types import Aux
 
 
@@ -20,6 +20,7 @@ class Mixer(nnx.Module):
     FUSED: ClassVar = {"input": GATES, "recurrent": GATES}
 
     def __init__(self, config: LSTMConfig, make: Make):
+        self.is_training = False  # `icl.models.make_network` says when it is
         self.forget_bias = config.forget_bias
         # haiku's LSTM, in Chan et al. 2022, reads token and state with one kernel: both are its
         # fan-in, and one bias serves both.
@@ -30,14 +31,13 @@ class Mixer(nnx.Module):
     def __call__(
         self, x: Float[Array, "batch token width"], query_only: bool
     ) -> tuple[Float[Array, "batch out width"], Aux]:
-        recurrent = make_product(self.recurrent)
-
-        def step(state: State, product: Array) -> State:
-            h, c = state
-            i, g, f, o = jnp.split(product + recurrent(h), 4, axis=-1)
+        def cell(total: Array, _: None, state: State) -> State:
+            c = state[1]
+            i, g, f, o = jnp.split(total, 4, axis=-1)
             kept = jax.nn.sigmoid(f + self.forget_bias) * c
             c = kept + jax.nn.sigmoid(i) * jnp.tanh(g)
             return jax.nn.sigmoid(o) * jnp.tanh(c), c
 
-        hidden = run(step, self.input, x, num_arrays=2, query_only=query_only)
+        products = self.input(x.swapaxes(0, 1))
+        hidden = run(cell, self.recurrent, products, 2, query_only, self.is_training)
         return hidden, {"hidden": hidden}

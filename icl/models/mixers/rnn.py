@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from icl.config.models import RNNConfig
 from icl.models.layers import Make
-from icl.models.recurrence import State, haiku_init, make_layer, make_product, run
+from icl.models.recurrence import State, haiku_init, make_layer, run
 from icl.types import Aux
 
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
@@ -21,6 +21,7 @@ class Mixer(nnx.Module):
 
     def __init__(self, config: RNNConfig, make: Make):
         width, init = config.width, haiku_init(config.width)
+        self.is_training = False  # `icl.models.make_network` says when it is
         self.activation = config.activation
         self.input = make_layer(make, width, 1, init)
         self.recurrent = make_layer(make, width, 1, init)
@@ -28,10 +29,11 @@ class Mixer(nnx.Module):
     def __call__(
         self, x: Float[Array, "batch token width"], query_only: bool
     ) -> tuple[Float[Array, "batch out width"], Aux]:
-        recurrent, activation = make_product(self.recurrent), ACTIVATIONS[self.activation]
+        activation = ACTIVATIONS[self.activation]
 
-        def step(state: State, product: Array) -> State:
-            return (activation(product + recurrent(state[0])),)
+        def cell(total: Array, _: None, state: State) -> State:
+            return (activation(total),)
 
-        hidden = run(step, self.input, x, num_arrays=1, query_only=query_only)
+        products = self.input(x.swapaxes(0, 1))
+        hidden = run(cell, self.recurrent, products, 1, query_only, self.is_training)
         return hidden, {"hidden": hidden}
