@@ -146,10 +146,10 @@ def make_run(run: Path) -> None:
 
 
 def copy_cells(run: Path, folder: Path, count: int) -> None:
-    """A finished sweep of so many cells, a multiple of 100, each with the records of one run."""
+    """A finished sweep of so many cells, hundreds up to 5,000, each with the records of one run."""
     grid: dict[str, list] = {
         "data.p_bursty": [i / 19 for i in range(20)],
-        "data.zipf_exponent": [i / 5 for i in range(count // 100)],
+        "data.zipf_exponent": [i / 10 for i in range(count // 100)],
         "seed": list(range(5)),
     }
     sweep = make_sweep(
