@@ -1,7 +1,7 @@
 """All measurements in one call: python -m benchmarks [SECTION ...] [--quick] [--json FILE].
 
 Ratios come first: both sides of each are timed in turns within one process, so that a machine
-shared with others slows them alike. Takes some twenty minutes on two cores; --quick a few.
+shared with others slows them alike. Takes some forty minutes on two cores; --quick a few.
 With --picture FILE, bars of where a training step's time goes.
 """
 
@@ -25,7 +25,7 @@ from benchmarks import (
 )
 from benchmarks.machine import MATRIX_SIDE, NUM_FLOATS, matrix_product, memory_read
 from benchmarks.picture import draw_parts
-from benchmarks.tell import Figures, parser_of, tell, write
+from benchmarks.tell import Figures, parser_of, sections_in, tell, write
 from icl.command_line import run_command
 from icl.config.models import NETWORKS
 from icl.errors import UserError
@@ -72,7 +72,8 @@ def main() -> int:
     for name in arguments.sections:
         if name not in SECTIONS:
             raise UserError(f"{name}: unknown section; allowed: {', '.join(SECTIONS)}")
-    figures: Figures = {}
+    # A call for some sections adds to a record, or measures them anew.
+    figures = sections_in(arguments.json) if arguments.sections else {}
     for name in arguments.sections or SECTIONS:
         figures[name] = SECTIONS[name](arguments.quick)
         tell({name: figures[name]}, None)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from icl.environment import describe_environment
+from icl.errors import UserError
 
 Figures = dict[str, Any]
 
@@ -21,6 +22,16 @@ def tell(figures: Figures, file: str | None) -> None:
     """Print figures by name, nested ones indented, and write them to a file if there is one."""
     _print(figures, "")
     write(figures, file)
+
+
+def sections_in(file: str | None) -> Figures:
+    """What a record holds already, if it is there. Raises UserError for one of another machine."""
+    if not file or not Path(file).exists():
+        return {}
+    record = json.loads(Path(file).read_text())
+    if record.pop("environment", None) != describe_environment():
+        raise UserError(f"{file}: of another machine or release; allowed: a new file, or its own")
+    return record
 
 
 def write(figures: Figures, file: str | None) -> None:

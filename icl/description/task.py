@@ -98,8 +98,7 @@ def output_channels(config: TaskConfig) -> dict[str, int]:
 def costs(program: TaskProgram) -> dict[str, Any]:
     """Parameters, and operations of matrix products; nothing is computed.
 
-    A step is one of the network's own, from any state: feed-forward ones take a trial in one. The
-    first of a trial may cost less, as its recurrent product is of zeros.
+    A step is one of the network's own, from any state: feed-forward ones take a trial in one.
     """
     network, params = program.network, program.shapes.variables.params
     knobs = program.inputs(program.config).knobs

@@ -78,10 +78,10 @@ def test_costs_are_those_counted_by_hand(kind: str, gates: int):
         "readout": read,
     }
     assert counted["flops_per_step"] == 2 * (enter + recur + read)
-    # The first step's recurrent product is of zeros, and left out.
-    assert counted["flops_per_trial"] == STEPS * counted["flops_per_step"] - 2 * recur
-    # Twice as many backward; inputs have no gradient.
-    expected = 3 * counted["flops_per_trial"] - STEPS * 2 * enter
+    assert counted["flops_per_trial"] == STEPS * counted["flops_per_step"]
+    # Twice as many backward; but inputs have no gradient, and the state before the first step is
+    # zero, so that nothing came of the recurrent matrix there.
+    expected = 3 * counted["flops_per_trial"] - STEPS * 2 * enter - 2 * recur
     assert counted["training_flops_per_trial"] == expected
 
 

@@ -1,0 +1,26 @@
+"""Records of benchmarks are added to on their own machine only."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.tell import sections_in, write
+from icl.errors import UserError
+
+
+def test_a_record_keeps_its_sections(tmp_path: Path):
+    file = str(tmp_path / "record.json")
+    assert sections_in(None) == sections_in(file) == {}
+    write({"machine": {"peak": 1.0}}, file)
+    write(sections_in(file) | {"start": {"seconds": 2.0}}, file)
+    assert sections_in(file) == {"machine": {"peak": 1.0}, "start": {"seconds": 2.0}}
+
+
+def test_a_record_of_another_machine_is_left_alone(tmp_path: Path):
+    file = tmp_path / "record.json"
+    write({"machine": {"peak": 1.0}}, str(file))
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps(record | {"environment": record["environment"] | {"cores": 999}}))
+    with pytest.raises(UserError, match=r"record.json: of another machine"):
+        sections_in(str(file))
