@@ -8,6 +8,8 @@ JAX's caches empty; medians over turns.
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import jax
 import jax.numpy as jnp
@@ -30,11 +32,7 @@ def main() -> int:
 
 def measure(turns: int = TURNS) -> dict[str, Figures]:
     """By network."""
-    before = jax.config.values["jax_compilation_cache_dir"]
-    try:
-        return {name: _measure(config_of(words), turns) for name, words in NETWORKS.items()}
-    finally:
-        _keep_programs_in(before)
+    return {name: _measure(config_of(words), turns) for name, words in NETWORKS.items()}
 
 
 def _measure(config: ExperimentConfig, turns: int) -> Figures:
@@ -43,8 +41,7 @@ def _measure(config: ExperimentConfig, turns: int) -> Figures:
     cold: list[float] = []
     warm: list[float] = []
     for _ in range(turns):
-        with tempfile.TemporaryDirectory() as folder:
-            _keep_programs_in(folder)
+        with nothing_kept():
             for seconds in (cold, warm):
                 jax.clear_caches()
                 program = make_program(config, exemplars)
@@ -64,6 +61,18 @@ def _measure(config: ExperimentConfig, turns: int) -> Figures:
         "seconds, compiling with the program kept": statistics.median(warm),
         "MB of a run, exemplars included": used / 1e6,
     }
+
+
+@contextmanager
+def nothing_kept() -> Iterator[None]:
+    """Programs compiled before are not found."""
+    before = jax.config.values["jax_compilation_cache_dir"]
+    with tempfile.TemporaryDirectory() as folder:
+        _keep_programs_in(folder)
+        try:
+            yield
+        finally:
+            _keep_programs_in(before)
 
 
 def _keep_programs_in(folder: str | None) -> None:
