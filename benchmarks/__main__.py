@@ -5,12 +5,12 @@ shared with others slows them alike. Takes some forty minutes on two cores; --qu
 With --picture FILE, bars of where a training step's time goes.
 """
 
-import statistics
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
     compiling,
+    cores,
     growth,
     kernel,
     levers,
@@ -25,7 +25,7 @@ from benchmarks import (
 )
 from benchmarks.machine import MATRIX_SIDE, NUM_FLOATS, matrix_product, memory_read
 from benchmarks.picture import draw_parts
-from benchmarks.tell import Figures, parser_of, sections_in, tell, write
+from benchmarks.tell import Figures, median, parser_of, sections_in, tell, write
 from icl.command_line import run_command
 from icl.config.models import NETWORKS
 from icl.errors import UserError
@@ -33,13 +33,12 @@ from icl.errors import UserError
 
 def machine(quick: bool) -> Figures:
     """What the others are measured against."""
-    product, read = (
-        statistics.median([task() for _ in range(6 if quick else 16)][1:])
-        for task in (matrix_product, memory_read)
+    products, reads = (
+        [task() for _ in range(6 if quick else 16)][1:] for task in (matrix_product, memory_read)
     )
     return {
-        "matrix products, GFLOP/s": 2 * MATRIX_SIDE**3 / product / 1e9,
-        "memory, GB/s read": 4 * NUM_FLOATS / read / 1e9,
+        "matrix products, GFLOP/s": median([2 * MATRIX_SIDE**3 / s / 1e9 for s in products]),
+        "memory, GB/s read": median([4 * NUM_FLOATS / s / 1e9 for s in reads]),
     }
 
 
@@ -58,6 +57,7 @@ SECTIONS: dict[str, Callable[[bool], Figures]] = {
     "levers": lambda quick: levers.measure(3 if quick else levers.TURNS),
     "growth": lambda quick: growth.measure(3 if quick else growth.TURNS),
     "networks": lambda quick: networks.measure(["transformer", "lstm"] if quick else [*NETWORKS]),
+    "cores": lambda quick: cores.measure(1 if quick else cores.TURNS),
     "sweeps": lambda quick: sweeps.measure(*sweeps.QUICK if quick else sweeps.THOROUGH),
     "start": lambda quick: start.measure(1 if quick else start.TURNS),
 }

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.tell import SPREAD
 from icl.command_line import run_command
 from icl.errors import UserError
 
@@ -50,9 +51,11 @@ def read(file: str) -> dict[str, float]:
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, float]:
     flat: dict[str, float] = {}
     for name, value in tree.items():
+        if not prefix and name in ("environment", SPREAD):
+            continue
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{name}/")
-        elif isinstance(value, int | float) and not prefix.startswith("environment/"):
+        elif isinstance(value, int | float):
             flat[prefix + name] = float(value)
     return flat
 

@@ -5,7 +5,6 @@ with nothing kept and with the compiled program kept, and memory. Every measurem
 JAX's caches empty; medians over turns.
 """
 
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 from jax.experimental.compilation_cache import compilation_cache
 
 from benchmarks.parts import NETWORKS, config_of
-from benchmarks.tell import Figures, parser_of, tell
+from benchmarks.tell import Figures, median, parser_of, tell
 from icl.command_line import run_command
 from icl.config import ExperimentConfig
 from icl.data.exemplars import load_exemplars
@@ -56,9 +55,9 @@ def _measure(config: ExperimentConfig, turns: int) -> Figures:
     memory = compiled.memory_analysis()
     used = memory.temp_size_in_bytes + memory.argument_size_in_bytes
     return {
-        "seconds, tracing": statistics.median(tracing),
-        "seconds, compiling with nothing kept": statistics.median(cold),
-        "seconds, compiling with the program kept": statistics.median(warm),
+        "seconds, tracing": median(tracing),
+        "seconds, compiling with nothing kept": median(cold),
+        "seconds, compiling with the program kept": median(warm),
         "MB of a run, exemplars included": used / 1e6,
     }
 

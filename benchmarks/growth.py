@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from benchmarks.sweeps import copy_cells, make_run
-from benchmarks.tell import Figures, parser_of, tell
+from benchmarks.tell import Figures, median, parser_of, tell
 from icl.command_line import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.data.exemplars import load_exemplars
@@ -53,28 +53,28 @@ def measure(turns: int = TURNS) -> dict[str, Figures]:
 def _measure(growth: Growth, turns: int) -> Figures:
     tasks = [growth.task(value) for value in growth.values]
     times = np.array([[task() for task in tasks] for _ in range(turns)])
-    return exponents(growth, np.median(times, axis=0))
+    return exponents(growth, times)
 
 
 def exponents(growth: Growth, seconds: np.ndarray) -> Figures:
-    """What is told of the costs of all values; a cliff only where there is one."""
+    """What is told of the costs [turn, value]; a cliff only where there is one."""
     x, y = np.log(growth.values), np.log(seconds)
     steps = np.diff(y) / np.diff(x)
     cliffs = [
         value
-        for value, step in zip(growth.values[1:], steps, strict=True)
+        for value, step in zip(growth.values[1:], np.median(steps, axis=0), strict=True)
         if step > growth.expected + CLIFF
     ]
     return (
         {
-            "exponent": float(np.polyfit(x, y, 1)[0]),
-            "exponent at the largest": float(steps[-1]),
+            "exponent": median(np.polyfit(x, y.T, 1)[0]),
+            "exponent at the largest": median(steps[:, -1]),
             "expected": growth.expected,
         }
         | ({"first cliff at": cliffs[0]} if cliffs else {})
         | {
-            f"cost at {value} / {growth.values[0]}": float(cost / seconds[0])
-            for value, cost in zip(growth.values[1:], seconds[1:], strict=True)
+            f"cost at {value} / {growth.values[0]}": median(costs / seconds[:, 0])
+            for value, costs in zip(growth.values[1:], seconds.T[1:], strict=True)
         }
     )
 

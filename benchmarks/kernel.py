@@ -6,7 +6,6 @@ errors and activities is timed in turns with one compiled backward pass for each
 loop and the product of all their gradients; medians over the turns are compared.
 """
 
-import statistics
 import time
 from collections.abc import Callable
 
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from benchmarks.tell import parser_of, tell
+from benchmarks.tell import Figures, median, parser_of, tell
 from icl.command_line import run_command
 from icl.probes.factored_kernel import factored_kernel, recurrent_factors
 from icl.probes.kernel import projected_kernel, projection_error, tangent_kernel
@@ -45,7 +44,7 @@ def main() -> int:
     return 0
 
 
-def measure(turns: int = TURNS) -> dict[str, float]:
+def measure(turns: int = TURNS) -> Figures:
     """How much faster each way to the kernel is, milliseconds, and how far they are off."""
     ways: dict[str, Way] = {
         "loop": loop,
@@ -59,14 +58,14 @@ def measure(turns: int = TURNS) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(turns):
         for name, way in ways.items():
-            for _ in range(FAST_TURNS if name == "factored" else 1):
-                times[name].append(_seconds(way, RECURRENT))
-    medians = {name: statistics.median(values) for name, values in times.items()}
+            repeats = FAST_TURNS if name == "factored" else 1
+            times[name].append(median([_seconds(way, RECURRENT) for _ in range(repeats)]))
+    seconds = {name: np.array(values) for name, values in times.items()}
     exact = kernels["loop"]
     return {
-        "loop / factored": medians["loop"] / medians["factored"],
-        "loop / by gradients": medians["loop"] / medians["by gradients"],
-        **{f"ms, {name}": 1e3 * seconds for name, seconds in medians.items()},
+        "loop / factored": median(seconds["loop"] / seconds["factored"]),
+        "loop / by gradients": median(seconds["loop"] / seconds["by gradients"]),
+        **{f"ms, {name}": median(1e3 * values) for name, values in seconds.items()},
         "factored - loop, largest / largest entry": _difference(kernels["factored"], exact),
         "by gradients - loop, largest / largest entry": _difference(kernels["by gradients"], exact),
         f"{PROJECTIONS} projections, error": float(

@@ -6,7 +6,6 @@ than its products. All is timed in turns within one process; medians over the tu
 """
 
 import math
-import statistics
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -19,7 +18,7 @@ from jax import lax
 from benchmarks.flops import training_flops_per_sequence
 from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.parts import NETWORKS, config_of, train_steps
-from benchmarks.tell import Figures, parser_of, tell
+from benchmarks.tell import Figures, median, parser_of, tell
 from icl.command_line import run_command
 from icl.config import ExperimentConfig
 from icl.config.models import TransformerConfig
@@ -71,10 +70,10 @@ def _measure(config: ExperimentConfig, turns: int) -> Figures:
     peak = [2 * MATRIX_SIDE**3 / seconds for seconds in times["peak"]]
 
     def ratio(of: str, to: str) -> float:
-        return statistics.median(a / b for a, b in zip(times[of], times[to], strict=True))
+        return median([a / b for a, b in zip(times[of], times[to], strict=True)])
 
     def share(name: str) -> float:
-        return statistics.median(flops / s / p for s, p in zip(times[name], peak, strict=True))
+        return median([flops / s / p for s, p in zip(times[name], peak, strict=True)])
 
     return {
         "useful operations over the peak's: the step": share("step"),

@@ -6,9 +6,7 @@ others slows all of it alike.
 """
 
 import argparse
-import json
 import math
-import statistics
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,12 +15,12 @@ import jax
 import numpy as np
 
 from benchmarks.compiling import nothing_kept
+from benchmarks.tell import Figures, median, write
 from icl.command_line import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.config.models import NETWORKS
 from icl.data.exemplars import load_exemplars
 from icl.description.cost import network_costs
-from icl.environment import describe_environment
 from icl.experiment import make_experiment
 from icl.records.config_file import load_config
 
@@ -52,13 +50,11 @@ def main() -> int:
     print(f"{'':22}" + "".join(f"{kind:>18}" for kind in kinds))
     for name in names:
         print(f"{name:40}" + "".join(f"{figures[kind][name]:>18.4g}" for kind in kinds))
-    if arguments.json:
-        with open(arguments.json, "w") as file:
-            json.dump(figures | {"environment": describe_environment()}, file, indent=2)
+    write(figures, arguments.json)
     return 0
 
 
-def measure(kinds: list[str]) -> dict[str, dict[str, float]]:
+def measure(kinds: list[str]) -> dict[str, Figures]:
     """Of each kind: ratios to the transformer at the same turn, then growth with the context."""
     tasks = {(kind, context): _task(kind, context) for kind in kinds for context in CONTEXTS}
     times: dict[tuple[str, int], list[float]] = {key: [] for key in tasks}
@@ -72,23 +68,23 @@ def _figures(
     kind: str,
     tasks: dict[tuple[str, int], Task],
     times: dict[tuple[str, int], list[float]],
-) -> dict[str, float]:
-    figures: dict[str, float] = {"parameters": tasks[kind, CONTEXTS[0]].parameters}
+) -> Figures:
+    figures: Figures = {"parameters": tasks[kind, CONTEXTS[0]].parameters}
     for context in (CONTEXTS[0], CONTEXTS[-1]):
         own, other = tasks[kind, context], tasks["transformer", context]
         pairs = zip(times[kind, context], times["transformer", context], strict=True)
-        slower = statistics.median(a / b for a, b in pairs)
+        slower = median([a / b for a, b in pairs])
         figures |= {
             f"FLOP / transformer's, context {context}": own.flops / other.flops,
             f"time / transformer's, context {context}": slower,
             f"time at equal FLOP, context {context}": slower * other.flops / own.flops,
-            f"thousand tokens/s, context {context}": own.tokens
-            / statistics.median(times[kind, context])
-            / 1000,
+            f"thousand tokens/s, context {context}": median(
+                [own.tokens / seconds / 1000 for seconds in times[kind, context]]
+            ),
             f"compile time / transformer's, context {context}": own.compiling / other.compiling,
         }
     long, middle = tasks[kind, CONTEXTS[-1]], tasks[kind, CONTEXTS[-2]]
-    seconds = [statistics.median(times[kind, context]) for context in CONTEXTS[-2:]]
+    seconds = [median(times[kind, context]) for context in CONTEXTS[-2:]]
     growth = math.log(long.tokens / middle.tokens)
     return figures | {
         "exponent of time in tokens, 65 to 257": math.log(seconds[1] / seconds[0]) / growth,

@@ -6,7 +6,6 @@ the time of a step less that of one on a batch drawn before. Everything of a net
 turns within one process, together with the peak; medians over the turns.
 """
 
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,10 +13,11 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from benchmarks.flops import training_flops_per_sequence
 from benchmarks.machine import MATRIX_SIDE, matrix_product
-from benchmarks.tell import parser_of, tell
+from benchmarks.tell import Figures, median, parser_of, tell
 from icl.command_line import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.data.batches import draw_indices
@@ -62,7 +62,7 @@ def main() -> int:
     return 0
 
 
-def measure(words: tuple[str, ...], turns: int = TURNS) -> dict[str, float]:
+def measure(words: tuple[str, ...], turns: int = TURNS) -> Figures:
     """Shares of the step's time first, then what they are shares of."""
     config = config_of(words)
     program = make_program(config, load_exemplars(config.data.source))
@@ -75,17 +75,11 @@ def measure(words: tuple[str, ...], turns: int = TURNS) -> dict[str, float]:
             for name, task in tasks.items():
                 times[name].append(task())
     flops = _flops(program, config)
-    pairs = list(zip(times["step"], times["peak"], strict=True))
-    of_peak = [flops / step / (2 * MATRIX_SIDE**3 / peak) for step, peak in pairs]
-    seconds = {name: statistics.median(values) for name, values in times.items()}
+    seconds = {name: np.array(values) for name, values in times.items()}
     step, every = seconds["step"], config.evaluation.every
-    drawing = [
-        1 - fixed / whole
-        for fixed, whole in zip(times["step on one batch"], times["step"], strict=True)
-    ]
-    return {
-        OF_PEAK: statistics.median(of_peak),
-        "share: drawing, within the step": statistics.median(drawing),
+    figures = {
+        OF_PEAK: flops / step / (2 * MATRIX_SIDE**3 / seconds["peak"]),
+        "share: drawing, within the step": 1 - seconds["step on one batch"] / step,
         "share: drawing the batch": seconds["batch"] / step,
         "share: drawing it as integers": seconds["integers"] / step,
         "share: forward": seconds["forward"] / step,
@@ -94,7 +88,9 @@ def measure(words: tuple[str, ...], turns: int = TURNS) -> dict[str, float]:
         f"share: an evaluation every {every} steps": seconds["evaluation"] / every / step,
         "share: a checkpoint every 1,000 steps": seconds["checkpoint"] / 1000 / step,
         "sequences/s": config.training.batch_size / step,
-        "useful operations of a step, millions": flops / 1e6,
+    }
+    return {name: median(values) for name, values in figures.items()} | {
+        "useful operations of a step, millions": flops / 1e6
     }
 
 
@@ -103,13 +99,15 @@ def config_of(words: tuple[str, ...]) -> ExperimentConfig:
     return load_config(CONFIGS / "quickstart.yaml", ["data.label_multiplicity=1", *words])
 
 
-def train_steps(program: SequenceProgram, config: ExperimentConfig) -> Callable[[], float]:
-    """Seconds of a training step, measured once."""
+def train_steps(
+    program: SequenceProgram, config: ExperimentConfig, num_sequences: int = 1024
+) -> Callable[[], float]:
+    """Seconds of a training step, measured once, on so many sequences."""
     inputs, arrays = program.inputs(config), program.arrays
     return _stepping(
         lambda state, stop: program.train(state, stop, inputs, arrays),
         program.init(inputs),
-        config.training.batch_size,
+        max(1, num_sequences // config.training.batch_size),
     )
 
 
@@ -164,7 +162,9 @@ def _tasks(
         "update": _timed(lambda: update(grads, state.optimizer, params)),
         "step": train_steps(program, config),
         "step on one batch": _stepping(
-            lambda state, stop: on_one_batch(state, stop, sequence), program.init(inputs), size
+            lambda state, stop: on_one_batch(state, stop, sequence),
+            program.init(inputs),
+            max(1, 1024 // size),
         ),
         "evaluation": _timed(lambda: program.evaluate(trained, inputs, arrays)),
         "checkpoint": checkpoint,
@@ -172,10 +172,10 @@ def _tasks(
 
 
 def _stepping(
-    train: Callable[[TrainState, jax.Array], TrainState], state: TrainState, batch_size: int
+    train: Callable[[TrainState, jax.Array], TrainState], state: TrainState, num_steps: int
 ) -> Callable[[], float]:
-    """Seconds of a step, of some in a row."""
-    done, num_steps = 0, max(1, 1024 // batch_size)
+    """Seconds of a step, of so many in a row."""
+    done = 0
 
     def seconds() -> float:
         nonlocal state, done

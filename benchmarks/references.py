@@ -6,12 +6,11 @@ second over the peak of the machine each was measured on, the same network and b
 Only the kernel's is a plain ratio of seconds, see `benchmarks.kernel` for one within a run.
 """
 
-import statistics
 from typing import NamedTuple
 
 from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.parts import train_steps
-from benchmarks.tell import parser_of, tell
+from benchmarks.tell import Figures, median, parser_of, tell
 from icl.command_line import CONFIGS, run_command
 from icl.data.exemplars import load_exemplars
 from icl.experiment import make_program
@@ -25,11 +24,13 @@ class Reference(NamedTuple):
     """theirs: sequences a second of the training step, their input pipeline left out.
 
     config, words: the same network and batch here, drawing included.
+    num_sequences: timed at once.
     """
 
     theirs: float
     config: str
     words: tuple[str, ...] = ()
+    num_sequences: int = 1024
 
 
 PAPER = "chan2022/base.yaml"
@@ -53,6 +54,9 @@ REFERENCES: dict[str, Reference] = {
         ("data.source={kind: symbolic, num_classes: 1623}", "model.embedder={kind: table}"),
     ),
     "Chan et al., 12 layers, ResNet": Reference(151, PAPER, (GLYPHS,)),
+    "Chan et al., 12 layers, ResNet, 105 x 105 pixels": Reference(
+        14.6, PAPER, ("data.source={kind: glyphs, size: 105}",), num_sequences=128
+    ),
     "Chan et al., LSTM, 12 layers, linear encoder": Reference(1006, "chan2022/lstm.yaml", DEEP),
     "Chan et al., RNN, 12 layers, linear encoder": Reference(
         2552, "chan2022/lstm.yaml", (*DEEP, "model.kind=rnn")
@@ -64,6 +68,21 @@ REFERENCES: dict[str, Reference] = {
     "Singh et al., 2 layers of attention, 12,800 classes": Reference(
         801, SINGH, ("data.num_classes=12800", *OWN_LABELS)
     ),
+    # Of how many classes is not known: here 1,600.
+    "Singh et al., 12 layers, context 8": Reference(
+        282,
+        SINGH,
+        (
+            "data.num_classes=1600",
+            "data.context_len=8",
+            "data.shots=3",
+            "evaluation.shots=4",
+            "model.num_layers=12",
+            "model.mlp_ratio=4",
+            "model.positions={kind: sinusoidal, max_time: 30}",
+            *OWN_LABELS,
+        ),
+    ),
     "Gaussian mixtures after Reddy, batch 128": Reference(7940, "reddy2023/base.yaml"),
 }
 
@@ -73,21 +92,24 @@ def main() -> int:
     return 0
 
 
-def measure(turns: int = TURNS) -> dict[str, dict[str, float]]:
+def measure(turns: int = TURNS) -> dict[str, Figures]:
     """By network: sequences a second here, and the ratio of both sides over their peaks."""
     return {name: _measure(reference, turns) for name, reference in REFERENCES.items()}
 
 
-def _measure(reference: Reference, turns: int) -> dict[str, float]:
+def _measure(reference: Reference, turns: int) -> Figures:
     config = load_config(CONFIGS / reference.config, list(reference.words))
-    step = train_steps(make_program(config, load_exemplars(config.data.source)), config)
+    program = make_program(config, load_exemplars(config.data.source))
+    step = train_steps(program, config, reference.num_sequences)
     times = [(step(), matrix_product()) for _ in range(turns + 1)][1:]  # the first compiles
     rates = [config.training.batch_size / seconds for seconds, _ in times]
     peaks = [2 * MATRIX_SIDE**3 / seconds for _, seconds in times]
-    own = statistics.median(rate / peak for rate, peak in zip(rates, peaks, strict=True))
+    theirs = reference.theirs / PEAK
     return {
-        "times theirs, each over its machine's peak": own / (reference.theirs / PEAK),
-        "sequences/s": statistics.median(rates),
+        "times theirs, each over its machine's peak": median(
+            [rate / peak / theirs for rate, peak in zip(rates, peaks, strict=True)]
+        ),
+        "sequences/s": median(rates),
         "theirs, sequences/s": reference.theirs,
     }
 

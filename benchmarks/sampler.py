@@ -4,15 +4,15 @@ Everything is timed in turns within one process, and medians over the turns are 
 a machine shared with others slows all of it alike.
 """
 
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from benchmarks.tell import parser_of, tell
+from benchmarks.tell import Figures, median, parser_of, tell
 from icl.command_line import run_command
 from icl.config import DataConfig
 from icl.config.sources import SymbolicSource
@@ -48,7 +48,7 @@ def main() -> int:
     return 0
 
 
-def measure(turns: int = TURNS) -> dict[str, float]:
+def measure(turns: int = TURNS) -> Figures:
     """Throughput of each setting, then how the cost grows with the number of classes."""
     tasks = {name: _task(_data(**changes)) for name, changes in SETTINGS.items()}
     tasks |= {f"{n} classes": _task(_data(num_classes=n, zipf_exponent=1.0)) for n in NUM_CLASSES}
@@ -58,10 +58,13 @@ def measure(turns: int = TURNS) -> dict[str, float]:
     for _ in range(turns):
         for name, task in tasks.items():
             times[name].append(task())
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    fewest = medians[f"{NUM_CLASSES[0]} classes"]
-    return {f"sequences/s, {name}": BATCH * BATCHES / medians[name] for name in SETTINGS} | {
-        f"cost of {n} classes / 100": medians[f"{n} classes"] / fewest for n in NUM_CLASSES[1:]
+    seconds = {name: np.array(values) for name, values in times.items()}
+    fewest = seconds[f"{NUM_CLASSES[0]} classes"]
+    return {
+        f"sequences/s, {name}": median(BATCH * BATCHES / seconds[name]) for name in SETTINGS
+    } | {
+        f"cost of {n} classes / 100": median(seconds[f"{n} classes"] / fewest)
+        for n in NUM_CLASSES[1:]
     }
 
 

@@ -7,7 +7,6 @@ it takes to draw its characters, to load them again and to put them on the devic
 
 import math
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import jax
 
-from benchmarks.tell import parser_of, tell
+from benchmarks.tell import Figures, median, parser_of, tell
 from icl.command_line import CONFIGS, run_command
 from icl.data.exemplars import load_exemplars
 from icl.data.exemplars.cache import cache_dir
@@ -36,7 +35,7 @@ def main() -> int:
     return 0
 
 
-def measure(turns: int = TURNS) -> dict[str, float]:
+def measure(turns: int = TURNS) -> Figures:
     """Medians over new processes, one at a time."""
     load_exemplars(load_config(CONFIGS / "quickstart.yaml").data.source)  # drawn once, kept
     cold: list[float] = []
@@ -50,13 +49,13 @@ def measure(turns: int = TURNS) -> dict[str, float]:
                 seconds.append(first)
                 memory.append(megabytes)
     return _exemplars() | {
-        "seconds to the first step, nothing compiled before": statistics.median(cold),
-        "seconds to the first step, compiled before": statistics.median(warm),
+        "seconds to the first step, nothing compiled before": median(cold),
+        "seconds to the first step, compiled before": median(warm),
         "peak memory, MB": max(memory),
     }
 
 
-def _exemplars() -> dict[str, float]:
+def _exemplars() -> Figures:
     """Of the quickstart's characters, once each."""
     data, before = load_config(CONFIGS / "quickstart.yaml").data, os.environ.get("ICL_CACHE_DIR")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,36 +1,40 @@
 """What a grid costs beside its runs: python -m benchmarks.sweeps [--quick] [--json FILE].
 
-Sixteen runs of one program, one after another and together; what directories, records and
-checkpoints add to training; loading and reporting a thousand cells. Everything within one process,
-what is compared in turns; medians over the turns.
+Runs of one program, one after another and together; what directories, records and checkpoints add
+to training; loading and reporting a thousand cells. Everything within one process, what is
+compared in turns; medians over the turns.
 """
 
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from benchmarks.compiling import nothing_kept
-from benchmarks.tell import parser_of, tell
+from benchmarks.tell import Figures, median, parser_of, tell
 from icl.analysis.report import report
 from icl.command_line import CONFIGS, run_command
 from icl.config.sweeps import SweepConfig
 from icl.data.exemplars import load_exemplars
 from icl.experiment import SequenceProgram, bind, make_program
 from icl.packs import make_single, make_vmap, num_workers
+from icl.program import Inputs
 from icl.records import load
 from icl.records.config_file import load_config, read_settings
 from icl.records.run_directory import METRICS, SUMMARY
 from icl.records.sweep_directory import SweepDirectory, status_of
 from icl.records.sweep_file import make_sweep
+from icl.training import TrainState
 from icl.worker import Task, run_task
 
 QUICKSTART = CONFIGS / "quickstart.yaml"
-NUM_RUNS = 16
+NUM_RUNS = (4, 16)
 # Steps of each run in a turn, turns.
 QUICK, THOROUGH = (5, 3), (25, 5)
 NUM_CELLS = 1000
@@ -45,66 +49,105 @@ def main() -> int:
     return 0
 
 
-def measure(steps: int, turns: int) -> dict[str, float]:
+def measure(steps: int, turns: int) -> Figures:
     """All figures. steps: of each run in a turn."""
     config = load_config(QUICKSTART)
     program = make_program(config, load_exemplars(config.data.source))
     with tempfile.TemporaryDirectory() as folder:
         return (
-            packs(program, steps, turns)
+            compiling(program, max(NUM_RUNS))
+            | packs(program, steps, turns)
             | overhead(program, Path(folder) / "overhead", 40 * steps)
             | thousand_cells(Path(folder) / "cells", Path(folder) / "run")
         )
 
 
-def packs(program: SequenceProgram, steps: int, turns: int) -> dict[str, float]:
-    """Throughput of sixteen runs together over that of one after another."""
-    configs = [load_config(QUICKSTART, [f"seed={seed}"]) for seed in range(NUM_RUNS)]
-    inputs = [program.inputs(config) for config in configs]
+def compiling(program: SequenceProgram, count: int) -> Figures:
+    """Of lanes over that of one run, once: the programs are kept for what follows."""
+    inputs = _inputs(program, count)
+    single = make_single(program, inputs[:1])
+    state = single.place([program.init(inputs[0])])
+    with nothing_kept():
+        one = _seconds(lambda: single.train(state, 1))
+        lanes = _seconds(lambda: make_vmap(program, inputs))
+    return {f"compiling {count} lanes over compiling one run": lanes / one}
+
+
+def packs(program: SequenceProgram, steps: int, turns: int) -> Figures:
+    """Throughput of runs together over that of one after another."""
+    figures: Figures = {}
+    for count in NUM_RUNS:
+        inputs = _inputs(program, count)
+        ways = {
+            "alone": _one_by_one(program, inputs, 1),
+            "in threads": _one_by_one(program, inputs, num_workers("threads")),
+            "as lanes": _as_lanes(program, inputs),
+            "by lax.map": _by_map(program, inputs),
+        }
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        for turn in range(turns + 1):
+            for name, way in ways.items():
+                times[name].append(_seconds(partial(way, 1 + turn * steps)))
+        alone, *others = (np.array(times[name][1:]) for name in ways)  # the first compiles
+        for name, seconds in zip(list(ways)[1:], others, strict=True):
+            named = f"{count} runs {name}: throughput over one after another"
+            figures[named] = median(alone / seconds)
+    return figures
+
+
+def _inputs(program: SequenceProgram, count: int) -> list[Inputs]:
+    return [program.inputs(load_config(QUICKSTART, [f"seed={seed}"])) for seed in range(count)]
+
+
+def _one_by_one(
+    program: SequenceProgram, inputs: list[Inputs], num_threads: int
+) -> Callable[[int], None]:
+    """(step) trains all runs until that step, so many at a time."""
     singles = [make_single(program, [own]) for own in inputs]
     states = [pack.place([program.init(own)]) for pack, own in zip(singles, inputs, strict=True)]
-    with nothing_kept():
-        start = time.perf_counter()
-        states[0] = singles[0].train(states[0], 1)
-        compiling = time.perf_counter() - start
-        start = time.perf_counter()
-        vmap = make_vmap(program, inputs)
-        compiling_vmap = time.perf_counter() - start
-    lanes = vmap.place([program.init(own) for own in inputs])
-    done = 1
 
-    def one(i: int) -> None:
-        states[i] = singles[i].train(states[i], done)
+    def train(stop: int) -> None:
+        def one(i: int) -> None:
+            states[i] = singles[i].train(states[i], stop)
 
-    def in_turn() -> None:
-        for i in range(NUM_RUNS):
-            one(i)
+        with ThreadPoolExecutor(num_threads) as pool:
+            list(pool.map(one, range(len(inputs))))
 
-    def in_threads() -> None:
-        with ThreadPoolExecutor(num_workers("threads")) as pool:
-            list(pool.map(one, range(NUM_RUNS)))
+    return train
 
-    def in_lanes() -> None:
+
+def _as_lanes(program: SequenceProgram, inputs: list[Inputs]) -> Callable[[int], None]:
+    pack = make_vmap(program, inputs)
+    lanes = pack.place([program.init(own) for own in inputs])
+
+    def train(stop: int) -> None:
         nonlocal lanes
-        lanes = vmap.train(lanes, done)
+        lanes = pack.train(lanes, stop)
 
-    seconds: dict[str, list[float]] = {"one": [], "threads": [], "vmap": []}
-    for _ in range(turns):
-        for name, work in (("one", in_turn), ("threads", in_threads), ("vmap", in_lanes)):
-            done += steps if name != "vmap" else 0
-            seconds[name].append(_seconds(work))
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    threads = medians["one"] / medians["threads"]
-    # In each turn the lanes catch up with the others, who took a turn each.
-    vmapped = 2 * medians["one"] / medians["vmap"]
-    return {
-        "16 runs in threads: throughput over one after another": threads,
-        "16 runs as lanes: throughput over one after another": vmapped,
-        "compiling 16 lanes over compiling one run": compiling_vmap / compiling,
-    }
+    return train
 
 
-def overhead(program: SequenceProgram, folder: Path, steps: int) -> dict[str, float]:
+def _by_map(program: SequenceProgram, inputs: list[Inputs]) -> Callable[[int], None]:
+    """One after another within one program."""
+    stacked, states = (
+        jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+        for trees in (inputs, [program.init(own) for own in inputs])
+    )
+
+    @jax.jit
+    def train_all(states: TrainState, stop: jax.Array) -> TrainState:
+        return jax.lax.map(
+            lambda pair: program.train(pair[0], stop, pair[1], program.arrays), (states, stacked)
+        )
+
+    def train(stop: int) -> None:
+        nonlocal states
+        states = jax.block_until_ready(train_all(states, jnp.int32(stop)))
+
+    return train
+
+
+def overhead(program: SequenceProgram, folder: Path, steps: int) -> Figures:
     """Of a run in its directory, over the same training and evaluation without any file."""
     words = [f"training.num_steps={steps}", f"evaluation.every={steps // 2}", "seed=1"]
     config = load_config(QUICKSTART, [*words, f"checkpoints.every={steps // 2}"])
@@ -122,12 +165,10 @@ def overhead(program: SequenceProgram, folder: Path, steps: int) -> dict[str, fl
 
     in_directory(0)()  # what is done once for each process
     pairs = [(_seconds(bare), _seconds(in_directory(turn))) for turn in range(1, 4)]
-    return {
-        "a run in its directory over training alone": statistics.median(b / a for a, b in pairs)
-    }
+    return {"a run in its directory over training alone": median([b / a for a, b in pairs])}
 
 
-def thousand_cells(folder: Path, run: Path) -> dict[str, float]:
+def thousand_cells(folder: Path, run: Path) -> Figures:
     """Seconds to load and to report a grid of a thousand cells; megabytes of the page."""
     make_run(run)
     copy_cells(run, folder, NUM_CELLS)

@@ -1,10 +1,14 @@
-"""A record of benchmarks as Markdown tables: python -m benchmarks.table FILE.json [SECTION ...]."""
+"""A record of benchmarks as Markdown tables: python -m benchmarks.table FILE.json [SECTION ...].
+
+Medians, and in brackets the quartiles of the measurements.
+"""
 
 import argparse
 import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.tell import with_spread
 from icl.command_line import run_command
 from icl.errors import UserError
 
@@ -18,7 +22,7 @@ def main() -> int:
         record = json.loads(Path(arguments.file).read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{arguments.file}: cannot be read ({error}); allowed: a record") from None
-    sections = {name: part for name, part in record.items() if name != "environment"}
+    sections = with_spread(record)
     for name in arguments.sections:
         if name not in sections:
             raise UserError(f"{name}: not in the record; allowed: {', '.join(sections)}")
@@ -40,6 +44,11 @@ def told(value: float | None) -> str:
     """Two significant digits, three where the first is a 1; whole above a hundred."""
     if value is None:
         return ""
+    between = " to ".join(_rounded(quartile) for quartile in getattr(value, "quartiles", ()))
+    return _rounded(value) + (f" ({between})" if between else "")
+
+
+def _rounded(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     digits = 3 if f"{abs(value):e}".startswith("1") else 2

@@ -7,7 +7,6 @@ timed in turns within one process; medians over the turns are compared.
 """
 
 import importlib
-import statistics
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -17,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.tell import parser_of, tell
+from benchmarks.tell import Figures, median, parser_of, tell
 from icl.command_line import CONFIGS, run_command
 from icl.config import TaskExperimentConfig
 from icl.loading import load_program
@@ -35,7 +34,7 @@ def main() -> int:
     return 0
 
 
-def measure(turns: int = TURNS) -> dict[str, float]:
+def measure(turns: int = TURNS) -> Figures:
     """Times the iterations of PyTorch, where it is installed, then iterations a second here."""
     config = load_config(CONFIGS / "liu2023" / "base.yaml")
     program = load_program(config)
@@ -48,14 +47,14 @@ def measure(turns: int = TURNS) -> dict[str, float]:
         sides |= torch_sides(config, trials, program.task.num_outputs)
     times: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(turns + 1):
-        for name, seconds in sides.items():
-            elapsed = seconds()
+        for name, measured in sides.items():
+            elapsed = measured()
             if turn:  # the first compiles
                 times[name].append(elapsed)
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    own = medians.pop("here")
-    ratios = {f"times {name}": other / own for name, other in medians.items()}
-    return ratios | {"iterations/s": 1 / own}
+    seconds = {name: np.array(values) for name, values in times.items()}
+    own = seconds.pop("here")
+    ratios = {f"times {name}": median(others / own) for name, others in seconds.items()}
+    return ratios | {"iterations/s": median(1 / own)}
 
 
 def own_steps(program: TaskProgram) -> Callable[[], float]:

@@ -2,13 +2,31 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from icl.environment import describe_environment
 from icl.errors import UserError
 
 Figures = dict[str, Any]
+SPREAD = "quartiles"
+
+
+class Median(float):
+    """A number measured several times. quartiles: half of all measurements lie between them."""
+
+    quartiles: tuple[float, float]
+
+
+def median(values: Sequence[float] | np.ndarray) -> Median:
+    """Of measurements, with their spread."""
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+    number = Median(middle)
+    number.quartiles = float(low), float(high)
+    return number
 
 
 def parser_of(description: str) -> argparse.ArgumentParser:
@@ -31,14 +49,45 @@ def sections_in(file: str | None) -> Figures:
     record = json.loads(Path(file).read_text())
     if record.pop("environment", None) != describe_environment():
         raise UserError(f"{file}: of another machine or release; allowed: a new file, or its own")
-    return record
+    return with_spread(record)
 
 
 def write(figures: Figures, file: str | None) -> None:
-    """Figures and what they were measured on, as JSON."""
+    """Figures and what they were measured on, as JSON; quartiles in a tree of their own."""
     if file:
-        whole = {"environment": describe_environment()} | figures
+        whole = {"environment": describe_environment()} | figures | {SPREAD: _spread(figures)}
         Path(file).write_text(json.dumps(whole, indent=2) + "\n")
+
+
+def with_spread(record: Figures) -> Figures:
+    """The sections of a record, whose numbers have their quartiles again."""
+    spread = record.get(SPREAD, {})
+    sections = {name: part for name, part in record.items() if name not in ("environment", SPREAD)}
+    return _joined(sections, spread)
+
+
+def _spread(figures: Figures) -> Figures:
+    found: Figures = {}
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            found[name] = _spread(value)
+        elif isinstance(value, Median):
+            found[name] = list(value.quartiles)
+    return found
+
+
+def _joined(figures: Figures, spread: Figures) -> Figures:
+    joined: Figures = {}
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            joined[name] = _joined(value, spread.get(name, {}))
+        elif name in spread:
+            number = Median(value)
+            number.quartiles = tuple(spread[name])
+            joined[name] = number
+        else:
+            joined[name] = value
+    return joined
 
 
 def _print(figures: Figures, indent: str) -> None:
@@ -47,4 +96,5 @@ def _print(figures: Figures, indent: str) -> None:
             print(indent + name)
             _print(value, indent + "  ")
         else:
-            print(f"{indent + name:66} {value:10.3g}")
+            between = " to ".join(f"{q:.3g}" for q in getattr(value, "quartiles", ()))
+            print(f"{indent + name:66} {value:10.3g}  {between}".rstrip())

@@ -70,7 +70,9 @@ class Program:
 
 def inputs_with(config: AnyConfig, knobs: Any, num_sequences: int | None = None) -> Inputs:
     """The traced part of a run, whose knobs are these."""
-    init_key, train_key, eval_key = jax.random.split(jax.random.key(config.seed), 3)
+    # Named, or JAX's default, which users may set, would make it another run.
+    key = jax.random.key(config.seed, impl="threefry2x32")
+    init_key, train_key, eval_key = jax.random.split(key, 3)
     return Inputs(
         init_key,
         train_key,

@@ -46,4 +46,7 @@ def drop(
 
 
 def _keys(bits: UInt32[Array, " batch"], use: int) -> Key[Array, " batch"]:
-    return jax.vmap(lambda word: jax.random.fold_in(jax.random.key(word), use))(bits)
+    def key(word: Array) -> Key[Array, ""]:
+        return jax.random.fold_in(jax.random.key(word, impl="threefry2x32"), use)
+
+    return jax.vmap(key)(bits)

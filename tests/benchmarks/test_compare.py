@@ -36,6 +36,7 @@ def test_a_file_is_read_by_path_without_the_machine_and_others_are_refused(tmp_p
         "environment": {"cores": 2},
         "machine": {"matrix products, GFLOP/s": 190.0},
         "a": {"b": {"seconds": 2}},
+        "quartiles": {"machine": {"matrix products, GFLOP/s": [180.0, 195.0]}},
     }
     file.write_text(json.dumps(tree))
     assert read(str(file)) == {PEAK: 190.0, "a/b/seconds": 2.0}

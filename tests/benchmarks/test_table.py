@@ -1,6 +1,7 @@
 """Records of benchmarks as tables."""
 
 from benchmarks.table import to_table
+from benchmarks.tell import median
 
 
 def test_figures_are_rows_and_several_of_each_are_columns():
@@ -11,3 +12,7 @@ def test_figures_are_rows_and_several_of_each_are_columns():
     assert to_table("b", nested) == (
         "| `b` | x | y |\n| --- | --- | --- |\n| one | 2.3 |  |\n| other | 0.0001 | 3 |"
     )
+
+
+def test_quartiles_stand_beside_the_median():
+    assert to_table("a", {"x": median([1.0, 2.0, 3.0, 4.0, 9.0])}).endswith("| x | 3 (2 to 4) |")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tell import sections_in, write
+from benchmarks.tell import Median, median, sections_in, write
 from icl.errors import UserError
 
 
@@ -15,6 +15,16 @@ def test_a_record_keeps_its_sections(tmp_path: Path):
     write({"machine": {"peak": 1.0}}, file)
     write(sections_in(file) | {"start": {"seconds": 2.0}}, file)
     assert sections_in(file) == {"machine": {"peak": 1.0}, "start": {"seconds": 2.0}}
+
+
+def test_a_record_keeps_the_spread_of_what_was_measured(tmp_path: Path):
+    file = str(tmp_path / "record.json")
+    write({"a": {"b": median([1.0, 2.0, 3.0, 4.0, 9.0]), "counted": 5}}, file)
+    write(sections_in(file) | {"c": median([2.0])}, file)  # read and written once more
+    assert json.loads(Path(file).read_text())["quartiles"] == {"a": {"b": [2.0, 4.0]}, "c": [2, 2]}
+    kept = sections_in(file)["a"]["b"]
+    assert isinstance(kept, Median)
+    assert (kept, kept.quartiles) == (3.0, (2.0, 4.0))
 
 
 def test_a_record_of_another_machine_is_left_alone(tmp_path: Path):

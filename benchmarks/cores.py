@@ -1,0 +1,72 @@
+"""What a second core is worth to one run: python -m benchmarks.cores.
+
+XLA spreads the operations of a single run over all cores, as far as they are large enough. Runs in
+threads share the cores out among them instead, and at best each goes as fast as on a core of its
+own: they gain what one run leaves of the cores. Processes with all cores and with one, in turns.
+"""
+
+import os
+import subprocess
+import sys
+
+from benchmarks.parts import NETWORKS, config_of, train_steps
+from benchmarks.tell import Figures, median, parser_of, tell
+from icl.command_line import run_command
+from icl.data.exemplars import load_exemplars
+from icl.experiment import make_program
+
+TURNS = 5
+NUM_SEQUENCES = 32_000
+
+
+def main() -> int:
+    parser = parser_of("Measure what further cores are worth to one run.")
+    parser.add_argument("--step", metavar="NAME", help="only print the seconds of a step")
+    arguments = parser.parse_args()
+    if arguments.step:
+        print(_step(arguments.step))
+    else:
+        tell(measure(), arguments.json)
+    return 0
+
+
+def measure(turns: int = TURNS) -> Figures:
+    """By network; nothing where the system cannot keep a process to one core."""
+    if not hasattr(os, "sched_setaffinity"):
+        return {}
+    return {name: _measure(name, turns) for name in list(NETWORKS)[:2]}
+
+
+def _measure(name: str, turns: int) -> Figures:
+    cores = sorted(os.sched_getaffinity(0))
+    pairs = [(_in_process(name, cores[:1]), _in_process(name, cores)) for _ in range(turns)]
+    return {
+        "time of a step on one core over on all": median([one / every for one, every in pairs]),
+        f"{len(cores)} runs in threads over one after another, at best": median(
+            [len(cores) * every / one for one, every in pairs]
+        ),
+    }
+
+
+def _in_process(name: str, cores: list[int]) -> float:
+    words = [sys.executable, "-m", "benchmarks.cores", "--step", name]
+    told = subprocess.run(
+        words,
+        check=True,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+    )
+    return float(told.stdout)
+
+
+def _step(name: str) -> float:
+    config = config_of(NETWORKS[name])
+    program = make_program(config, load_exemplars(config.data.source))
+    seconds = train_steps(program, config, NUM_SEQUENCES)
+    seconds()  # compiles
+    return seconds()
+
+
+if __name__ == "__main__":
+    run_command(main)

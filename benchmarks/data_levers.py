@@ -1,0 +1,133 @@
+"""Drawing, looking up and encoding in two forms."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.forms import Forms, repeated, trained
+from icl.data.batches import drawn_by
+from icl.data.distribution import random_order
+
+BATCH, ITEMS, SIDE, WORDS = 64, 9, 28, 60
+CLASSES, EXEMPLARS, COMPONENTS, HIDDEN, WIDTH = 1600, 20, 64, 128, 64
+PIXELS, IMAGES = SIDE * SIDE, BATCH * ITEMS
+RNG = np.random.default_rng(0)
+BANK = RNG.integers(0, 256, (CLASSES * EXEMPLARS, PIXELS), np.uint8)
+
+
+def _bits() -> Forms:
+    def draw(generator: str) -> Callable[[jax.Array], jax.Array]:
+        def bits(key: jax.Array) -> jax.Array:
+            return jax.random.bits(key, (BATCH, WORDS), jnp.uint32)
+
+        return lambda data: jnp.sum(
+            drawn_by(generator, bits, jax.random.wrap_key_data(data)).reshape(2, -1), axis=1
+        )
+
+    return repeated(jnp.zeros(2, jnp.uint32), draw("rbg"), draw("threefry"))
+
+
+def _noise() -> Forms:
+    def draw(generator: str) -> Callable[[tuple], tuple]:
+        def noise(key: jax.Array) -> jax.Array:
+            return jax.random.normal(key, (IMAGES, PIXELS))
+
+        def step(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            data, images = state
+            return data + 1, images + drawn_by(generator, noise, jax.random.wrap_key_data(data))
+
+        return step
+
+    state = jnp.zeros(2, jnp.uint32), jnp.zeros((IMAGES, PIXELS))
+    return repeated(state, draw("rbg"), draw("threefry"))
+
+
+def _orders() -> Forms:
+    words = jnp.asarray(RNG.integers(0, 2**32, (BATCH, ITEMS), np.uint32))
+
+    def ordered(order: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+        # Multiplied by an odd number, so that the next words have another order.
+        return lambda words: (
+            words * jnp.uint32(2654435761) + jax.vmap(order)(words).astype(jnp.uint32)
+        )
+
+    return repeated(words, ordered(jnp.argsort), ordered(random_order))
+
+
+def _chosen() -> jax.Array:
+    return jnp.asarray(RNG.integers(0, len(BANK), IMAGES))
+
+
+def _widened() -> Forms:
+    """All numbers looked up enter the next choice."""
+
+    def step(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        bank, chosen = state
+        items = bank[chosen]
+        items = items.astype(jnp.float32) / 255 if bank.dtype == jnp.uint8 else items
+        return bank, (chosen + (jnp.max(items, axis=1) * 1000).astype(int)) % len(bank)
+
+    banks = jnp.asarray(BANK.astype(np.float32) / 255), jnp.asarray(BANK)
+    other, own = (repeated((bank, _chosen()), step, step).own for bank in banks)
+    return Forms(other, own)
+
+
+def _projected() -> Forms:
+    """The product of a fixed encoder, before the layer that is trained."""
+    components = jnp.asarray(RNG.standard_normal((PIXELS, COMPONENTS)), jnp.float32)
+    bank = jnp.asarray(BANK)
+
+    def encode(items: jax.Array) -> jax.Array:
+        return items.astype(jnp.float32) / 255 @ components
+
+    def own(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        bank, chosen = state
+        return bank, _next(chosen, encode(bank[chosen]))
+
+    def other(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        features, chosen = state
+        return features, _next(chosen, features[chosen])
+
+    def _next(chosen: jax.Array, features: jax.Array) -> jax.Array:
+        return (chosen + jnp.abs(jnp.sum(features, axis=1)).astype(int)) % len(BANK)
+
+    kept = jax.jit(encode)(bank), _chosen()
+    return Forms(repeated(kept, other, other).own, repeated((bank, _chosen()), own, own).own)
+
+
+def _once(num_images: int) -> Forms:
+    """An encoder at the distinct ones of a batch's images, found by sorting.
+
+    How many these are is not known beforehand: there has to be room for all that can be, each
+    image of the batch or each that there is.
+    """
+    chosen = jnp.asarray(RNG.integers(0, num_images, IMAGES))
+    bank = jnp.asarray(BANK[:num_images])
+    room = min(num_images, IMAGES)
+
+    def encode(weights: dict[str, jax.Array], images: jax.Array) -> jax.Array:
+        hidden = jax.nn.relu(bank[images].astype(jnp.float32) / 255 @ weights["hidden"])
+        return hidden @ weights["out"]
+
+    def once(weights: dict[str, jax.Array]) -> jax.Array:
+        distinct, places = jnp.unique(chosen, size=room, fill_value=0, return_inverse=True)
+        return encode(weights, distinct)[places]
+
+    weights = {
+        "hidden": jnp.asarray(RNG.standard_normal((PIXELS, HIDDEN)), jnp.float32) / SIDE,
+        "out": jnp.asarray(RNG.standard_normal((HIDDEN, WIDTH)), jnp.float32) / HIDDEN**0.5,
+    }
+    return trained(weights, once, lambda weights: encode(weights, chosen))
+
+
+DATA_LEVERS: dict[str, Callable[[], Forms]] = {
+    "random integers by rbg over threefry": _bits,
+    "pixel noise by rbg over threefry": _noise,
+    "orders of 9 by sorting over ranks": _orders,
+    "exemplars kept as float32 over uint8": _widened,
+    "principal components kept over computed, with look-up": _projected,
+    "images encoded once each over all, 32,000 images": lambda: _once(CLASSES * EXEMPLARS),
+    "images encoded once each over all, 100 images": lambda: _once(100),
+}
