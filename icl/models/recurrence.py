@@ -84,8 +84,8 @@ def hidden_states(
     apart: what the cell reads beside the sums.
     own_gradient: then there are no forward-mode derivatives. As JAX derives it, the gradient of the
         matrix is a sum over steps, each a thin product added to all of the matrix; its own is one
-        product over all steps. At 300 units a training step on a CPU takes half the time; of 12
-        LSTM layers of 64, nine tenths.
+        product over all steps. On a CPU 300 units over 8 steps take 0.85 of the time for it,
+        forward and backward, and a training step of 12 LSTM layers of 64 nine tenths.
     """
     form = _states if own_gradient else _plain_states
     dtype = jnp.promote_types(recurrent.dtype, jnp.float32)
