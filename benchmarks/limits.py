@@ -1,32 +1,33 @@
 """What a training step could reach at best here: python -m benchmarks.limits.
 
-Of a transformer's training step, its matrix products alone: the same shapes, as often, forward and
-backward, with nothing between them, as this machine's compiler runs them. A step cannot be faster
-than its products. All is timed in turns within one process; medians over the turns.
+Of a training step, its matrix products alone: the same shapes, as often, forward and backward, with
+nothing between them, as this machine's compiler runs them. A step cannot be faster than its
+products. All is timed in turns within one process; medians over the turns.
 """
 
 import math
 import time
-from collections.abc import Callable
-from itertools import pairwise
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.extend import core
 
-from benchmarks.flops import training_flops_per_sequence
 from benchmarks.machine import MATRIX_SIDE, matrix_product
-from benchmarks.parts import NETWORKS, config_of, train_steps
+from benchmarks.parts import NETWORKS, config_of, train_steps, useful_flops
 from benchmarks.tell import Figures, median, parser_of, tell
 from icl.command_line import run_command
 from icl.config import ExperimentConfig
-from icl.config.models import TransformerConfig
 from icl.data.exemplars import load_exemplars
-from icl.experiment import make_program
+from icl.description.cost import programs_inside
+from icl.experiment import SequenceProgram, make_program
+from icl.training import query_loss
+from icl.types import Variables
 
 TURNS = 9
-NAMES = ("2 layers, MLP encoder, batch 64", "12 layers, linear encoder, batch 32")
 REPEATS = 5  # steps in a compiled loop
 
 
@@ -47,12 +48,12 @@ def main() -> int:
 
 def measure(turns: int = TURNS) -> dict[str, Figures]:
     """By network."""
-    return {name: _measure(config_of(NETWORKS[name]), turns) for name in NAMES}
+    return {name: _measure(config_of(words), turns) for name, words in NETWORKS.items()}
 
 
 def _measure(config: ExperimentConfig, turns: int) -> Figures:
     program = make_program(config, load_exemplars(config.data.source))
-    products = training_products(config)
+    products = training_products(program, config)
     batched = [product for product in products if product.batch > 1]
     works = {
         "peak": matrix_product,
@@ -66,7 +67,7 @@ def _measure(config: ExperimentConfig, turns: int) -> Figures:
     for _ in range(turns):
         for name, work in works.items():
             times[name].append(work())
-    flops = training_flops_per_sequence(config) * config.training.batch_size
+    flops = useful_flops(program, config)
     peak = [2 * MATRIX_SIDE**3 / seconds for seconds in times["peak"]]
 
     def ratio(of: str, to: str) -> float:
@@ -84,41 +85,44 @@ def _measure(config: ExperimentConfig, turns: int) -> Figures:
     }
 
 
-def training_products(config: ExperimentConfig) -> list[Product]:
-    """Those of a step: each forward one, and the two that its gradients are."""
-    model, batch = config.model, config.training.batch_size
-    assert isinstance(model, TransformerConfig)
-    items, width = config.data.context_len + 1, model.width
-    tokens, hidden = 2 * config.data.context_len + 1, model.mlp_ratio * model.width
-    pixels = math.prod(config.data.source.shape or ())
-    whole, head_dim = model.num_layers - 1, width // model.num_heads
-    between = [model.embedder.hidden_dim] if model.embedder.kind == "mlp" else []
-    encoder = [pixels, *between, width]
-    forward = [
-        *[Product(batch * items, a, b) for a, b in pairwise(encoder)],
-        # Queries, keys and values; what attention gives; the MLP.
-        Product(batch * tokens, width, 3 * width, times=whole),
-        Product(batch * tokens, width, width, times=whole),
-        Product(batch * tokens, width, hidden, times=whole),
-        Product(batch * tokens, hidden, width, times=whole),
-        # The same of the last block, at the query alone but for keys and values.
-        Product(batch * tokens, width, 2 * width),
-        Product(batch, width, width, times=2),
-        Product(batch, width, hidden),
-        Product(batch, hidden, width),
-        Product(batch, width, config.data.num_labels),
-        # Scores and values.
-        Product(tokens, head_dim, tokens, batch * model.num_heads, whole),
-        Product(tokens, tokens, head_dim, batch * model.num_heads, whole),
-        Product(1, head_dim, tokens, batch * model.num_heads),
-        Product(1, tokens, head_dim, batch * model.num_heads),
-    ]
-    backward = []
-    for index, (rows, inner, columns, group, times) in enumerate(forward):
-        backward.append(Product(inner, rows, columns, group, times))  # towards the second factor
-        if index > 0:  # none towards the pixels
-            backward.append(Product(rows, columns, inner, group, times))
-    return forward + backward
+def training_products(program: SequenceProgram, config: ExperimentConfig) -> list[Product]:
+    """Those of the loss and its gradient."""
+    inputs = program.inputs(config)
+    _, sequence = program.draw(
+        jax.random.key(0),
+        config.training.batch_size,
+        program.families["train"],
+        inputs.knobs,
+        program.arrays,
+    )
+    params, others = program.init(inputs).variables
+
+    def loss(params: dict) -> jax.Array:
+        logits = program.network.apply(Variables(params, others), sequence, training=True)[0]
+        return query_loss(logits, sequence.labels).mean()
+
+    counts = Counter(_products(jax.make_jaxpr(jax.grad(loss))(params).jaxpr, 1))
+    return [product._replace(times=times) for product, times in counts.items()]
+
+
+def _products(jaxpr: core.Jaxpr, times: int) -> Iterator[Product]:
+    """One by one, those of a scan as often as it runs."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            yield from [_product(equation)] * times
+        length = equation.params["length"] if equation.primitive.name == "scan" else 1
+        for inner in programs_inside(equation.params):
+            yield from _products(inner, times * length)
+
+
+def _product(equation: Any) -> Product:
+    (contracted, _), (batched, _) = equation.params["dimension_numbers"]
+    left, right = (variable.aval.shape for variable in equation.invars)
+    inner = math.prod(left[i] for i in contracted)
+    batch = math.prod(left[i] for i in batched)
+    return Product(
+        math.prod(left) // inner // batch, inner, math.prod(right) // inner // batch, batch
+    )
 
 
 def _operations(product: Product) -> int:

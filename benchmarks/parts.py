@@ -74,7 +74,7 @@ def measure(words: tuple[str, ...], turns: int = TURNS) -> Figures:
         for _ in range(turns):
             for name, task in tasks.items():
                 times[name].append(task())
-    flops = _flops(program, config)
+    flops = useful_flops(program, config)
     seconds = {name: np.array(values) for name, values in times.items()}
     step, every = seconds["step"], config.evaluation.every
     figures = {
@@ -196,8 +196,8 @@ def _timed(work: Callable[[], object]) -> Callable[[], float]:
     return seconds
 
 
-def _flops(program: SequenceProgram, config: ExperimentConfig) -> int:
-    """Useful ones: by formula, or, of networks without one, those that the program makes."""
+def useful_flops(program: SequenceProgram, config: ExperimentConfig) -> int:
+    """Of a training step: by formula, or, of networks without one, those that the program makes."""
     if config.model.kind == "transformer" and config.model.embedder.kind in ("mlp", "linear"):
         return training_flops_per_sequence(config) * config.training.batch_size
     costs = network_costs(config, example_items(config.data, program.exemplars))

@@ -136,7 +136,7 @@ def count_flops(jaxpr: core.Jaxpr) -> int:
     """
     total = 0
     for equation in jaxpr.eqns:
-        inner = [count_flops(part) for part in _inside(equation.params)]
+        inner = [count_flops(part) for part in programs_inside(equation.params)]
         match equation.primitive.name:
             case "dot_general":
                 total += _dot_flops(equation)
@@ -151,7 +151,7 @@ def count_flops(jaxpr: core.Jaxpr) -> int:
     return total
 
 
-def _inside(params: dict[str, Any]) -> Iterator[core.Jaxpr]:
+def programs_inside(params: dict[str, Any]) -> Iterator[core.Jaxpr]:
     """The programs that an operation runs."""
     for value in params.values():
         for part in value if isinstance(value, tuple | list) else (value,):
