@@ -13,17 +13,22 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend import core
 
 from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.parts import NETWORKS, config_of, train_steps, useful_flops
+from benchmarks.tasks import own_steps
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import run_command
+from icl.command_line import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.data.exemplars import load_exemplars
 from icl.description.cost import programs_inside
 from icl.experiment import SequenceProgram, make_program
+from icl.loading import load_program
+from icl.records.config_file import load_config
+from icl.task_experiment import TaskProgram, task_loss
 from icl.training import query_loss
 from icl.types import Variables
 
@@ -48,44 +53,46 @@ def main() -> int:
 
 def measure(turns: int = TURNS) -> dict[str, Figures]:
     """By network."""
-    return {name: _measure(config_of(words), turns) for name, words in NETWORKS.items()}
+    figures = {name: _of_sequences(config_of(words), turns) for name, words in NETWORKS.items()}
+    return figures | {"ReLU units, 300, batch 32": _of_trials(turns)}
 
 
-def _measure(config: ExperimentConfig, turns: int) -> Figures:
+def _of_sequences(config: ExperimentConfig, turns: int) -> Figures:
     program = make_program(config, load_exemplars(config.data.source))
-    products = training_products(program, config)
-    batched = [product for product in products if product.batch > 1]
-    works = {
-        "peak": matrix_product,
-        "step": train_steps(program, config),
-        "products": _repeated(products),
-        "attention": _repeated(batched),
-    }
+    products, flops = sequence_products(program, config), useful_flops(program, config)
+    return _measure(train_steps(program, config), products, flops, turns)
+
+
+def _of_trials(turns: int) -> Figures:
+    """The network of `benchmarks.tasks`, all of whose products are useful."""
+    program = load_program(load_config(CONFIGS / "liu2023" / "base.yaml"))
+    assert isinstance(program, TaskProgram)
+    products = trial_products(program)
+    return _measure(own_steps(program), products, sum(map(_operations, products)), turns)
+
+
+def _measure(step: Callable[[], float], products: list[Product], flops: int, turns: int) -> Figures:
+    """step: seconds of one. flops: useful ones of a step."""
+    works = {"peak": matrix_product, "step": step, "products": _repeated(products)}
     for work in works.values():
         work()  # compiles
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(turns):
         for name, work in works.items():
             times[name].append(work())
-    flops = useful_flops(program, config)
-    peak = [2 * MATRIX_SIDE**3 / seconds for seconds in times["peak"]]
-
-    def ratio(of: str, to: str) -> float:
-        return median([a / b for a, b in zip(times[of], times[to], strict=True)])
-
-    def share(name: str) -> float:
-        return median([flops / s / p for s, p in zip(times[name], peak, strict=True)])
-
+    seconds = {name: np.array(values) for name, values in times.items()}
+    peak = 2 * MATRIX_SIDE**3 / seconds["peak"]
     return {
-        "useful operations over the peak's: the step": share("step"),
-        "useful operations over the peak's: its products alone": share("products"),
-        "time of its products alone over the step's": ratio("products", "step"),
-        "time of attention's products over all products'": ratio("attention", "products"),
+        "useful operations over the peak's: the step": median(flops / seconds["step"] / peak),
+        "useful operations over the peak's: its products alone": median(
+            flops / seconds["products"] / peak
+        ),
+        "time of its products alone over the step's": median(seconds["products"] / seconds["step"]),
         "operations of all products over useful ones": sum(map(_operations, products)) / flops,
     }
 
 
-def training_products(program: SequenceProgram, config: ExperimentConfig) -> list[Product]:
+def sequence_products(program: SequenceProgram, config: ExperimentConfig) -> list[Product]:
     """Those of the loss and its gradient."""
     inputs = program.inputs(config)
     _, sequence = program.draw(
@@ -101,6 +108,21 @@ def training_products(program: SequenceProgram, config: ExperimentConfig) -> lis
         logits = program.network.apply(Variables(params, others), sequence, training=True)[0]
         return query_loss(logits, sequence.labels).mean()
 
+    return _of_gradient(loss, params)
+
+
+def trial_products(program: TaskProgram) -> list[Product]:
+    """The same of a task."""
+    inputs, size = program.inputs(program.config), program.config.training.batch_size
+    trials = program.task.draw(jax.random.key(0), size, inputs.knobs, program.arrays)
+
+    def loss(params: dict) -> jax.Array:
+        return task_loss(program.network.apply(params, trials.inputs)[0], trials).mean()
+
+    return _of_gradient(loss, program.init(inputs).variables.params)
+
+
+def _of_gradient(loss: Callable[[dict], jax.Array], params: dict) -> list[Product]:
     counts = Counter(_products(jax.make_jaxpr(jax.grad(loss))(params).jaxpr, 1))
     return [product._replace(times=times) for product, times in counts.items()]
 

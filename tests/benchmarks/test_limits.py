@@ -2,10 +2,14 @@
 
 import pytest
 
-from benchmarks.limits import training_products
+from benchmarks.limits import sequence_products, trial_products
 from benchmarks.parts import NETWORKS, config_of, useful_flops
+from icl.command_line import CONFIGS
 from icl.data.exemplars import load_exemplars
 from icl.experiment import make_program
+from icl.loading import load_program
+from icl.records.config_file import load_config
+from icl.task_experiment import TaskProgram
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "ResNet" not in name])
@@ -14,8 +18,18 @@ def test_listed_products_make_the_operations_of_the_formula(name: str):
     program = make_program(config, load_exemplars(config.data.source))
     listed = sum(
         2 * p.rows * p.inner * p.columns * p.batch * p.times
-        for p in training_products(program, config)
+        for p in sequence_products(program, config)
     )
     counted = useful_flops(program, config)
     # The formula leaves out the half of attention that the causal mask hides.
     assert counted <= listed < 1.03 * counted
+
+
+def test_a_recurrent_network_multiplies_at_each_step_of_a_trial():
+    program = load_program(load_config(CONFIGS / "liu2023" / "base.yaml"))
+    assert isinstance(program, TaskProgram)
+    products = trial_products(program)
+    counts = {(p.rows, p.inner, p.columns): p.times for p in products}
+    # Of 8 steps, forward and backward; and the gradient, one product over all but the first.
+    assert counts[32, 300, 300] == 16
+    assert counts[300, 7 * 32, 300] == 1
