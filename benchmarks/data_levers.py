@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.forms import Forms, repeated, trained
+from benchmarks.forms import Forms, looped, repeated, trained
 from icl.data.batches import drawn_by
 from icl.data.distribution import random_order
 
@@ -70,8 +70,7 @@ def _widened() -> Forms:
         return bank, (chosen + (jnp.max(items, axis=1) * 1000).astype(int)) % len(bank)
 
     banks = jnp.asarray(BANK.astype(np.float32) / 255), jnp.asarray(BANK)
-    other, own = (repeated((bank, _chosen()), step, step).own for bank in banks)
-    return Forms(other, own)
+    return Forms(*(looped((bank, _chosen()), step) for bank in banks))
 
 
 def _projected() -> Forms:
@@ -94,7 +93,7 @@ def _projected() -> Forms:
         return (chosen + jnp.abs(jnp.sum(features, axis=1)).astype(int)) % len(BANK)
 
     kept = jax.jit(encode)(bank), _chosen()
-    return Forms(repeated(kept, other, other).own, repeated((bank, _chosen()), own, own).own)
+    return Forms(looped(kept, other), looped((bank, _chosen()), own))
 
 
 def _once(num_images: int) -> Forms:

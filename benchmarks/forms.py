@@ -28,7 +28,7 @@ def trained(argument: Any, other: Form, own: Form) -> Forms:
 
 def repeated(argument: Any, other: Step, own: Step) -> Forms:
     """Two functions, a few times each, from result to result."""
-    return Forms(_loop(argument, other), _loop(argument, own))
+    return Forms(looped(argument, other), looped(argument, own))
 
 
 def _descent(form: Form) -> Step:
@@ -41,6 +41,7 @@ def _descent(form: Form) -> Step:
     )
 
 
-def _loop(argument: Any, step: Step) -> Work:
+def looped(argument: Any, step: Step) -> Work:
+    """One of them: where the two do not take the same argument."""
     work = jax.jit(lambda argument: lax.fori_loop(0, REPEATS, lambda _, a: step(a), argument))
     return lambda: jax.block_until_ready(work(argument))

@@ -29,7 +29,7 @@ from icl.experiment import SequenceProgram, make_program
 from icl.loading import load_program
 from icl.records.config_file import load_config
 from icl.task_experiment import TaskProgram, task_loss
-from icl.training import query_loss
+from icl.training import sequence_loss
 from icl.types import Variables
 
 TURNS = 9
@@ -104,11 +104,8 @@ def sequence_products(program: SequenceProgram, config: ExperimentConfig) -> lis
     )
     params, others = program.init(inputs).variables
 
-    def loss(params: dict) -> jax.Array:
-        logits = program.network.apply(Variables(params, others), sequence, training=True)[0]
-        return query_loss(logits, sequence.labels).mean()
-
-    return _of_gradient(loss, params)
+    loss_of = sequence_loss(program.network.apply, inputs.rates)
+    return _of_gradient(lambda params: loss_of(Variables(params, others), sequence)[0], params)
 
 
 def trial_products(program: TaskProgram) -> list[Product]:

@@ -27,7 +27,7 @@ from icl.description.cost import network_costs
 from icl.experiment import SequenceProgram, make_program
 from icl.records.checkpoints import Checkpoints
 from icl.records.config_file import load_config
-from icl.training import TrainState, make_optimizer, query_loss, sequence_loss, train_until
+from icl.training import TrainState, make_optimizer, sequence_loss, train_until
 from icl.types import Sequence, Variables
 
 TURNS = 9
@@ -122,10 +122,10 @@ def _tasks(
     size = config.training.batch_size
     sequence = program.draw(key, size, family, inputs.knobs, arrays)[1]
 
+    loss_of = sequence_loss(program.network.apply, inputs.rates)
+
     def loss(params: dict, others: dict, sequence: Sequence) -> jax.Array:
-        variables = Variables(params, others)
-        logits = program.network.apply(variables, sequence, training=True)[0]
-        return query_loss(logits, sequence.labels).mean()
+        return loss_of(Variables(params, others), sequence)[0]
 
     params, others = state.variables
     forward, gradient = jax.jit(loss), jax.jit(jax.value_and_grad(loss))
@@ -137,7 +137,6 @@ def _tasks(
     grads = gradient(params, others, sequence)[1]
     integers = jax.jit(lambda key: draw_indices(key, family, inputs.knobs, size))
     trained = program.init(inputs)
-    loss_of = sequence_loss(program.network.apply, inputs.rates)
     on_one_batch = jax.jit(
         lambda state, stop, sequence: train_until(
             state, stop, key, lambda *_: sequence, loss_of, inputs.rates

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from benchmarks.forms import Forms, repeated
+from benchmarks.forms import Forms, Work, looped, repeated
 from benchmarks.parts import NETWORKS, config_of
 from icl.config import ExperimentConfig
 from icl.data.exemplars import load_exemplars
@@ -53,19 +53,19 @@ def _optimizer() -> Forms:
     program, config = _program(DEEP), _config(DEEP)
     params = program.init(program.inputs(config)).variables.params
 
-    def of(optimizer: optax.GradientTransformation) -> Forms:
+    def of(optimizer: optax.GradientTransformation) -> Work:
         def step(state: tuple) -> tuple:
             params, moments = state
             updates, moments = optimizer.update(params, moments, params)
             return optax.apply_updates(params, updates), moments
 
-        return repeated((params, optimizer.init(params)), step, step)
+        return looped((params, optimizer.init(params)), step)
 
     adam = optax.adam(1e-3)
-    return Forms(of(optax.flatten(adam)).own, of(adam).own)
+    return Forms(of(optax.flatten(adam)), of(adam))
 
 
-def _training(num_calls: int, gives_up: bool = True) -> Callable[[], object]:
+def _training(num_calls: int, gives_up: bool = True) -> Work:
     """STEPS training steps in so many calls."""
     program, config = _program(SMALL), _config(SMALL)
     inputs, arrays = program.inputs(config), program.arrays
