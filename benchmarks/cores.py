@@ -22,8 +22,10 @@ NUM_SEQUENCES = 32_000
 def main() -> int:
     parser = parser_of("Measure what further cores are worth to one run.")
     parser.add_argument("--step", metavar="NAME", help="only print the seconds of a step")
+    parser.add_argument("--cores", nargs="*", type=int, help="numbers of those to keep to")
     arguments = parser.parse_args()
     if arguments.step:
+        os.sched_setaffinity(0, arguments.cores)  # before XLA starts its threads, one a core
         print(_step(arguments.step))
     else:
         tell(measure(), arguments.json)
@@ -49,14 +51,8 @@ def _measure(name: str, turns: int) -> Figures:
 
 
 def _in_process(name: str, cores: list[int]) -> float:
-    words = [sys.executable, "-m", "benchmarks.cores", "--step", name]
-    told = subprocess.run(
-        words,
-        check=True,
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-    )
+    words = [sys.executable, "-m", "benchmarks.cores", "--step", name, "--cores", *map(str, cores)]
+    told = subprocess.run(words, check=True, capture_output=True, text=True)
     return float(told.stdout)
 
 
