@@ -49,7 +49,10 @@ class Cluster:
         except Exception as error:  # Ray raises nearly anything
             raise _unreachable(address, error) from None
         self._ray, self._out = ray, store.out if store.is_remote else str(store.local)
-        self.num_gpus = int(ray.cluster_resources().get("GPU", 0))
+        resources = ray.cluster_resources()
+        self.num_gpus = int(resources.get("GPU", 0))
+        # Packs that go on at a time.
+        self.num_workers = self.num_gpus or max(int(resources.get("CPU", 1)), 1)
 
     @property
     def engine(self) -> str:

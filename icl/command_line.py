@@ -96,13 +96,15 @@ def parse_sweep_arguments() -> argparse.Namespace:
     return arguments
 
 
-def check_folder(out: str) -> None:
+def check_folder(out: str, option: str = "out") -> None:
     """Raise UserError where a folder cannot be made or written to, without trying to."""
     path = Path(out).absolute()
     there = next(p for p in (path, *path.parents) if p.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         why = "not a folder" if not there.is_dir() else "Permission denied"
-        raise UserError(f"--out = {path}: cannot be written ({why}); allowed: a folder that can")
+        raise UserError(
+            f"--{option} = {path}: cannot be written ({why}); allowed: a folder that can"
+        )
 
 
 def whole_number(option: str, text: str | None) -> int | None:

@@ -4,6 +4,7 @@ A logger is made for a run's directory; it is told every evaluation, and closed 
 it does is beside the record: a run is the same with it and without.
 """
 
+import importlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -23,10 +24,8 @@ class Logger(NamedTuple):
 
 def tensorboard(directory: RunDirectory) -> Logger:
     """Event files in `tensorboard/` of the run's folder, for TensorBoard."""
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        raise _missing("tensorboard", "tensorboardX") from None
+    from tensorboardX import SummaryWriter
+
     writer = SummaryWriter(str(directory.path / "tensorboard"))
 
     def log(step: int, numbers: Numbers) -> None:
@@ -41,10 +40,8 @@ def wandb(directory: RunDirectory) -> Logger:
 
     It has the name of the run's folder, so that a resumed run goes on in the same place.
     """
-    try:
-        import wandb as library
-    except ImportError:
-        raise _missing("wandb", "wandb") from None
+    import wandb as library
+
     run = library.init(
         project=library.Settings().project or "icl",
         id=directory.path.name,
@@ -57,6 +54,19 @@ def wandb(directory: RunDirectory) -> Logger:
 
 
 LOGGERS: dict[str, Callable[[RunDirectory], Logger]] = {"tensorboard": tensorboard, "wandb": wandb}
+PACKAGES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
+
+
+def check_loggers(names: tuple[str, ...]) -> None:
+    """Raise UserError where what a logger needs is not installed."""
+    for name in names:
+        try:
+            importlib.import_module(PACKAGES[name])
+        except ImportError:
+            raise UserError(
+                f"--log = {name}: needs {PACKAGES[name]}; allowed after: "
+                f"pip install {PACKAGES[name]}"
+            ) from None
 
 
 class Logged:
@@ -91,7 +101,3 @@ def numbers_of(record: dict[str, Any]) -> Numbers:
         for name, value in values.items()
         if isinstance(value, int | float)
     }
-
-
-def _missing(name: str, package: str) -> UserError:
-    return UserError(f"--log = {name}: needs {package}; allowed after: pip install {package}")

@@ -42,6 +42,7 @@ class Pack(NamedTuple):
     begin_record: lanes with the running sums of the record at zero.
     progress: lanes to the first step that was not finite (0: none) and the mean loss, of each.
     agree: a number to that of the first of all processes that compute the pack.
+    memory: bytes that training takes on each device; 0 where it is not known beforehand.
     """
 
     place: Callable[[Sequence[TrainState]], Lanes]
@@ -51,6 +52,7 @@ class Pack(NamedTuple):
     begin_record: Callable[[Lanes], Lanes]
     progress: Callable[[Lanes], list[tuple[int, float]]]
     agree: Callable[[int], int] = lambda number: number
+    memory: int = 0
 
 
 def make_single(program: Program, inputs: Sequence[Inputs]) -> Pack:
@@ -124,6 +126,7 @@ def make_vmap(program: Program, inputs: Sequence[Inputs]) -> Pack:
         fetch=split,
         begin_record=lambda lanes: jax.device_put(_begin_record(lanes), by_lane),
         progress=lambda lanes: [_progress(sums) for sums in split(_sums(lanes))],
+        memory=memory_of(compiled),
     )
 
 
@@ -166,15 +169,19 @@ def _compiled(program: Program, num_lanes: int, lower: Callable[[], Any]) -> Any
     return compiled[num_lanes]
 
 
-def _check_memory(compiled: Any, device: jax.Device) -> None:
+def memory_of(compiled: Any) -> int:
+    """Bytes of a compiled program: its arguments, and what it needs beside; 0: not known."""
+    analysis = compiled.memory_analysis()
+    return analysis.temp_size_in_bytes + analysis.argument_size_in_bytes if analysis else 0
+
+
+def _check_memory(compiled: Any, device: Any) -> None:
     """Raise RuntimeError, as the device would, where a program does not fit into its memory."""
-    analysis, limits = compiled.memory_analysis(), device.memory_stats()
-    if analysis is None or not limits:
-        return
-    needed = analysis.temp_size_in_bytes + analysis.argument_size_in_bytes
-    free = limits["bytes_limit"] - limits["bytes_in_use"]
-    if needed > free:
-        raise RuntimeError(f"RESOURCE_EXHAUSTED: {needed:,} bytes needed, {free:,} free")
+    needed, limits = memory_of(compiled), device.memory_stats()
+    if needed and limits:
+        free = limits["bytes_limit"] - limits["bytes_in_use"]
+        if needed > free:
+            raise RuntimeError(f"RESOURCE_EXHAUSTED: {needed:,} bytes needed, {free:,} free")
 
 
 def _mesh() -> Mesh:

@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from icl.cluster import Cluster
+from icl.config import TaskExperimentConfig
 from icl.config.traced import program_of
 from icl.errors import Interrupted
-from icl.halving import survivors
+from icl.loggers import check_loggers
 from icl.loop import deferred_signals
 from icl.packs import default_engine, num_workers
+from icl.records.halving import survivors
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of, step_of
 from icl.records.sweep_file import Cell, Sweep, cells_of
 from icl.sweep_progress import SweepProgress
-from icl.worker import Task, run_task
+from icl.worker import Task, program_for, run_task
 
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_BETWEEN_FETCHES = 15.0  # of what workers elsewhere wrote to shared storage
@@ -42,6 +44,10 @@ def run_sweeps(
         engine = cluster.engine if cluster else default_engine()
     directory = SweepDirectory(store.local)
     cells = cells_of(sweeps)
+    check_loggers(loggers)
+    if cluster is None:  # whose nodes have the data, this machine perhaps not
+        _check_data(directory, cells)
+    store.hold_place()
     with directory.held(sweeps), deferred_signals(progress.say) as received:
         store.fetch(cells)
         for cell in cells:
@@ -52,12 +58,25 @@ def run_sweeps(
         store.push_grids()
         execute = cluster or _local(engine, store)
         num_devices = cluster.num_gpus if cluster else 1
-        with progress.sweep(directory, cells):
+        with progress.sweep(directory, sweeps):
             for until in _rungs(sweeps):
                 chosen = [cell for sweep in sweeps for cell in survivors(sweep, directory, until)]
                 tasks = plan(directory, chosen, engine, until, loggers, num_devices)
                 _wait(execute(tasks, received), received, progress, store, cluster)
-        progress.finished(directory, cells)
+        progress.finished(store.out)
+
+
+def _check_data(directory: SweepDirectory, cells: Iterable[Cell]) -> None:
+    """Load the data of cells to be trained, before anything is written. Raises UserError."""
+    directory.check()
+    sources: dict[str, Cell] = {}
+    for cell in cells:
+        if status_of(directory.cell_path(cell)) in ("missing", "partial"):
+            config = cell.config
+            source = config.task if isinstance(config, TaskExperimentConfig) else config.data.source
+            sources.setdefault(repr(source), cell)
+    for cell in reversed(sources.values()):  # the first is the first that is trained: it is kept
+        program_for(cell.config)
 
 
 def _rungs(sweeps: Iterable[Sweep]) -> list[int | None]:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.box import SIMPLE
@@ -12,12 +12,13 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from icl.progress import scores_of
+from icl.records.halving import stopped
 from icl.records.snapshot import Snapshot, snapshot
 from icl.records.sweep_directory import SweepDirectory
-from icl.records.sweep_file import Cell
+from icl.records.sweep_file import Cell, Sweep, cells_of
 
-STATUSES = ("finished", "diverged", "partial", "missing")
-OVER = STATUSES[:2]
+DONE = ("finished", "diverged")  # and will not change
+STATUSES = (*DONE, "stopped", "partial", "missing")
 
 
 class SweepProgress:
@@ -36,13 +37,13 @@ class SweepProgress:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do of what is followed."""
-        return all(snap.status in OVER for snap in self._last.values())
+        return all(snap.is_over for snap in self._last.values())
 
     @contextmanager
-    def sweep(self, directory: SweepDirectory, cells: Sequence[Cell]) -> Iterator[None]:
-        """Follow these cells, in a bar where there is a terminal for it."""
-        self._directory = directory
-        self._last = {cell.digest: self._snap(cell) for cell in cells}
+    def sweep(self, directory: SweepDirectory, sweeps: Sequence[Sweep]) -> Iterator[None]:
+        """Follow the cells of grids, in a bar where there is a terminal for it."""
+        self._directory, self._sweeps = directory, sweeps
+        self._last = self._snapshots(cells_of(sweeps))
         self._begun, self._clock = self._share, time.monotonic()
         self.say(self._counts())
         if not self.console.is_terminal:
@@ -59,29 +60,32 @@ class SweepProgress:
 
     def look(self) -> None:
         """Read the directory, and say what is new."""
-        for digest, last in self._last.items():
-            if last.status in OVER:
-                continue
-            now = self._last[digest] = self._snap(last.cell)
-            if now.status in OVER:
+        # What is stopped may not stay so: not all cells that it is compared with were there yet.
+        going_on = [last.cell for last in self._last.values() if last.status not in DONE]
+        for digest, now in self._snapshots(going_on).items():
+            self._last[digest] = now
+            if now.status in DONE:
                 self._say_ended(now)
         if self._bar is not None:
             told = f"{self._counts()}  {self._time_left()}"
             self._bar.update(self._bar.task_ids[0], completed=self._share, told=told)
 
-    def finished(self, directory: SweepDirectory, cells: Sequence[Cell]) -> None:
-        """How it ended, and where the files are."""
-        self._directory = directory
+    def finished(self, where: str) -> None:
+        """How the cells that were followed ended, and where the files are."""
         table = Table("cells", "", box=SIMPLE)
-        counts = self._count([self._snap(cell) for cell in cells])
+        counts = self._count(self._snapshots(cells_of(self._sweeps)).values())
         for status, count in counts.items():
             table.add_row(str(count), status)
         console = Console(file=sys.stdout, highlight=False)
         console.print(table)
-        console.print(str(directory.path), markup=False, soft_wrap=True)
+        console.print(where, markup=False, soft_wrap=True)
 
-    def _snap(self, cell: Cell) -> Snapshot:
-        return snapshot(self._directory.cell_path(cell), cell)
+    def _snapshots(self, cells: Iterable[Cell]) -> dict[str, Snapshot]:
+        left = stopped(self._sweeps, self._directory)
+        return {
+            cell.digest: snapshot(self._directory.cell_path(cell), cell, cell.digest in left)
+            for cell in cells
+        }
 
     @property
     def _share(self) -> float:
@@ -98,18 +102,18 @@ class SweepProgress:
         minutes = seconds * (1 - self._share) / made / 60
         return f"{minutes / 60:.1f} h left" if minutes > 90 else f"{minutes:.0f} min left"
 
-    def _count(self, snaps: Sequence[Snapshot]) -> dict[str, int]:
+    def _count(self, snaps: Collection[Snapshot]) -> dict[str, int]:
         counts = {status: sum(s.status == status for s in snaps) for status in STATUSES}
         return {status: count for status, count in counts.items() if count}
 
     def _counts(self) -> str:
-        counts = self._count(list(self._last.values()))
+        counts = self._count(self._last.values())
         told = {"partial": "begun", "missing": "to do"}
         parts = ", ".join(f"{count} {told.get(status, status)}" for status, count in counts.items())
         return f"{len(self._last)} cells: {parts}"
 
     def _say_ended(self, snap: Snapshot) -> None:
-        over = sum(s.status in OVER for s in self._last.values())
+        over = sum(s.is_over for s in self._last.values())
         left = self._time_left()
         parts = [f"{over}/{len(self._last)}", snap.cell.text, _outcome(snap), left]
         self.say("  ".join(part for part in parts if part))

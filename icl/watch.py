@@ -2,9 +2,8 @@
 
 import time
 
-from icl.records.storage import Store
-from icl.records.sweep_directory import SweepDirectory, sweep_names, sweep_of
-from icl.records.sweep_file import cells_of
+from icl.records import local_copy
+from icl.records.sweep_directory import SweepDirectory, list_grids, sweep_of
 from icl.sweep_progress import SweepProgress
 
 SECONDS_BETWEEN_LOOKS = 2.0
@@ -15,14 +14,13 @@ def watch(out: str) -> None:
 
     Raises UserError where `out` is not the folder of a sweep.
     """
-    store, progress = Store(out), SweepProgress()
-    store.fetch_records()
+    store, progress = local_copy(out), SweepProgress()
+    store.check_is_sweep()
     directory = SweepDirectory(store.local)
-    sweeps = [sweep_of(store.local, name) for name in sweep_names(store.local)]
-    cells = cells_of(sweeps)
-    with progress.sweep(directory, cells):
+    sweeps = [sweep_of(store.local, name) for name in list_grids(store.local)]
+    with progress.sweep(directory, sweeps):
         while not progress.is_over:
             time.sleep(SECONDS_BETWEEN_LOOKS)
             store.fetch_records()
             progress.look()
-    progress.finished(directory, cells)
+    progress.finished(store.out)

@@ -1,6 +1,7 @@
 """What is done with one pack of cells, in whatever thread, process or machine."""
 
 import gc
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ MAX_PROGRAMS = 2  # kept, with their exemplars, for the packs to come
 
 _programs: dict[str, Program] = {}
 _making = Lock()
+_too_many: dict[str, int] = {}  # by program, the fewest cells that did not fit into memory
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,16 @@ def _run_cells(
     saved: Callable[[Path], None] | None,
 ) -> None:
     """Cells that are at the same step."""
+    name = program_of(cells[0][1])
+    if 1 < len(cells) >= _too_many.get(name, math.inf):
+        _run_halves(task, cells, received, saved)
+        return
     try:
         with ExitStack() as stack:
             directories = [
                 stack.enter_context(RunDirectory(*cell, task.patience)) for cell in cells
             ]
-            program = _program(cells[0][1])
+            program = program_for(cells[0][1])
             for directory in directories:
                 begin(program, directory)
             if task.has_picture:
@@ -90,16 +96,30 @@ def _run_cells(
     except RuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error) or len(cells) == 1:
             raise
+        _too_many[name] = min(len(cells), _too_many.get(name, len(cells)))
     else:
         return
     gc.collect()
+    _run_halves(task, cells, received, saved)
+
+
+def _run_halves(
+    task: Task,
+    cells: Sequence[tuple[Path, AnyConfig]],
+    received: list[int],
+    saved: Callable[[Path], None] | None,
+) -> None:
+    """One after the other."""
     half = len(cells) // 2
     for part in (cells[:half], cells[half:]):
         run_task(replace(task, cells=tuple(part), has_picture=False), received, saved)
 
 
-def _program(config: AnyConfig) -> Program:
-    """That of a config, made once while it is among the last that were asked for."""
+def program_for(config: AnyConfig) -> Program:
+    """That of a config, made once while it is among the last that were asked for.
+
+    Raises UserError where its data are missing or broken.
+    """
     name = program_of(config)
     with _making:
         if name not in _programs:

@@ -1,4 +1,4 @@
-"""Report a sweep: scripts/report.py DIR [--out FILE] [--export FILE]."""
+"""Report a sweep: scripts/report.py DIR [--out FILE] [--export FILE] [--grid NAME]."""
 
 import argparse
 import sys
@@ -17,24 +17,31 @@ def main() -> int:
     parser.add_argument(
         "--export", metavar="FILE", help="write the array there too: .zarr, .nc or .parquet"
     )
+    parser.add_argument("--grid", metavar="NAME", help="of the array, where there are several")
     arguments = parser.parse_args()
-    if arguments.out is not None:
-        _check_file(arguments.out)
+    for option, file in (("out", arguments.out), ("export", arguments.export)):
+        if file is not None:
+            _check_file(option, file)
+    if arguments.grid and not arguments.export:
+        raise UserError(f"--grid = {arguments.grid}: of no use here; allowed: with --export")
     # Slow to load: only once the arguments are known to be right.
     from icl.analysis.report import print_report, report
     from icl.records import load
-    from icl.records.export import export
+    from icl.records.export import check_export, export
 
     if arguments.export:
-        export(load(arguments.directory), arguments.export)
+        check_export(Path(arguments.export))
+        array = load(arguments.directory, arguments.grid)
     print_report(report(arguments.directory, arguments.out), sys.stdout)
+    if arguments.export:
+        export(array, arguments.export)
     return 0
 
 
-def _check_file(out: str) -> None:
-    if not out or Path(out).is_dir():
-        raise UserError(f"--out = {out}: not a file; allowed: a file, such as report.html")
-    check_folder(str(Path(out).parent))
+def _check_file(option: str, file: str) -> None:
+    if not file or (option == "out" and Path(file).is_dir()):
+        raise UserError(f"--{option} = {file}: not a file; allowed: a file, such as report.html")
+    check_folder(str(Path(file).parent), option)
 
 
 if __name__ == "__main__":

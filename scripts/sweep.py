@@ -4,7 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from icl.command_line import parse_sweep_arguments, run_command
+from icl.command_line import check_folder, parse_sweep_arguments, run_command
 from icl.errors import Interrupted
 from icl.records.sweep_file import load_sweeps
 
@@ -18,18 +18,19 @@ def main() -> int:
         watch(arguments.out)
         return 0
     sweeps = load_sweeps(arguments.config, arguments.overrides)
-    if arguments.dry_run:
-        from icl.dry_run import dry_run
-
-        dry_run(sweeps, arguments.out, arguments.engine)
-        return 0
+    if "://" not in arguments.out:
+        check_folder(arguments.out)
     from icl.cluster import Cluster
+    from icl.dry_run import dry_run
     from icl.records.storage import Store
     from icl.sweep import run_sweeps
     from icl.sweep_progress import SweepProgress
 
     progress, store = SweepProgress(), Store(arguments.out)
     cluster = Cluster(arguments.ray, store) if arguments.ray else None
+    if arguments.dry_run:
+        dry_run(sweeps, store, arguments.engine, cluster)
+        return 0
     try:
         run_sweeps(sweeps, store, progress, arguments.engine, arguments.log, cluster)
     except Interrupted as interrupt:

@@ -22,12 +22,12 @@ LAYERS = [
     {"task_experiment"},
     {"loading"},
     {"summary", "packs", "records"},
-    {"analysis", "progress", "loggers", "halving"},
+    {"analysis", "progress", "loggers"},
     {"loop", "description", "sweep_progress"},
-    {"single", "worker", "dry_run", "watch"},
+    {"single", "worker", "watch"},
     {"cluster"},
     {"run", "sweep"},
-    {"distributed"},
+    {"distributed", "dry_run"},
     {"command_line"},
 ]
 

@@ -5,7 +5,7 @@ import xarray
 from matplotlib.figure import Figure
 
 from icl.analysis.statistics import band
-from icl.analysis.style import apply_style, colors_of
+from icl.analysis.style import apply_style, colors_of, tell_above
 from icl.analysis.views import (
     Knob,
     along,
@@ -14,6 +14,7 @@ from icl.analysis.views import (
     knobs_of,
     ordered_colors,
     some,
+    what_is_shown,
 )
 from icl.config.claims import MEASURES, METRICS
 
@@ -64,6 +65,7 @@ def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
         panels[row, -1].legend(
             handles, texts, title=title, fontsize=6.5, title_fontsize=7, frameon=False
         )
+    tell_above(figure, what_is_shown(dataset))
     return figure
 
 

@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 
 from icl.analysis.overview import Panel, cut, labelled
 from icl.analysis.plots import MARKERS, MAX_TICKS, SETTINGS, WIDTH
-from icl.analysis.style import LABELS, apply_style, colors_of
+from icl.analysis.style import LABELS, apply_style, colors_of, tell_above
 from icl.analysis.views import short_label
 
 COLUMNS = 3
@@ -38,6 +38,7 @@ def draw_overview(panels: Sequence[Panel]) -> Figure:
         _draw(axes, panel, looks)
     for axes in grid[:, 0]:
         axes.set_ylabel("accuracy")
+    tell_above(figure, "mean and 95 % t interval over seeds")
     handles = [
         Line2D(
             [], [], color=color, marker=marker, markersize=4, linewidth=1.3, label=label_of(name)

@@ -110,7 +110,8 @@ def _places(dataset: xarray.Dataset) -> list[str]:
         _plots(
             "effects",
             "Effect of each knob" if count else "",
-            f"At the step chosen: mean, 95 % band, each seed (open signs), chance (dotted).{also}",
+            f"At the step chosen: mean, 95 % t interval over seeds (band), each seed (open signs), "
+            f"chance (dotted).{also}",
         ),
         _plots(
             "phases",

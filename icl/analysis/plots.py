@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 
 from icl.analysis.measure_plots import draw_measures
 from icl.analysis.statistics import band
-from icl.analysis.style import LABELS, apply_style, colors_of
+from icl.analysis.style import LABELS, apply_style, colors_of, tell_above
 from icl.analysis.views import (
     Knob,
     along,
@@ -28,7 +28,7 @@ from icl.analysis.views import (
     own_metric,
     short_label,
     some,
-    what_is_averaged,
+    what_is_shown,
 )
 from icl.config.claims import METRICS
 
@@ -96,7 +96,7 @@ def draw_curves_along(dataset: xarray.Dataset, knob: Knob | None) -> Figure:
         apply_style(axes)
         axes.tick_params(labelleft=True)
         axes.locator_params(axis="x", nbins=5)
-    _tell(figure, what_is_averaged(dataset))
+    tell_above(figure, what_is_shown(dataset))
     _legend_below(figure, panels[0, 0], knob.label if knob else "", 7)
     return figure
 
@@ -123,7 +123,7 @@ def draw_effects(dataset: xarray.Dataset, knobs: list[Knob]) -> Figure:
         _axis_of(axes, "x", knob)
         axes.set(ylim=(-0.03, 1.03), ylabel="accuracy at the end")
         apply_style(axes)
-    _tell(figure, what_is_averaged(dataset))
+    tell_above(figure, what_is_shown(dataset))
     _legend_below(figure, panels[0, 0], "", 1)
     return figure
 
@@ -231,11 +231,6 @@ def _axis_of(axes: Any, which: str, knob: Knob) -> None:
         look = {"rotation": 30, "ha": "right"} if is_long else {}
         axis.set_ticks([knob.places[i] for i in chosen], texts, **look)
         axis.set_ticks([], minor=True)
-
-
-def _tell(figure: Figure, note: str) -> None:
-    if note:
-        figure.suptitle(note, fontsize=7, color="0.35")
 
 
 def _legend_below(figure: Figure, axes: Any, title: str, columns: int) -> None:

@@ -22,31 +22,37 @@ from icl.analysis.plots import draw_all, to_files
 from icl.errors import UserError
 from icl.records import load, local_copy, sweep_names
 from icl.records.run_directory import SEQUENCES, write_whole
+from icl.records.sweep_directory import CELLS, GRIDS
 
-REPORT, FIGURES, CELLS = "report.html", "figures", "cells"
+REPORT, FIGURES = "report.html", "figures"
 VERDICTS, TABLE, OVERVIEW = "verdicts.json", "verdicts.md", "overview"
 MAX_PICTURES, MAX_PICTURE_BYTES = 3, 1_500_000
 WIDTH = 120  # columns, of output that is not a terminal
 
 
 class Report(NamedTuple):
-    """What was written: the verdicts of each sweep, and the files."""
+    """What was written: the verdicts of each sweep, and what a user calls the files."""
 
     verdicts: dict[str, list[Verdict]]
     summary: str
-    paths: list[Path]
+    paths: list[str]
 
 
 def report(directory: str | Path, out: str | Path | None = None) -> Report:
     """Report a directory of sweeps, finished or not.
 
     out: the page; `report.html` of the directory if not said. Raises UserError, before anything is
-    written, where there is no sweep or a claim is about what a sweep does not have.
+    written, where there is no sweep or a claim is about what a sweep does not have. What is
+    written of a sweep in shared storage is copied there.
     """
-    directory = local_copy(directory)
-    datasets = {name: load(directory, name) for name in sweep_names(directory)}
-    out = directory / REPORT if out is None else Path(out)
-    return write_report(datasets, find_pictures(directory), directory, out)
+    names, store = sweep_names(directory), local_copy(directory)
+    datasets = {name: load(store.local, name) for name in names}
+    page = store.local / REPORT if out is None else Path(out)
+    written = write_report(datasets, find_pictures(store.local), store.local, page)
+    for path in map(Path, written.paths):
+        if path.is_relative_to(store.local):
+            store.push_file(path)
+    return written._replace(paths=[store.where(Path(path)) for path in written.paths])
 
 
 def write_report(
@@ -62,7 +68,7 @@ def write_report(
     verdicts = {name: _judge(name, dataset, len(datasets)) for name, dataset in datasets.items()}
     links = {
         name: Path(os.path.relpath(directory / name, out.parent)).as_posix()
-        for name in (CELLS, VERDICTS, TABLE, FIGURES)
+        for name in (CELLS, GRIDS, VERDICTS, TABLE, FIGURES)
     }
     page = make_page(datasets, verdicts, pictures, links)
     contents: dict[Path, str | bytes] = {}
@@ -76,7 +82,7 @@ def write_report(
     for path in contents:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, contents[path])
-    return Report(verdicts, told, list(contents))
+    return Report(verdicts, told, list(map(str, contents)))
 
 
 def find_pictures(directory: Path) -> dict[str, bytes]:
@@ -136,9 +142,14 @@ def print_report(written: Report, out: TextIO) -> None:
         if verdicts:
             console.print(_table(name, verdicts))
     console.print(written.summary, markup=False, soft_wrap=True)
-    paths = [path.parent if path.parent.name == FIGURES else path for path in written.paths]
-    for path in dict.fromkeys(paths):
-        console.print(str(path), markup=False, soft_wrap=True)
+    for path in dict.fromkeys(_folder_of_figures(path) for path in written.paths):
+        console.print(path, markup=False, soft_wrap=True)
+
+
+def _folder_of_figures(path: str) -> str:
+    """In place of a figure, the folder of all of them."""
+    folder = path.rpartition("/")[0]
+    return folder if folder.endswith(f"/{FIGURES}") else path
 
 
 def _figures(datasets: Mapping[str, xarray.Dataset]) -> dict[str, Figure]:

@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+from matplotlib.figure import Figure
+
 # Colours that readers with any colour vision can tell apart (Okabe and Ito 2008).
 COLORS = {
     "fewshot_holdout": "#0072B2",
@@ -35,3 +37,9 @@ def apply_style(axes: Any) -> None:
     axes.title.set_fontsize(9)
     axes.xaxis.label.set_fontsize(8)
     axes.yaxis.label.set_fontsize(8)
+
+
+def tell_above(figure: Figure, note: str) -> None:
+    """A note above all panels."""
+    if note:
+        figure.suptitle(note, fontsize=7, color="0.35")

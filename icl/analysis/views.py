@@ -105,6 +105,12 @@ def what_is_averaged(dataset: xarray.Dataset) -> str:
     return ", ".join(notes)
 
 
+def what_is_shown(dataset: xarray.Dataset) -> str:
+    """What bands are, and what means are over."""
+    bands = "bands: 95 % t intervals over seeds" if dataset.sizes["seed"] > 1 else ""
+    return "; ".join(part for part in (bands, what_is_averaged(dataset)) if part)
+
+
 def chance_along(
     dataset: xarray.Dataset, metric: str, condition: str, knob: Knob | None
 ) -> Float[np.ndarray, " value"]:

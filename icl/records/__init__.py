@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import xarray
 
+    from icl.records.storage import Store
+
 
 def load(directory: "str | Path", name: str | None = None) -> "xarray.Dataset":
     """The metrics of a run, over `condition` and `step`; of a sweep, over its knobs and `seed` too.
@@ -23,7 +25,7 @@ def load(directory: "str | Path", name: str | None = None) -> "xarray.Dataset":
     # xarray is slow to import: only where it is used.
     from icl.records.dataset import load_run, load_sweep_array
 
-    path = local_copy(directory)
+    path = local_copy(directory).local
     if (path / "grids").is_dir():
         return load_sweep_array(path, name)
     return load_run(path)
@@ -31,15 +33,19 @@ def load(directory: "str | Path", name: str | None = None) -> "xarray.Dataset":
 
 def sweep_names(directory: "str | Path") -> list[str]:
     """The names of the grids of a sweep's directory. Raises UserError where it is none."""
-    from icl.records.sweep_directory import sweep_names
+    from icl.records.sweep_directory import list_grids
 
-    return sweep_names(local_copy(directory))
+    store = local_copy(directory)
+    store.check_is_sweep()
+    return list_grids(store.local)
 
 
-def local_copy(directory: "str | Path") -> "Path":
+def local_copy(directory: "str | Path") -> "Store":
     """A folder as it is; of a sweep in shared storage, its records fetched to this machine."""
     from icl.records.storage import Store
 
     store = Store(str(directory))
+    if store.is_remote:
+        store.check_is_sweep()
     store.fetch_records()
-    return store.local
+    return store

@@ -11,8 +11,15 @@ import yaml
 
 from icl.errors import UserError
 from icl.records.config_file import dump_config, load_config
+from icl.records.halving import stopped
 from icl.records.run_directory import CONFIG, METRICS, read_lines
-from icl.records.sweep_directory import CELLS, status_of, sweep_of
+from icl.records.sweep_directory import (
+    CELLS,
+    SweepDirectory,
+    status_of,
+    sweep_of,
+    tolerant_records,
+)
 from icl.records.sweep_file import Sweep, dump_sweep
 
 Records = list[dict[str, Any]]
@@ -59,8 +66,12 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
     path = Path(directory)
     sweep = sweep_of(path, name)
     folders = [path / CELLS / cell.digest for cell in sweep.cells]
-    records = [_tolerant(folder / METRICS) for folder in folders]
-    statuses = [_status(sweep, *cell) for cell in zip(folders, records, strict=True)]
+    records = [tolerant_records(folder) for folder in folders]
+    left = stopped([sweep], SweepDirectory(path)) if sweep.config.halving else ()
+    statuses = [
+        "stopped" if cell.digest in left else status_of(folder)
+        for cell, folder in zip(sweep.cells, folders, strict=True)
+    ]
     steps = sorted({record["step"] for of_cell in records for record in of_cell})
     conditions = list(
         dict.fromkeys(c for cell in sweep.cells for c in cell.config.evaluation.conditions)
@@ -87,14 +98,6 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
             ],
         },
     )
-
-
-def _status(sweep: Sweep, folder: Path, records: Records) -> str:
-    """Of a cell; where it was left at a step at which cells are compared: stopped."""
-    status, halving = status_of(folder), sweep.config.halving
-    if status == "partial" and halving and records and records[-1]["step"] in halving.steps:
-        return "stopped"
-    return status
 
 
 def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dict[str, np.ndarray]:
@@ -152,12 +155,3 @@ def _coordinate(values: Iterable[Any]) -> np.ndarray:
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return np.array(values)
     return np.array([value if isinstance(value, str) else json.dumps(value) for value in values])
-
-
-def _tolerant(path: Path) -> Records:
-    """The records of a cell; of one whose file is broken, none: it is made anew by its sweep."""
-    try:
-        records = read_lines(path)
-    except UserError:
-        return []
-    return [r for r in records if isinstance(r.get("step"), int) and "conditions" in r]

@@ -37,6 +37,15 @@ FORMATS: dict[str, Callable[[xarray.Dataset, Path], None]] = {
 }
 
 
+def check_export(path: Path) -> None:
+    """Raise UserError where `export` could not write, as far as can be told without trying."""
+    if path.suffix.removeprefix(".") not in FORMATS:
+        endings = ", ".join(f".{ending}" for ending in FORMATS)
+        raise UserError(f"{path}: unknown format; allowed endings: {endings}")
+    if path.exists():
+        raise UserError(f"{path}: is there already; allowed: a new name")
+
+
 def export(dataset: xarray.Dataset, path: str | Path) -> None:
     """Write the array that `icl.records.load` gives; the format is told by the ending.
 
@@ -44,12 +53,8 @@ def export(dataset: xarray.Dataset, path: str | Path) -> None:
     ending, something that is already there, or a format whose library is not installed.
     """
     path = Path(path)
-    write = FORMATS.get(path.suffix.removeprefix("."))
-    if write is None:
-        endings = ", ".join(f".{ending}" for ending in FORMATS)
-        raise UserError(f"{path}: unknown format; allowed endings: {endings}")
-    if path.exists():
-        raise UserError(f"{path}: is there already; allowed: a new name")
+    check_export(path)
+    write = FORMATS[path.suffix.removeprefix(".")]
     plain = dataset.assign_attrs(
         {name: v if isinstance(v, str) else json.dumps(v) for name, v in dataset.attrs.items()}
     )

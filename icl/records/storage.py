@@ -17,7 +17,7 @@ import fsspec
 from icl.data.exemplars.cache import cache_dir
 from icl.errors import UserError
 from icl.records.run_directory import SEQUENCES
-from icl.records.sweep_directory import CELLS, GRIDS
+from icl.records.sweep_directory import CELLS, GRIDS, list_grids
 from icl.records.sweep_file import Cell
 
 MANIFEST = "manifest.json"
@@ -28,7 +28,8 @@ SMALL = ("config.yaml", "metrics.jsonl", "summary.json", "failure.json", SEQUENC
 class Store:
     """A sweep's folder on this machine, and what it is a copy of, if it is one.
 
-    out: a folder, or an address with `://`. Raises UserError where that cannot be reached.
+    out: a folder, or an address with `://`. Raises UserError where that cannot be reached. Nothing
+    is written there before `hold_place`.
     """
 
     def __init__(self, out: str):
@@ -40,13 +41,25 @@ class Store:
         self.local = cache_dir() / "remote" / hashlib.sha256(out.encode()).hexdigest()[:16]
         try:
             self._files, self._root = fsspec.core.url_to_fs(out)
-            self._files.makedirs(self._root, exist_ok=True)
+            self._files.exists(self._root)
         except Exception as error:  # whatever a storage raises
-            reason = (str(error) or type(error).__name__).split("\n")[0][:200]
+            raise self._unreachable(error) from None
+
+    def hold_place(self) -> None:
+        """Make the folder in the shared storage. Raises UserError where that cannot be."""
+        if not self.is_remote:
+            return
+        try:
+            self._files.makedirs(self._root, exist_ok=True)
+        except Exception as error:
+            raise self._unreachable(error) from None
+
+    def check_is_sweep(self) -> None:
+        """Raise UserError where there are no grids, named as the user does."""
+        if not (self._listed(GRIDS) if self.is_remote else list_grids(self.local)):
             raise UserError(
-                f"--out = {out}: cannot be reached ({reason}); allowed: a folder, or an address "
-                "that fsspec can write to"
-            ) from None
+                f"{self.out}: not the folder of a sweep (it has no {GRIDS}); allowed: one"
+            )
 
     def fetch(self, cells: Iterable[Cell]) -> None:
         """Make the folders of cells on this machine what they are in the shared storage."""
@@ -84,8 +97,8 @@ class Store:
 
     def push_grids(self) -> None:
         """Copy the grids to the shared storage."""
-        for file in sorted((self.local / GRIDS).glob("*.yaml")) if self.is_remote else ():
-            self._put(file, f"{GRIDS}/{file.name}")
+        for file in sorted((self.local / GRIDS).glob("*.yaml")):
+            self.push_file(file)
 
     @property
     def pushed(self) -> Callable[[Path], None] | None:
@@ -108,6 +121,24 @@ class Store:
         self._files.pipe_file(f"{self._root}/{CELLS}/{digest}/{MANIFEST}", manifest.encode())
         for name in before.keys() - names.keys():
             self._files.rm_file(f"{self._root}/{CELLS}/{digest}/{name}")
+
+    def push_file(self, file: Path) -> None:
+        """Copy a file of the sweep's folder to the shared storage."""
+        if self.is_remote:
+            self._put(file, file.relative_to(self.local).as_posix())
+
+    def where(self, file: Path) -> str:
+        """What a user calls a file of the sweep's folder."""
+        if self.is_remote and file.is_relative_to(self.local):
+            return f"{self.out.rstrip('/')}/{file.relative_to(self.local).as_posix()}"
+        return str(file)
+
+    def _unreachable(self, error: Exception) -> UserError:
+        reason = (str(error) or type(error).__name__).split("\n")[0][:200]
+        return UserError(
+            f"--out = {self.out}: cannot be reached ({reason}); allowed: a folder, or an address "
+            "that fsspec can write to"
+        )
 
     def _manifest(self, digest: str) -> dict[str, Any]:
         path = f"{self._root}/{CELLS}/{digest}/{MANIFEST}"

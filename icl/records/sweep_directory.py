@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -40,9 +41,8 @@ class SweepDirectory:
     def cell_path(self, cell: Cell) -> Path:
         return self.path / CELLS / cell.digest
 
-    @contextmanager
-    def held(self, sweeps: Iterable[Sweep]) -> Iterator[None]:
-        """Write the grids and keep other processes out. Raises UserError where that cannot be."""
+    def check(self) -> None:
+        """Raise UserError where there is something other than a directory of sweeps."""
         if self.path.is_dir() and not (self.path / GRIDS).is_dir():
             names = sorted({entry.name for entry in self.path.iterdir()} - {LOCK})
             if names:
@@ -50,6 +50,11 @@ class SweepDirectory:
                     f"--out = {self.path}: holds {names[0]} but no {GRIDS}; "
                     "allowed: a new or empty folder, or that of a sweep"
                 )
+
+    @contextmanager
+    def held(self, sweeps: Iterable[Sweep]) -> Iterator[None]:
+        """Write the grids and keep other processes out. Raises UserError where that cannot be."""
+        self.check()
         lock = FileLock(self.path / LOCK)
         try:
             (self.path / GRIDS).mkdir(parents=True, exist_ok=True)
@@ -84,17 +89,14 @@ class SweepDirectory:
         return self.set_aside(cell) if is_corrupt(path, cell) else None
 
 
-def sweep_names(path: str | Path) -> list[str]:
-    """The names of the grids in a directory of sweeps. Raises UserError where there is none."""
-    names = sorted(file.stem for file in (Path(path) / GRIDS).glob("*.yaml"))
-    if not names:
-        raise UserError(f"{path}: not the folder of a sweep (it has no {GRIDS}); allowed: one")
-    return names
+def list_grids(path: str | Path) -> list[str]:
+    """The names of the grids in a directory of sweeps; none in another one."""
+    return sorted(file.stem for file in (Path(path) / GRIDS).glob("*.yaml"))
 
 
 def sweep_of(path: str | Path, name: str | None = None) -> Sweep:
     """A grid of a directory of sweeps; the only one, if no name is given. Raises UserError."""
-    names = sweep_names(path)
+    names = list_grids(path)
     if name is None and len(names) > 1:
         raise UserError(f"{path}: several grids; allowed: the name of one: {', '.join(names)}")
     if name is not None and name not in names:
@@ -115,6 +117,15 @@ def step_of(path: Path) -> int:
     folder = path / "checkpoints"
     steps = [int(entry.name) for entry in folder.glob("*") if entry.name.isdigit()]
     return max(steps, default=0)
+
+
+def tolerant_records(path: Path) -> list[dict[str, Any]]:
+    """Of a cell's folder; where their file is broken, none: the sweep makes the cell anew."""
+    try:
+        records = read_lines(path / METRICS)
+    except UserError:
+        return []
+    return [r for r in records if isinstance(r.get("step"), int) and "conditions" in r]
 
 
 def is_corrupt(path: Path, cell: Cell) -> bool:

@@ -104,7 +104,7 @@ def make_sweep(name: str, config: SweepConfig) -> Sweep:
             continue
         cell = Cell(digest_of(resolved), point, resolved)
         if cell.digest in cells:
-            lines[f"{cells[cell.digest].text} and {cell.text}: the same cell; allowed: once"] = None
+            lines[_told_twice(cells[cell.digest], cell)] = None
         cells[cell.digest] = cell
     lines |= dict.fromkeys(_claim_errors(config, list(cells.values())))
     if lines:
@@ -117,6 +117,15 @@ def dump_sweep(sweep: Sweep) -> str:
     """The resolved grid as YAML; `load_sweep` gives it back."""
     tree = sweep.config.model_dump(mode="json", exclude_unset=True)
     return yaml.safe_dump({"base": {}} | tree, sort_keys=False)
+
+
+def _told_twice(one: Cell, other: Cell) -> str:
+    """The mistake; where the seed is the same, without it: a line for all seeds."""
+    texts = [one.text, other.text]
+    plain = [{k: v for k, v in cell.settings.items() if k != "seed"} for cell in (one, other)]
+    if all(plain) and one.settings.get("seed") == other.settings.get("seed"):
+        texts = [" ".join(f"{k}={v}" for k, v in settings.items()) for settings in plain]
+    return f"{' and '.join(texts)}: the same cell; allowed: once"
 
 
 def _filled(value: Any, point: dict[str, Any]) -> Any:
@@ -133,21 +142,35 @@ def _is_grid(tree: dict[str, Any]) -> bool:
 
 
 def _choose_scale(tree: dict[str, Any]) -> None:
-    """The base, where a grid has one for each of several scales. Raises UserError."""
+    """The base, where a grid has one for each of several scales. Raises UserError.
+
+    A scale is a file, or a file and settings that are its own: `{base: FILE, settings: {...}}`.
+    """
     scales, scale = tree.pop("scales", None), tree.pop("scale", None)
     if scales is None and scale is None:
         return
-    if not (
-        isinstance(scales, dict)
-        and scales
-        and all(isinstance(file, str) for file in scales.values())
-    ):
-        raise UserError(f"scales = {scales}; allowed: files by the name of a scale")
+    if not isinstance(scales, dict) or not scales or not all(map(_is_scale, scales.values())):
+        raise UserError(
+            f"scales = {scales}; allowed: files, or base and settings, by the name of a scale"
+        )
     if "base" in tree:
         raise UserError("base and scales: both are given; allowed: one of them")
     if scale not in scales:
         raise UserError(f"scale = {scale}; allowed: {', '.join(scales)}")
-    tree["base"] = scales[scale]
+    chosen = scales[scale]
+    if isinstance(chosen, dict):
+        tree["settings"] = (chosen.get("settings") or {}) | (tree.get("settings") or {})
+        chosen = chosen["base"]
+    tree["base"] = chosen
+
+
+def _is_scale(value: Any) -> bool:
+    if isinstance(value, dict):
+        is_table = isinstance(value.get("settings") or {}, dict)
+        return (
+            set(value) <= {"base", "settings"} and isinstance(value.get("base"), str) and is_table
+        )
+    return isinstance(value, str)
 
 
 def _override_sweep(tree: dict[str, Any], overrides: list[str]) -> None:

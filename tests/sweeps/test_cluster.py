@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from icl.records import load
+from icl.records.run_directory import read_lines
 
 from .conftest import Script, assert_same_array, metrics_of, steps_made, train, trained, write_grid
 
@@ -73,6 +74,11 @@ def test_a_worker_a_node_and_the_driver_die_and_nothing_is_lost(
     assert code == 0, err
     assert metrics_of(out) == metrics_of(expected)
     assert_same_array(load(out), load(expected))
+    # What had been cut short went on from a checkpoint, and was not made from the beginning.
+    events = [e for file in out.glob("cells/*/events.jsonl") for e in read_lines(file)]
+    resumed = [event["step"] for event in events if event["event"] == "resume"]
+    assert len(resumed) >= 2
+    assert max(resumed) > 0
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 import xarray
 
 from icl.errors import UserError
-from icl.loggers import LOGGERS, numbers_of
+from icl.loggers import LOGGERS, PACKAGES, check_loggers, numbers_of
 from icl.records.export import FORMATS, export
 from icl.records.run_directory import RunDirectory
 
@@ -64,6 +64,10 @@ def test_mistakes_are_told(dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert set(FORMATS) == {"zarr", "nc", "parquet"}
 
 
+def test_every_logger_tells_what_it_needs():
+    assert set(PACKAGES) == set(LOGGERS)
+
+
 def test_loggers_get_single_numbers_by_name():
     assert numbers_of(RECORD) == {
         "train/loss": 2.0,
@@ -95,10 +99,7 @@ def test_weights_and_biases_gets_the_curves(tmp_path: Path, small_config, monkey
     assert b"no_support/accuracy" in record.read_bytes()
 
 
-def test_a_logger_that_is_not_installed_is_told(tmp_path: Path, small_config, monkeypatch):
+def test_a_logger_that_is_not_installed_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with (
-        RunDirectory(tmp_path / "run", small_config()) as directory,
-        pytest.raises(UserError, match="--log = tensorboard: needs tensorboardX"),
-    ):
-        LOGGERS["tensorboard"](directory)
+    with pytest.raises(UserError, match="--log = tensorboard: needs tensorboardX"):
+        check_loggers(("tensorboard",))

@@ -49,6 +49,7 @@ def test_the_driver_may_be_killed_at_any_moment(whole, tmp_path: Path, environme
         script.wait_until(lambda share=share: steps_made(out) >= share * 4 * 1200)
         script.kill()
     finished = {p.parent: p.stat().st_mtime_ns for p in out.glob("cells/*/summary.json")}
+    assert finished
     code, stdout, err = Script(environment, grid, "--out", out).end()
     assert code == 0, err
     assert "finished" in stdout
@@ -68,34 +69,43 @@ def test_a_signal_saves_all_and_says_how_to_go_on(tmp_path: Path, environment):
     assert "Traceback" not in err
 
 
-def test_a_second_sweep_on_one_directory_is_refused(tmp_path: Path, environment):
-    grid, out = write_grid(tmp_path / "grid.yaml", *ENDLESS), tmp_path / "out"
+def test_a_second_sweep_on_one_directory_is_refused(whole, tmp_path: Path, environment):
+    """And the first goes on as if nothing had been."""
+    grid, expected = whole
+    out = tmp_path / "out"
     first = Script(environment, grid, "--out", out)
-    try:
-        first.wait_until(lambda: bool(list(out.glob("cells/*/config.yaml"))))
-        code, stdout, err = Script(environment, grid, "--out", out).end()
-        assert (code, stdout) == (2, "")
-        assert err.count("\n") == 1
-        assert "in use by another process" in err
-        assert first.process.poll() is None
-    finally:
-        first.kill()
+    first.wait_until(lambda: steps_made(out) > 0)
+    code, stdout, err = Script(environment, grid, "--out", out).end()
+    assert (code, stdout) == (2, "")
+    assert err.count("\n") == 1
+    assert "in use by another process" in err
+    code, _, err = first.end()
+    assert code == 0, err
+    assert_same_array(load(out), load(expected))
 
 
 @pytest.mark.slow
 def test_a_disk_that_fills_up_is_told_and_the_sweep_goes_on_once_there_is_room(
     whole, tmp_path: Path, environment
 ):
-    """As on a full disk: no file may grow beyond so many blocks."""
+    """As on a full disk: no file may grow beyond so many blocks. Two cells were finished before."""
     grid, expected = whole
     out = tmp_path / "out"
+    shutil.copytree(expected, out)
+    cells = sorted((out / "cells").iterdir())
+    for cell in cells[2:]:
+        shutil.rmtree(cell)
+    finished = {cell.name: (cell / "metrics.jsonl").read_bytes() for cell in cells[:2]}
     code, _, err = Script(environment, grid, "--out", out, shell="ulimit -f 100").end()
     assert code == 2, err
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("error: ")
+    assert metrics_of(out).items() >= finished.items()
     code, _, err = Script(environment, grid, "--out", out).end()
     assert code == 0, err
+    assert "corrupt" not in err
     assert metrics_of(out) == metrics_of(expected)
+    assert_same_array(load(out), load(expected))
 
 
 def test_corrupt_cells_are_set_aside_and_made_anew(whole, tmp_path: Path, environment):

@@ -1,6 +1,7 @@
 """Runs that go together: each is what it is alone, and stops alone."""
 
 from fnmatch import fnmatchcase
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from icl.config.traced import TRACED, flatten, program_of
 from icl.data.exemplars import load_exemplars
 from icl.experiment import make_program
 from icl.loading import load_program
-from icl.packs import ENGINES, make_single, make_vmap
+from icl.packs import ENGINES, _check_memory, make_single, make_vmap
 from icl.program import Program
 from icl.records.config_file import parse_config
 
@@ -115,6 +116,28 @@ def test_a_second_pack_of_as_many_lanes_compiles_nothing(program, small_config):
             program, [small_config(SGD, word, "training.warmup_steps=7") for word in RUNS[1:]], 3
         )
     assert [name for name in compiled if "train" in name] == []
+
+
+class Stub:
+    """A compiled program, and a device, of so many bytes."""
+
+    def __init__(self, needed: int, free: int | None):
+        self.needed, self.free = needed, free
+
+    def memory_analysis(self) -> SimpleNamespace:
+        return SimpleNamespace(temp_size_in_bytes=self.needed - 10, argument_size_in_bytes=10)
+
+    def memory_stats(self) -> dict[str, int] | None:
+        return None if self.free is None else {"bytes_limit": self.free + 7, "bytes_in_use": 7}
+
+
+def test_a_program_that_does_not_fit_is_refused_before_it_runs():
+    for needed, free in ((100, 100), (100, None)):
+        stub = Stub(needed, free)
+        _check_memory(stub, stub)
+    stub = Stub(101, 100)
+    with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED: 101 bytes needed, 100 free"):
+        _check_memory(stub, stub)
 
 
 # Two values of every setting that programs take as an argument, all of them on.

@@ -183,7 +183,10 @@ MISTAKES = {
     "data.p_bursty = 2; allowed: a number at least 0 and at most 1": {
         "grid": {"data.p_bursty": [0, 2]}
     },
-    "data.p_bursty=1 and data.p_bursty=1.0: the same cell": {"grid": {"data.p_bursty": [1, 1.0]}},
+    "data.p_bursty=1 and data.p_bursty=1.0: the same cell": {
+        "grid": {"data.p_bursty": [1, 1.0], "seed": [0, 1, 2]}
+    },
+    "seed=1 and seed=1: the same cell": {"grid": {"seed": [1, 1]}},
     "zip.0: 2 of data.shots, 1 of data.ways; allowed: as many values of each": {
         "zip": [{"data.shots": [0, 1], "data.ways": [1]}]
     },
@@ -313,13 +316,28 @@ def test_a_scale_is_one_word(load_scaled, words: list[str], count: int, tmp_path
     assert load_sweep(tmp_path / "resolved.yaml").cells == sweep.cells
 
 
+def test_a_scale_may_have_settings_of_its_own(load_scaled):
+    own = {"base": "few.yaml", "settings": {"training.num_steps": 7, "data.ways": 1}}
+    entries = {"scales": {"few": own, "many": "many.yaml"}, "settings": {"data.ways": 2}}
+    few, many = (load_scaled(*words, **entries) for words in ((), ("scale=many",)))
+    assert few.cells[0].config.training.num_steps == 7 != many.cells[0].config.training.num_steps
+    assert few.cells[0].config.data.ways == many.cells[0].config.data.ways == 2
+    changed = load_scaled("training.num_steps=9", **entries)
+    assert changed.cells[0].config.training.num_steps == 9
+
+
 @pytest.mark.parametrize(
     ("words", "entries", "message"),
     [
         (["scale=huge"], {}, "scale = huge; allowed: few, many"),
         ([], {"base": "few.yaml"}, "base and scales: both are given"),
-        ([], {"scales": ["few.yaml"]}, "files by the name of a scale"),
-        ([], {"scales": None}, "files by the name of a scale"),
+        (
+            [],
+            {"scales": ["few.yaml"]},
+            "files, or base and settings, by the name",
+        ),
+        ([], {"scales": None}, "files, or base and settings, by the name"),
+        ([], {"scales": {"few": {"settings": {}}}}, "or base and settings"),
     ],
 )
 def test_mistakes_in_scales(load_scaled, words: list[str], entries: dict, message: str):

@@ -1,23 +1,31 @@
 """Sweeps in one process: every cell once, growth, halving, and one labelled array."""
 
 import json
+import re
 import shutil
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from icl.dry_run import dry_run
+from icl.analysis.report import report
+from icl.dry_run import Measured, dry_run
 from icl.errors import UserError
-from icl.packs import ENGINES, make_vmap
+from icl.packs import ENGINES, make_vmap, num_workers
 from icl.progress import Progress
 from icl.records import load, sweep_names
-from icl.records.run_directory import append_line
+from icl.records.halving import expected_steps, stopped
+from icl.records.run_directory import RunDirectory, append_line
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
 from icl.run import run
-from icl.sweep import plan
+from icl.sweep import plan, run_sweeps
+from icl.sweep_progress import SweepProgress
 from icl.watch import watch
+from icl.worker import run_task
 
 from .conftest import assert_close_array, assert_same_array, metrics_of, train
 
@@ -143,7 +151,7 @@ def test_a_run_that_has_converged_stops(small_sweep, tmp_path: Path):
     assert list(train(patient, tmp_path / "patient").step)[-1] < 40
 
 
-def test_halving_goes_on_with_the_best_cells(small_sweep, tmp_path: Path):
+def test_halving_goes_on_with_the_best_cells(small_sweep, tmp_path: Path, capsys):
     halving = {"steps": [10, 20], "keep": 0.5, "condition": "no_support", "metric": "loss"}
     rates = [1e-5, 1e-4, 1e-3, 1e-2]
     sweep = small_sweep(
@@ -164,6 +172,37 @@ def test_halving_goes_on_with_the_best_cells(small_sweep, tmp_path: Path):
     before = metrics_of(tmp_path / "out")
     train(sweep, tmp_path / "out")
     assert metrics_of(tmp_path / "out") == before
+    capsys.readouterr()
+    watch(str(tmp_path / "out"))  # to its end, though six cells are not finished
+    told = capsys.readouterr()
+    assert "8 cells: 2 finished, 6 stopped" in told.err
+    dry_run([sweep], Store(str(tmp_path / "out")), "auto")
+    assert "8 cells, 0 to do" in capsys.readouterr().out
+
+
+def test_a_cell_is_not_stopped_before_it_is_compared(small_sweep, tmp_path: Path):
+    """One cell is at the step, the others have not begun: it is among the best so far."""
+    halving = {"steps": [10], "keep": 0.5, "condition": "no_support", "metric": "loss"}
+    sweep = small_sweep(grid={"training.learning_rate": [1e-5, 1e-4], "seed": [0]}, halving=halving)
+    directory = SweepDirectory(tmp_path / "out")
+    with directory.held([sweep]):
+        for i, loss in enumerate((2.0, 1.0)):
+            cell = sweep.cells[i]
+            with RunDirectory(directory.cell_path(cell), cell.config) as run_directory:
+                run_directory.begin({})
+            record = {"step": 10, "conditions": {"no_support": {"loss": loss}}}
+            append_line(directory.cell_path(cell) / "metrics.jsonl", record)
+            left = stopped([sweep], directory)
+            assert left == (frozenset() if i == 0 else {sweep.cells[0].digest})
+
+
+def test_what_halving_will_cost(small_sweep):
+    grid = {"training.learning_rate": [1e-5, 1e-4, 1e-3, 1e-2], "seed": [0, 1]}
+    halving = {"steps": [10, 20], "keep": 0.5, "condition": "no_support"}
+    sweep = small_sweep(grid=grid, halving=halving)
+    # Of four, all make 10 steps, two 10 more, one another 20.
+    assert expected_steps(sweep, 40) == (4 * 10 + 2 * 10 + 1 * 20) / 4
+    assert expected_steps(small_sweep(grid=grid), 40) == 40
 
 
 def test_a_sweep_may_be_kept_in_any_storage(reference, tmp_path: Path, monkeypatch):
@@ -231,25 +270,151 @@ def test_a_pack_that_does_not_fit_into_memory_is_halved(
 
     monkeypatch.setitem(ENGINES, "vmap", make)
     assert_close_array(train(sweep, tmp_path / "out", "vmap"), array)
-    assert sizes == [4, 2, 1, 1, 2, 1, 1]
+    assert sizes == [4, 2, 1, 1, 1, 1], "a size that did not fit is not tried again"
     monkeypatch.setitem(ENGINES, "vmap", lambda program, inputs: make(program, [*inputs, None]))
     with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED"):
         train(sweep, tmp_path / "small", "vmap")
 
 
+@pytest.mark.parametrize(
+    ("engine", "packs", "at_a_time"),
+    [("threads", 4, min(4, num_workers("threads"))), ("vmap", 1, 4)],
+)
 def test_a_dry_run_tells_what_would_be_done_and_writes_nothing(
-    reference, small_sweep, tmp_path: Path, capsys: pytest.CaptureFixture
+    small_sweep, tmp_path: Path, capsys: pytest.CaptureFixture, engine, packs, at_a_time
+):
+    noise = {"data.label_noise": [0.0, 0.5], "data.p_bursty": [0.0, 1.0], "seed": [0, 1]}
+    dry_run([small_sweep(grid=noise)], Store(str(tmp_path / "out")), engine)
+    told = capsys.readouterr().out
+    assert "data.label_noise=0.5 data.p_bursty=1.0 seed=1" in told
+    assert "8 cells, 8 to do, in 2 programs; about" in told
+    rows = [line.split() for line in told.splitlines() if "MiB" in line and "at most" not in line]
+    assert [row[1:5] for row in rows] == [["4", str(packs), str(at_a_time), "12,648"]] * 2
+    most = re.search(r"at most (\d+) MiB at a time, of (\d+) GiB", told)
+    assert most is not None
+    # What a lane takes is more than its weights and Adam's two averages of them, and less than all.
+    assert at_a_time * 3 * 4 * 12_648 / 2**20 < int(most[1]) < 1024 * int(most[2])
+    assert list(tmp_path.iterdir()) == [tmp_path / "grid.yaml"]
+
+
+def test_a_dry_run_counts_what_is_left(
+    reference, small_sweep, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch
 ):
     sweep, out, _ = reference
-    wider = small_sweep(grid={"data.p_bursty": [0.0, 1.0], "data.label_noise": [0.0, 0.5]})
-    dry_run([wider], str(tmp_path / "out"), "auto")
-    told = capsys.readouterr().out
-    for text in ("data.label_noise=0.5 data.p_bursty=1.0", "missing", "12,648"):
-        assert text in told
-    assert "4 cells, 4 to do, in 2 programs; about" in told
-    assert not (tmp_path / "out").exists()
-    dry_run([sweep], str(out), "auto")
+    dry_run([sweep], Store(str(out)), "auto")
     assert "4 cells, 0 to do, in 0 programs" in capsys.readouterr().out
+    monkeypatch.setattr("icl.dry_run.measure", lambda program, tasks, engine: Measured(1.0, 2**20))
+    shares = {}
+    for steps in (40, 400):
+        longer = small_sweep(f"training.num_steps={steps}", "checkpoints.every=10")
+        dry_run([longer], Store(str(tmp_path / "new")), "threads")
+        shares[steps] = re.search(r"about ([\d.]+) (s|min|h)", capsys.readouterr().out)
+    assert shares[40].groups() == ("3", "min")  # 4 cells of 40 steps of a second
+    assert shares[400].groups() == ("27", "min")
+    half = SweepDirectory(tmp_path / "half")
+    longer = small_sweep("checkpoints.every=10")
+    with half.held([longer]):
+        for task in plan(half, longer.cells, "threads", until=20):
+            run_task(task, [])
+    dry_run([longer], Store(str(half.path)), "threads")
+    assert "about 80 s" in capsys.readouterr().out
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "letter.txt").touch()
+    with pytest.raises(UserError, match=r"holds letter\.txt but no grids"):
+        dry_run([sweep], Store(str(tmp_path / "foreign")), "auto")
+
+
+def test_a_dry_run_of_shared_storage_sees_what_is_finished(reference, tmp_path: Path, capsys):
+    sweep, _, _ = reference
+    address = f"file://{tmp_path}/shared"
+    dry_run([sweep], Store(address), "threads")
+    assert "4 cells, 4 to do" in capsys.readouterr().out
+    assert not (tmp_path / "shared").exists()
+    train(sweep, address)
+    capsys.readouterr()
+    dry_run([sweep], Store(address), "threads")
+    assert "4 cells, 0 to do" in capsys.readouterr().out
+
+
+def test_data_and_loggers_that_are_not_there_are_told_before_anything_is_written(
+    small_sweep, tmp_path: Path, monkeypatch
+):
+    out = str(tmp_path / "out")
+    monkeypatch.setenv("ICL_OMNIGLOT_DIR", str(tmp_path / "nowhere"))
+    sweep, store = small_sweep("data.source={kind: omniglot, size: 12}"), Store(out)
+    with pytest.raises(UserError, match="ICL_OMNIGLOT_DIR"):
+        run_sweeps([sweep], store, SweepProgress())
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(UserError, match="--log = wandb: needs wandb"):
+        run_sweeps([small_sweep()], store, SweepProgress(), loggers=("wandb",))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sweep_can_be_followed_while_it_goes_on(small_sweep, tmp_path: Path, monkeypatch, capsys):
+    """Another thread watches from the first record to the end."""
+    monkeypatch.setattr("icl.watch.SECONDS_BETWEEN_LOOKS", 0.05)
+    sweep, out = small_sweep("training.num_steps=200"), tmp_path / "out"
+    with ThreadPoolExecutor(1) as pool:
+        training = pool.submit(train, sweep, out)
+        while not list(out.glob("cells/*/metrics.jsonl")):
+            time.sleep(0.01)
+        watch(str(out))
+        assert all((path / "summary.json").exists() for path in (out / "cells").iterdir())
+        training.result()
+    told = capsys.readouterr().err
+    assert "4/4  data.p_bursty=" in told
+    assert "left" in told
+
+
+def test_time_left_is_at_the_speed_so_far(reference, monkeypatch):
+    sweep, out, _ = reference
+    progress = SweepProgress()
+    with progress.sweep(SweepDirectory(out), [sweep]):
+        progress._begun, progress._clock = 0.25, time.monotonic() - 600
+        monkeypatch.setattr(SweepProgress, "_share", 0.5)
+        assert progress._time_left() == "20 min left"
+        monkeypatch.setattr(SweepProgress, "_share", 0.3)
+        assert progress._time_left() == "2.3 h left"
+
+
+def test_learning_curves_of_a_sweep_are_sent_elsewhere(small_sweep, tmp_path: Path):
+    pytest.importorskip("tensorboardX")
+    sweep, out = small_sweep(grid={"seed": [0, 1]}), tmp_path / "out"
+    run_sweeps([sweep], Store(str(out)), SweepProgress(), loggers=("tensorboard",))
+    for cell in sweep.cells:
+        (events,) = (out / "cells" / cell.digest / "tensorboard").iterdir()
+        assert b"no_support/accuracy" in events.read_bytes()
+
+
+def test_a_trained_sweep_is_reported_with_its_pictures_and_links(reference, tmp_path: Path):
+    _, out, _ = reference
+    copy = tmp_path / "sweep"
+    shutil.copytree(out, copy)
+    written = report(copy)
+    page = (copy / "report.html").read_text()
+    assert "data:image/png;base64," in page
+    links = [link for link in re.findall(r'<a href="([^"#]+)"', page) if ":" not in link]
+    assert {"cells", "grids", "verdicts.json", "figures"} <= set(links)
+    assert all((copy / link).exists() for link in links)
+    assert all(Path(path).exists() for path in written.paths)
+
+
+def test_the_report_of_shared_storage_is_written_there(reference, tmp_path: Path):
+    sweep, _, _ = reference
+    address = f"file://{tmp_path}/shared"
+    with pytest.raises(UserError, match=f"^{address}: not the folder of a sweep"):
+        report(address)
+    assert not (tmp_path / "shared").exists()
+    train(sweep, address)
+    written = report(address)
+    assert f"{address}/report.html" in written.paths
+    names = {"report.html", "verdicts.json", "verdicts.md", "figures"}
+    assert names <= {path.name for path in (tmp_path / "shared").iterdir()}
+    assert {path.suffix for path in (tmp_path / "shared" / "figures").iterdir()} == {
+        ".pdf",
+        ".svg",
+        ".png",
+    }
 
 
 def test_a_corrupt_cell_in_shared_storage_is_made_anew(reference, tmp_path: Path, monkeypatch):
