@@ -5,10 +5,13 @@ to training; loading and reporting a thousand cells. Everything within one proce
 compared in turns; medians over the turns.
 """
 
+import io
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
@@ -22,14 +25,17 @@ from icl.analysis.report import report
 from icl.command_line import CONFIGS, run_command
 from icl.config.sweeps import SweepConfig
 from icl.data.exemplars import load_exemplars
-from icl.experiment import SequenceProgram, bind, make_program
+from icl.experiment import Experiment, SequenceProgram, bind, make_program
 from icl.packs import make_single, make_vmap, num_workers
 from icl.program import Inputs
 from icl.records import load
 from icl.records.config_file import load_config, read_settings
 from icl.records.run_directory import METRICS, SUMMARY
+from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
 from icl.records.sweep_file import make_sweep
+from icl.sweep import run_sweeps
+from icl.sweep_progress import SweepProgress
 from icl.training import TrainState
 from icl.worker import Task, run_task
 
@@ -148,24 +154,49 @@ def _by_map(program: SequenceProgram, inputs: list[Inputs]) -> Callable[[int], N
 
 
 def overhead(program: SequenceProgram, folder: Path, steps: int) -> Figures:
-    """Of a run in its directory, over the same training and evaluation without any file."""
-    words = [f"training.num_steps={steps}", f"evaluation.every={steps // 2}", "seed=1"]
-    config = load_config(QUICKSTART, [*words, f"checkpoints.every={steps // 2}"])
-    experiment = bind(program, config)
-    jax.block_until_ready(experiment.evaluate(experiment.init()))
+    """Of a run in its directory, and of a sweep, over training and evaluation without any file."""
+    half = steps // 2
+    words = {"training.num_steps": steps, "evaluation.every": half, "checkpoints.every": half}
+    told = [f"{name}={value}" for name, value in words.items()]
+    grid = {"seed": list(range(1, 1 + NUM_RUNS[0]))}
+    sweep = make_sweep(
+        "seeds", SweepConfig(base=read_settings(QUICKSTART), settings=words, grid=grid)
+    )
+    configs = [load_config(QUICKSTART, [*told, f"seed={seed}"]) for seed in grid["seed"]]
+    runs = [bind(program, own) for own in configs]
+    jax.block_until_ready(runs[0].evaluate(runs[0].init()))
 
-    def bare() -> None:
-        state = experiment.init()
-        for stop in (0, steps // 2, steps):
-            state = experiment.train(state, stop)
-            jax.device_get(experiment.evaluate(state))
+    def bare(run: Experiment) -> None:
+        state = run.init()
+        for stop in (0, half, steps):
+            state = run.train(state, stop)
+            jax.device_get(run.evaluate(state))
 
-    def in_directory(number: int) -> Callable[[], None]:
-        return lambda: run_task(Task(((folder / str(number), config),), "threads"), [])
+    def together() -> None:
+        with ThreadPoolExecutor(num_workers("threads")) as pool:
+            list(pool.map(bare, runs))
 
-    in_directory(0)()  # what is done once for each process
-    pairs = [(_seconds(bare), _seconds(in_directory(turn))) for turn in range(1, 4)]
-    return {"a run in its directory over training alone": median([b / a for a, b in pairs])}
+    def alone_in_directory(name: str) -> None:
+        run_task(Task(((folder / name, configs[0]),), "threads"), [])
+
+    def as_sweep(name: str) -> None:
+        with redirect_stdout(io.StringIO()):
+            run_sweeps([sweep], Store(str(folder / name)), SweepProgress(), "threads")
+
+    for warm in (alone_in_directory, as_sweep):
+        warm("warm")  # what is done once for each process
+        shutil.rmtree(folder / "warm")
+    figures: Figures = {}
+    for what, without, with_files in (
+        ("a run in its directory over training alone", partial(bare, runs[0]), alone_in_directory),
+        (f"a sweep of {len(runs)} runs over their training alone", together, as_sweep),
+    ):
+        times = []
+        for turn in range(3):
+            one = _seconds(without)
+            times.append(_seconds(partial(with_files, f"{what} {turn}")) / one)
+        figures[what] = median(times)
+    return figures
 
 
 def thousand_cells(folder: Path, run: Path) -> Figures:

@@ -1,19 +1,33 @@
 """The page in a real browser: nothing fails, everything moves, and it fits a phone."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from icl.analysis.claims import judge
 from icl.analysis.page import make_page
+from icl.analysis.plots import to_files
 from tests.analysis.synthetic import make_sweep, without
 from tests.analysis.test_report import CLAIMS, MISSING
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = Path("/usr/bin/chromium")
+
+def find_chromium() -> str | None:
+    """The system's, or that of `playwright install chromium`."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    with playwright.sync_playwright() as manager:
+        own = manager.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+CHROMIUM = find_chromium()
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -24,7 +38,9 @@ ARGUMENTS = (
     "--disable-sync",
 )
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not there")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium: install it, or call playwright install chromium"
+)
 
 DRAWN = "document.querySelectorAll('.js-plotly-plot .main-svg').length > 0"
 # What is drawn: first values of all traces of a kind of figure.
@@ -45,14 +61,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     verdicts = {name: judge(sweep) for name, sweep in sweeps.items()}
     path = folder / "report.html"
-    path.write_text(make_page(sweeps, verdicts, {}, {"figures": "figures"}))
+    pictures = {"cells/0f": to_files(Figure((2, 1)))["png"]}
+    path.write_text(make_page(sweeps, verdicts, pictures, {"figures": "figures"}))
     return path.as_uri()
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as manager:
-        opened = manager.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
+        opened = manager.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield opened
         opened.close()
 
@@ -126,6 +143,47 @@ def test_conditions_and_metrics_can_be_chosen(page: Any):
     section.locator('[data-control="lines"]').select_option("1")
     names = "document.querySelector('.curves .js-plotly-plot').layout.legend.title.text"
     assert page.evaluate(names) == "data.zipf_exponent"
+
+
+def test_a_point_tells_its_numbers_under_the_pointer(page: Any):
+    plot = page.locator(".curves .js-plotly-plot").first
+    plot.scroll_into_view_if_needed()
+    box = plot.locator(".nsewdrag").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.hoverlayer text')].some(text => text.textContent)"
+    )
+    told = " ".join(plot.locator(".hoverlayer text").all_text_contents())
+    assert any(character.isdigit() for character in told)
+
+
+def test_phase_diagrams_have_lines_and_the_cells_that_were_sampled(page: Any):
+    plots = page.evaluate(
+        """[...document.querySelectorAll('.phases .js-plotly-plot')].map(plot => plot.data.map(
+            trace => [trace.type, trace.mode, (trace.marker || {}).symbol,
+                trace.contours && trace.contours.start, trace.contours && trace.contours.end]))"""
+    )
+    for traces in plots[
+        :2
+    ]:  # over two knobs, 6 x 5 cells, of which one is missing
+        kinds = [kind for kind, *_ in traces]
+        assert "heatmap" in kinds
+        lines = [ends for kind, _, _, *ends in traces if kind == "contour"]
+        assert lines == [[0.25, 0.75]] * 2  # white, on a black one that is wider
+        (symbols,) = (symbols for _, mode, symbols, *_ in traces if mode == "markers")
+        assert sorted(map(symbols.count, set(symbols))) == [1, 29]
+
+
+def test_pictures_are_shown_and_the_page_can_be_printed(page: Any, tmp_path: Path):
+    pictures = page.locator("img[src^='data:image/png']")
+    assert pictures.count() >= 1
+    assert pictures.evaluate_all("all => all.every(image => image.naturalWidth > 100)")
+    page.emulate_media(media="print")
+    unchecked = page.locator("label:has(input[type=checkbox]:not(:checked))").first
+    assert not unchecked.is_visible()  # what is not shown is not offered on paper
+    content = page.pdf(format="A4")
+    assert content.startswith(b"%PDF")
+    assert len(content) > 20_000
 
 
 def test_the_overview_leads_to_the_sections(page: Any):
