@@ -244,6 +244,7 @@ def _start_or_resume(program: Program, run: Run, watcher: Watcher) -> TrainState
             watcher.say(warning)
         return state
     state = run.checkpoints.restore(step, program.shapes)
+    directory.log("restored", step=step)
     watcher.say(f"going on from step {step}")
     run.records = directory.rewind(step)
     every, num_steps = run.config.evaluation.every, run.config.training.num_steps
