@@ -62,17 +62,17 @@ def make_task_program(config: TaskExperimentConfig) -> TaskProgram:
         logits, _ = network.apply(variables.params, trials.inputs)
         return task_loss(logits, trials).mean(), {}
 
-    init = make_init(draw_network, {}, config.connectivity)
+    init = make_init(draw_network, network.fused, config.connectivity)
     shapes = jax.eval_shape(init, make_task_inputs(config))
     return TaskProgram(
         config=config,
         arrays=task.arrays,
         shapes=shapes,
         init=compile_quickly(init),
-        train=make_train(batch, lambda rates: loss_of, {}, config.connectivity),
+        train=make_train(batch, lambda rates: loss_of, network.fused, config.connectivity),
         evaluate=_make_evaluation(config, task, network, init),
-        inputs=checked(make_task_inputs, shapes, {}),
-        matrices=lambda state: matrices(state.variables.params, {}),
+        inputs=checked(make_task_inputs, shapes, network.fused),
+        matrices=lambda state: matrices(state.variables.params, network.fused),
         task=task,
         network=network,
     )

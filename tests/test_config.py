@@ -717,6 +717,18 @@ def test_a_new_kind_keeps_the_settings_it_shares_and_drops_the_others():
     assert config.model.embedder.model_dump() == {"kind": "conv", "channels": (4,)}
 
 
+def test_tables_can_be_named_once_and_their_settings_replaced(tmp_path: Path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(
+        "base: {}\ngrid: {seed: [0]}\nclaims:\n"
+        "  - &one {kind: above, text: one, condition: no_support, metric: loss, threshold: 1}\n"
+        "  - {<<: *one, text: two}\n"
+    )
+    one, two = load_sweep(path).config.claims
+    assert (one.text, two.text) == ("one", "two")
+    assert one.model_dump(exclude={"text"}) == two.model_dump(exclude={"text"})
+
+
 def test_numbers_in_exponent_notation_are_numbers():
     assert load_config(QUICKSTART, ["training.learning_rate=1e-4"]).training.learning_rate == 1e-4
 

@@ -10,12 +10,13 @@ import pytest
 
 from icl.config import TaskExperimentConfig
 from icl.config.claims import MEASURES
+from icl.description.task import describe_task
 from icl.errors import UserError
 from icl.loading import load_program
 from icl.models.task_networks import make_task_network
 from icl.packs import make_single, make_vmap
 from icl.probes.kernel import layer_kernels
-from icl.probes.task_measures import kernels
+from icl.probes.task_measures import kernels, measure_task
 from icl.progress import Progress
 from icl.records import load
 from icl.records.config_file import parse_config
@@ -140,6 +141,38 @@ def test_runs_of_other_ranks_and_noise_share_a_program_and_are_what_they_are_alo
         (expected_scores,) = alone.evaluate(expected)
         for metric, value in scores["task"].items():
             np.testing.assert_allclose(value, expected_scores["task"][metric], rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_every_network_is_measured(kind: str):
+    """Of targets by hand: those of the outputs that the kernel is over."""
+    network = make_task_network(config_of(model={"kind": kind, "width": WIDTH}).model, 4, 3, 2)
+    initial, params = (network.init(jax.random.key(seed)) for seed in (0, 1))
+    trials = jax.random.normal(jax.random.key(1), (TRIALS, STEPS, INPUTS))
+    targets = jax.random.randint(jax.random.key(2), (TRIALS, STEPS), 0, OUTPUTS)
+    found = measure_task(network, params, initial, trials, trials, targets, last_only=False)
+    assert set(found) == set(MEASURES)
+    asked = np.asarray(targets[:, -1:] if kind == "feed_forward" else targets)
+    y = np.eye(OUTPUTS)[asked].ravel()
+    kernel = np.asarray(kernels(network, params, trials, kind == "feed_forward")["recurrent"])
+    expected = y @ kernel @ y / (y @ y * np.trace(kernel))
+    assert float(found["kernel_target_alignment"]) == pytest.approx(expected, rel=1e-4)
+    same = measure_task(network, params, params, trials, trials, targets, last_only=False)
+    for name in ("kernel_alignment", "kernel_alignment_all", "representation_alignment"):
+        assert float(same[name]) == pytest.approx(1, abs=1e-5)
+        assert float(found[name]) < 0.999
+
+
+def test_gates_begin_each_by_itself(tmp_path: Path):
+    laws = {"recurrent/*": {"kind": "own", "rank": 1}, "recurrent/cell": {"kind": "own", "gain": 9}}
+    config = config_of(model={"kind": "lstm", "width": 16}, connectivity=laws)
+    program = load_program(config)
+    weights = program.matrices(program.init(program.inputs(config)))
+    ranks = {n: np.linalg.matrix_rank(w) for n, w in weights.items() if "recurrent" in n}
+    gates = ("input_gate", "forget_gate", "cell", "output_gate")
+    assert ranks == {f"recurrent/{gate}": 16 if gate == "cell" else 1 for gate in gates}
+    description, _ = describe_task(config)
+    assert "recurrent/cell begins with a spectral radius" in description["warning"]
 
 
 @pytest.mark.parametrize("kept", [False, True])

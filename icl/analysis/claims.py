@@ -13,9 +13,10 @@ import numpy as np
 import xarray
 from pydantic import TypeAdapter
 
-from icl.analysis.derived import THRESHOLD, number_of
+from icl.analysis.derived import THRESHOLD, is_undefined_at_end, number_of
 from icl.analysis.statistics import INTERVALS, Estimate, effect_size, paired_difference
 from icl.config.claims import (
+    MEASURES,
     Above,
     Below,
     Claim,
@@ -230,6 +231,13 @@ def _numbers(cells: xarray.Dataset, condition: str, metric: str, at: str) -> Num
     """Of each seed: the mean over all cells, NaN where one has no number."""
     notes = []
     curves = _curves(cells, metric).sel(condition=condition)
+    if metric in MEASURES and metric in cells:
+        is_undefined = is_undefined_at_end(cells, metric).sel(condition=condition)
+        if "status" in cells:
+            is_undefined |= cells.status == "diverged"
+        curves = curves.where(~is_undefined)
+        if count := int(is_undefined.sum()):
+            notes.append(f"{count} runs without such a number at their end, left out")
     if "status" in cells:
         is_unfinished = cells.status.isin(UNFINISHED)
         curves = curves.where(~is_unfinished)

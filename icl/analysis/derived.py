@@ -83,6 +83,18 @@ def number_of(
     )
 
 
+def is_undefined_at_end(dataset: xarray.Dataset, metric: str) -> xarray.DataArray:
+    """Of each run and condition, whether its last evaluation has no such number.
+
+    As a measure of a network whose units are all silent, 0 / 0: what was measured before, at the
+    start perhaps, is not how it ended. Told apart from steps without an evaluation by the loss.
+    """
+    is_evaluated = dataset.loss.notnull()
+    last = dataset.step.where(is_evaluated).max("step")
+    values = dataset[metric].where(dataset.step == last).max("step")
+    return is_evaluated.any("step") & values.isnull()
+
+
 def derive(dataset: xarray.Dataset, threshold: float = THRESHOLD) -> xarray.Dataset:
     """Adds `accuracy_final`, `accuracy_peak` and so on for DERIVED of both accuracies.
 

@@ -9,7 +9,8 @@ import numpy as np
 import xarray
 from jaxtyping import Float, Int
 
-from icl.config.claims import METRICS
+from icl.analysis.derived import is_undefined_at_end
+from icl.config.claims import MEASURES, METRICS
 
 NOT_SWEPT = ("seed", "condition", "step", "stratum")
 MAX_LABEL = 40  # characters
@@ -80,11 +81,15 @@ def filled(dataset: xarray.Dataset) -> xarray.Dataset:
     """The metrics with the last evaluation in place of none.
 
     So that runs evaluated at other steps can be averaged. A run that ended early keeps its last
-    value to the end; one that is not finished has none after it.
+    value to the end; one that is not finished has none after it. A measure that was not defined at
+    the last evaluation stays so.
     """
     metrics = dataset[[name for name in METRICS if name in dataset]]
     is_over = dataset.status.isin(ENDED)
-    return metrics.map(lambda values: _filled(values, is_over))
+    shown = metrics.map(lambda values: _filled(values, is_over))
+    for name in set(MEASURES) & set(shown):
+        shown[name] = shown[name].where(~is_undefined_at_end(dataset, name), dataset[name])
+    return shown
 
 
 def along(values: xarray.DataArray, knob: Knob | None) -> xarray.DataArray:

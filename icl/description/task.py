@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from icl.analysis.spectra import draw_spectra
 from icl.analysis.trials import draw_trials
@@ -24,12 +24,6 @@ from icl.loading import load_program
 from icl.probes.weights import measure_matrix, unstable
 from icl.task_experiment import TaskProgram, task_loss
 from icl.types import Trials
-
-# Parts of the recurrent matrix, side by side, of networks where these are several.
-GATES = {
-    "gru": ("reset_gate", "update_gate", "candidate"),
-    "lstm": ("input_gate", "forget_gate", "cell", "output_gate"),
-}
 
 
 def describe_task(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -58,10 +52,10 @@ def describe_task(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[st
         "weights": weights,
         "warning": "" if isinstance(config.model, FeedForwardNetwork) else unstable(weights),
     }
-    gates = GATES.get(config.model.kind, ())
+    recurrent = {n: m for n, m in matrices.items() if n.partition("/")[0] == "recurrent"}
     pictures = {
         "trials.png": draw_trials(program, config),
-        "spectrum.png": draw_spectra(_parts(matrices["recurrent"], gates)),
+        "spectrum.png": draw_spectra(recurrent),
     }
     return report, pictures
 
@@ -124,10 +118,3 @@ def costs(program: TaskProgram) -> dict[str, Any]:
 
 def _flops(function: Callable[..., Any], *arguments: Any) -> int:
     return count_flops(jax.make_jaxpr(function)(*arguments).jaxpr)
-
-
-def _parts(matrix: Float[np.ndarray, "fan_in out"], gates: tuple[str, ...]) -> dict[str, Any]:
-    """The recurrent matrix, or its square parts by name."""
-    if not gates:
-        return {"recurrent": matrix}
-    return dict(zip(gates, np.split(matrix, len(gates), axis=1), strict=True))

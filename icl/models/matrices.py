@@ -57,7 +57,9 @@ def _keys(path: tuple[Any, ...]) -> tuple[str, ...]:
 
 def _names(path: tuple[str, ...], fused: Fused) -> list[str]:
     layer = "/".join(path[:-1])
-    parts = fused.get(path[-2], ()) if "mixer" in path[:-2] else ()
+    # Layers of mixers, and those of networks for tasks, which are not within anything.
+    is_fused = "mixer" in path[:-2] or len(path) == 2
+    parts = fused.get(path[-2], ()) if is_fused else ()
     return [f"{layer}/{part}" for part in parts] or [layer]
 
 

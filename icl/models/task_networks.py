@@ -12,12 +12,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from icl.config.task_networks import FeedForwardNetwork, RateNetwork, TaskNetworkConfig
+from icl.models.matrices import Fused
 from icl.models.recurrence import Cell, State, hidden_states, set_apart
 
 # The code of Liu et al. 2023: recurrent weights normal, of deviation 1.25 / sqrt(width); all others
 # uniform within 1 / sqrt(fan-in), as PyTorch's linear maps.
 RECURRENT_GAIN = 1.25
 
+Gates = tuple[str, ...]
 Params = dict[str, Any]  # {"input" | "recurrent" | "readout": {"kernel": [fan_in, out]}}
 
 
@@ -31,7 +33,7 @@ class TaskNetwork(NamedTuple):
     step: (parameters, state, input [channel], numbers added to the product of `recurrent`) to the
         next state and what entered that product.
     num_skipped: of its own steps, those whose product is that of zeros.
-    num_parts: the product of `recurrent` has so many times `width` numbers.
+    fused: matrices that share a kernel, side by side (`icl.models.matrices`): those of the gates.
     """
 
     init: Callable[[Key[Array, ""]], Params]
@@ -40,7 +42,7 @@ class TaskNetwork(NamedTuple):
     state: State
     step: Callable[[Params, State, Array, Array], tuple[State, Array]]
     num_skipped: int
-    num_parts: int
+    fused: Fused
 
     def apply(
         self, params: Params, inputs: Float[Array, "batch step channel"]
@@ -63,9 +65,9 @@ def make_task_network(
             state=(jnp.zeros(width),),
             step=_feed_forward,
             num_skipped=0,
-            num_parts=1,
+            fused={},
         )
-    cell, num_parts, num_arrays = _CELLS[config.kind](config)
+    cell, gates, num_arrays = _CELLS[config.kind](config)
 
     def split(products: Array) -> tuple[Array, Array | None]:
         """Those that are added to the recurrent ones, and those that are not."""
@@ -82,13 +84,13 @@ def make_task_network(
         return hidden_states(cell, recurrent, joined, num_arrays, apart).swapaxes(0, 1)
 
     return TaskNetwork(
-        init=lambda key: _init(key, num_inputs, width, num_parts, num_outputs),
+        init=lambda key: _init(key, num_inputs, width, max(len(gates), 1), num_outputs),
         as_steps=lambda inputs: inputs,
         hidden=hidden,
         state=(jnp.zeros(width),) * num_arrays,
         step=step,
         num_skipped=1,
-        num_parts=num_parts,
+        fused={"input": gates, "recurrent": gates} if gates else {},
     )
 
 
@@ -115,17 +117,17 @@ def _uniform(key: Key[Array, ""], shape: tuple[int, int]) -> Float[Array, "fan_i
     return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
 
 
-def _rate(config: RateNetwork) -> tuple[Cell, int, int]:
+def _rate(config: RateNetwork) -> tuple[Cell, Gates, int]:
     leak = config.leak
 
     def cell(total: Array, _: None, state: State) -> State:
         (h,) = state
         return (jax.nn.relu((1 - leak) * h + leak * total),)
 
-    return cell, 1, 1
+    return cell, (), 1
 
 
-def _gru(config: TaskNetworkConfig) -> tuple[Cell, int, int]:
+def _gru(config: TaskNetworkConfig) -> tuple[Cell, Gates, int]:
     def cell(total: Array, n: Array, state: State) -> State:
         (h,) = state
         r, z, n_h = jnp.split(total, 3, axis=-1)
@@ -133,10 +135,10 @@ def _gru(config: TaskNetworkConfig) -> tuple[Cell, int, int]:
         kept = jax.nn.sigmoid(z)
         return ((1 - kept) * candidate + kept * h,)
 
-    return cell, 3, 1
+    return cell, ("reset_gate", "update_gate", "candidate"), 1
 
 
-def _lstm(config: TaskNetworkConfig) -> tuple[Cell, int, int]:
+def _lstm(config: TaskNetworkConfig) -> tuple[Cell, Gates, int]:
     def cell(total: Array, _: None, state: State) -> State:
         memory = state[1]
         entering, forgotten, candidate, read = jnp.split(total, 4, axis=-1)
@@ -144,11 +146,11 @@ def _lstm(config: TaskNetworkConfig) -> tuple[Cell, int, int]:
         memory = kept + jax.nn.sigmoid(entering) * jnp.tanh(candidate)
         return jax.nn.sigmoid(read) * jnp.tanh(memory), memory
 
-    return cell, 4, 2
+    return cell, ("input_gate", "forget_gate", "cell", "output_gate"), 2
 
 
-# By kind: (cell, parts of the product, arrays of a state).
-_CELLS: dict[str, Callable[[Any], tuple[Cell, int, int]]] = {
+# By kind: (cell, what the parts of the product are of, arrays of a state).
+_CELLS: dict[str, Callable[[Any], tuple[Cell, Gates, int]]] = {
     "rate": _rate,
     "gru": _gru,
     "lstm": _lstm,

@@ -58,6 +58,8 @@ def kernel_target_alignment(kernel: Gram, targets: Float[Array, "n *dim"]) -> Sc
     After Cristianini et al. 2001, with the trace in place of the norm: 1 where K is y y^T, and
     1 / n where K knows no direction. Of targets of several dimensions, tr(Y^T K Y) / (|Y|^2 tr K).
     """
+    if len(targets) != len(kernel):
+        raise ValueError(f"{len(targets)} targets of {len(kernel)} outputs")
     kernel, targets = _scaled(kernel), _scaled(targets).reshape(len(kernel), -1)
     along = jnp.vdot(targets, jnp.matmul(kernel, targets, precision="highest"))
     return along / (jnp.sum(targets**2) * jnp.trace(kernel))

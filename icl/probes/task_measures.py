@@ -47,6 +47,7 @@ def measure_task(
     their targets at each step.
     last_only: whether the loss asks for the last step alone.
     """
+    last_only = last_only or network.as_steps(few_trials).shape[1] == 1
     hidden, hidden_before = (network.apply(p, trials)[1][:, -1] for p in (params, initial))
     now, before = (kernels(network, p, few_trials, last_only) for p in (params, initial))
     outputs = params["readout"]["kernel"].shape[1]
@@ -74,9 +75,11 @@ def measure_task(
 def kernels(
     network: TaskNetwork, params: Params, trials: Inputs, last_only: bool
 ) -> dict[str, Float[Array, "n n"]]:
-    """The tangent kernel of each matrix, over outputs in the order (trial, step, output)."""
+    """The tangent kernel of each matrix, over outputs in the order (trial, step, output).
+
+    last_only: also of networks of a single step.
+    """
     steps = network.as_steps(trials)
-    last_only = last_only or steps.shape[1] == 1
 
     def outputs(kernel: Array, x: Array) -> Array:
         changed = params | {"input": {"kernel": kernel}}

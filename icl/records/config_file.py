@@ -22,6 +22,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         keys = [key.value for key, _ in node.value]
         for (key, _), name in zip(node.value, keys, strict=True):
+            if key.tag == "tag:yaml.org,2002:merge":  # `<<: *table`: all that is in it
+                continue
             if key.tag != "tag:yaml.org,2002:str" or keys.count(name) > 1:
                 problem = "given twice" if keys.count(name) > 1 else "not the name of a setting"
                 raise yaml.constructor.ConstructorError(

@@ -9,6 +9,7 @@ import xarray
 from pydantic import TypeAdapter, ValidationError
 
 from icl.analysis.claims import CLAIMS, Verdict, judge
+from icl.analysis.views import filled
 from icl.config.claims import Claim
 from icl.errors import UserError
 from tests.analysis.synthetic import make_sweep, without
@@ -210,3 +211,26 @@ def test_claims_that_make_no_sense(claim: dict[str, Any]):
 def test_every_kind_is_judged():
     kinds = {kind for kind, _, _ in JUDGED} | {"coexist"}
     assert set(CLAIMS) == kinds
+
+
+def test_measures_of_networks_that_fell_silent_or_diverged_do_not_count():
+    """They were 1 at the start, and are 0 / 0, or not there, at the end."""
+    sweep = make_sweep({BURSTY: [0.0, 1.0]}, num_seeds=6)
+    alignment = xarray.full_like(sweep.loss, 0.5)
+    alignment[{"step": 0}] = 1.0
+    silent, diverged = {BURSTY: 1, "seed": 0}, {BURSTY: 1, "seed": 1}
+    for place in (silent, diverged):
+        alignment[place | {"step": slice(1, None)}] = np.nan
+    sweep["kernel_alignment"] = alignment
+    sweep.loss[diverged | {"step": slice(1, None)}] = np.nan
+    sweep["status"] = sweep.status.astype(object)
+    sweep.status[diverged] = "diverged"
+    claim = {"condition": "fewshot_holdout", "metric": "kernel_alignment", "along": BURSTY}
+    verdict = verdict_of(sweep, "rises", **claim, margin=0)
+    assert verdict.effect == pytest.approx(0)
+    assert verdict.seeds == 4
+    assert "2 runs without such a number at their end, left out" in verdict.detail
+    shown = filled(sweep).kernel_alignment.isel({BURSTY: 1, "step": -1}, missing_dims="ignore")
+    shown = shown.sel(condition="fewshot_holdout")
+    assert np.isnan(shown.isel(seed=0))
+    assert float(shown.isel(seed=2)) == 0.5

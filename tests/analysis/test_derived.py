@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import xarray
 
-from icl.analysis.derived import DERIVED, METRICS, NUMBERS, derive, number_of
+from icl.analysis.derived import (
+    DERIVED,
+    METRICS,
+    NUMBERS,
+    derive,
+    is_undefined_at_end,
+    number_of,
+)
 from tests.analysis.synthetic import make_sweep, without
 
 NAN = float("nan")
@@ -72,6 +79,17 @@ def test_the_time_to_the_threshold(values: list[float], expected: float):
 
 def test_the_threshold_is_an_argument():
     assert number([0.1, 0.4, 0.5], "time_to_threshold", threshold=0.3) == 20
+
+
+def test_a_measure_that_ended_undefined_is_not_what_it_was_before():
+    """Silent at the end; never evaluated there, as the run ended early; and as usual."""
+    nan = np.nan
+    loss = [[1.0, 1.0, 1.0], [1.0, 1.0, nan], [1.0, 1.0, 1.0], [nan, nan, nan]]
+    measured = [[1.0, 0.5, nan], [1.0, 0.5, nan], [1.0, nan, 0.2], [nan, nan, nan]]
+    dims, steps = ("seed", "step"), {"step": [0, 10, 20]}
+    dataset = xarray.Dataset({"loss": (dims, loss), "kernel_alignment": (dims, measured)}, steps)
+    found = is_undefined_at_end(dataset, "kernel_alignment")
+    assert found.values.tolist() == [True, False, False, False]
 
 
 def test_a_sweep_gets_each_number_of_both_accuracies():

@@ -163,9 +163,7 @@ def test_phase_diagrams_have_lines_and_the_cells_that_were_sampled(page: Any):
             trace => [trace.type, trace.mode, (trace.marker || {}).symbol,
                 trace.contours && trace.contours.start, trace.contours && trace.contours.end]))"""
     )
-    for traces in plots[
-        :2
-    ]:  # over two knobs, 6 x 5 cells, of which one is missing
+    for traces in plots[:2]:  # over two knobs, 6 x 5 cells, of which one is missing
         kinds = [kind for kind, *_ in traces]
         assert "heatmap" in kinds
         lines = [ends for kind, _, _, *ends in traces if kind == "contour"]
