@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 KINDS = ("transformer", "lstm")
 # Those of a task but for what only its networks have.
-MEASURES = set(ALL_MEASURES) - {"kernel_alignment_input", "kernel_alignment_readout"}
+MEASURES = set(ALL_MEASURES)
 
 
 def config_of(kind: str, measures: bool = True) -> ExperimentConfig:
@@ -106,13 +106,18 @@ def test_kernels_are_those_of_the_gradients(kind: str):
         return right - logits.mean(axis=1)
 
     jacobian = jax.jit(jax.jacrev(outputs))(variables.params)
-    expected = {"mixers": np.zeros((5, 5)), "all": np.zeros((5, 5))}
+    expected = {name: np.zeros((5, 5)) for name in ("mixers", "input", "readout", "all")}
     for path, leaf in jax.tree_util.tree_leaves_with_path(jacobian):
         rows = np.asarray(leaf, np.float64).reshape(5, -1)
         expected["all"] += rows @ rows.T
         if "mixer" in [part.key for part in path] and path[-1].key == "kernel":
             expected["mixers"] += rows @ rows.T
+        if path[0].key in ("embedder", "label_table") and path[-1].key != "bias":
+            expected["input"] += rows @ rows.T
+        if [part.key for part in path] == ["readout", "kernel"]:
+            expected["readout"] += rows @ rows.T
     found = kernels_of(kind)(variables)
+    assert set(found) == set(expected)
     for name, kernel in found.items():
         assert np.abs(expected[name]).max() > 0
         np.testing.assert_allclose(kernel, expected[name], atol=1e-5 * np.abs(kernel).max())

@@ -1,12 +1,20 @@
 """The description of any config: its report, and its pictures by name of file."""
 
+import itertools
 from typing import Any
+
+import numpy as np
 
 from icl.analysis.distribution import draw_distribution
 from icl.analysis.pictures import draw_rows
-from icl.config import AnyConfig, TaskExperimentConfig
+from icl.analysis.spectra import draw_spectra
+from icl.config import AnyConfig, ExperimentConfig, TaskExperimentConfig
 from icl.description import describe
 from icl.description.task import describe_task
+from icl.loading import load_program
+from icl.models.connectivity import fitting
+
+MAX_SPECTRA = 8
 
 
 def describe_any(config: AnyConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -14,7 +22,24 @@ def describe_any(config: AnyConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
     if isinstance(config, TaskExperimentConfig):
         return describe_task(config)
     description = describe(config)
-    return description.report, {
+    pictures = {
         "examples.png": draw_rows(description.rows),
         "distribution.png": draw_distribution(description.report, description.entropies),
     }
+    if spectra := _configured_matrices(config):
+        pictures["spectrum.png"] = draw_spectra(spectra)
+    return description.report, pictures
+
+
+def _configured_matrices(config: ExperimentConfig) -> dict[str, np.ndarray]:
+    """The first square ones that `connectivity` is about, as they begin."""
+    if not config.connectivity:
+        return {}
+    program = load_program(config)
+    found = program.matrices(program.init(program.inputs(config)))
+    chosen = {
+        name: np.asarray(matrix)
+        for name, matrix in found.items()
+        if matrix.shape[0] == matrix.shape[1] and fitting(name, config.connectivity) is not None
+    }
+    return dict(itertools.islice(chosen.items(), MAX_SPECTRA))

@@ -25,6 +25,7 @@ from icl.probes.kernel import layer_kernels
 from icl.types import Aux, Sequence, Variables
 
 NUM_SEQUENCES = 64  # that measures are taken on
+INPUT = ("embedder", "label_table")  # what blocks are fed by
 
 Apply = Callable[[Variables, Sequence], tuple[Array, Aux]]  # of `icl.models.Network`
 
@@ -55,7 +56,11 @@ def measure_sequences(
         "representation_rank": participation_ratio(representation_gram(hidden)),
         "sign_similarity": sign_similarity(hidden, hidden_before),
         "kernel_alignment": alignments["mixers"],
-        "kernel_alignment_all": alignments["all"],
+        **{
+            f"kernel_alignment_{part}": alignments[part]
+            for part in ("input", "readout", "all")
+            if part in alignments
+        },
         "kernel_rank": participation_ratio(now["mixers"]),
         # Every right logit is to rise: the target of each output is 1.
         "kernel_target_alignment": kernel_target_alignment(
@@ -70,11 +75,18 @@ def mixers(params: dict[str, Any], tree: PyTree) -> list[Array]:
     Not for their biases, one of which, that of keys, changes no attention: Adam moves it all the
     same, by what rounding leaves of its gradient.
     """
+    return _matrices_of(params, tree, lambda path: "mixer" in path)
+
+
+def _matrices_of(
+    params: dict[str, Any], tree: PyTree, is_meant: Callable[[list[str]], bool]
+) -> list[Array]:
+    """What a tree of the form of `params` has for the matrices whose paths are meant."""
     leaves = zip(jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(tree), strict=True)
     return [
         leaf
         for (path, weights), leaf in leaves
-        if weights.ndim >= 2 and any(part.key == "mixer" for part in path)
+        if weights.ndim >= 2 and is_meant([part.key for part in path])
     ]
 
 
@@ -99,7 +111,8 @@ def right_logit(apply: Apply, variables: Variables, sequence: Sequence) -> Float
 def kernels(
     apply: Apply, variables: Variables, sequences: Sequence
 ) -> dict[str, Float[Array, "sequence sequence"]]:
-    """Tangent kernels of `right_logit`: of the matrices of mixers, and of all trained weights.
+    """Tangent kernels of `right_logit`: of the matrices of mixers, of those before and after all
+    blocks where there are any (embedder and label table; readout), and of all trained weights.
 
     One output for each sequence, where there are as many logits as labels: their kernel would be
     [sequence * label] a side, and nearly all of it of labels that no sequence asks for. The
@@ -112,7 +125,13 @@ def kernels(
         return right_logit(apply, variables._replace(params=params), sequence)
 
     of_layers = layer_kernels(output, variables.params, sequences)
-    return {"mixers": _total(mixers(variables.params, of_layers)), "all": _total(of_layers)}
+    parts = {
+        "mixers": mixers(variables.params, of_layers),
+        "input": _matrices_of(variables.params, of_layers, lambda path: path[0] in INPUT),
+        "readout": _matrices_of(variables.params, of_layers, lambda path: path[0] == "readout"),
+        "all": of_layers,
+    }
+    return {name: _total(grams) for name, grams in parts.items() if jax.tree.leaves(grams)}
 
 
 def _total(grams: PyTree) -> Array:

@@ -23,6 +23,7 @@ from icl.command_line import check_folder
 from icl.data.exemplars import load_exemplars
 from icl.data.exemplars.on_device import example_items
 from icl.description import describe
+from icl.description.any_config import describe_any
 from icl.description.cost import network_costs
 from icl.description.samples import make_parts
 from icl.description.tables import LEARNERS, MAX_BURSTS, print_report
@@ -181,6 +182,13 @@ def test_every_kind_of_item_is_described_and_drawn(words: tuple[str, ...]):
     print_report(report, [Path("here/one.png")], out)
     assert "here/one.png" in out.getvalue()
     assert max(map(len, out.getvalue().splitlines())) <= 110
+
+
+def test_matrices_whose_beginning_is_set_are_drawn(small_config):
+    law = "connectivity={'block*/mixer/qkv/query': {kind: own, rank: 2}}"
+    _, pictures = describe_any(small_config(law))
+    assert Image.open(io.BytesIO(pictures["spectrum.png"])).size[0] > 300
+    assert "spectrum.png" not in describe_any(small_config())[1]
 
 
 def test_a_run_has_a_picture_of_the_families_it_is_trained_on(small_config):
