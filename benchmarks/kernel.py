@@ -95,15 +95,17 @@ def _gradient(weights: Array, one: Array) -> Array:
 
 
 def factored(weights: Array) -> Array:
-    factors = recurrent_factors(
-        lambda h, x, added: (_step(weights, h, x, added), h),
-        lambda h: h @ READOUT,
-        jnp.zeros(UNITS),
+    return factored_kernel(
+        lambda inputs: recurrent_factors(
+            lambda h, x, added: (_step(weights, h, x, added), h),
+            lambda h: h @ READOUT,
+            jnp.zeros(UNITS),
+            inputs,
+            UNITS,
+            num_skipped=1,
+        ),
         DATA,
-        UNITS,
-        num_skipped=1,
     )
-    return factored_kernel(factors)
 
 
 def outputs(weights: Array, inputs: Array) -> Float[Array, "step output"]:

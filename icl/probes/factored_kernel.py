@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, PyTree
 
 # Of steps that are told apart: more save little work, and take longer to compile.
 MAX_GROUPS = 4
+BLOCK_BYTES = 2**28
 
 
 class Factors(NamedTuple):
@@ -106,42 +107,86 @@ def recurrent_factors(
         return Factors(*jax.vmap(factors)(inputs))
 
 
-def factored_kernel(factors: Factors) -> Float[Array, "n n"]:
+def factored_kernel(
+    make_factors: Callable[[PyTree], Factors], sequences: PyTree, block_bytes: int = BLOCK_BYTES
+) -> Float[Array, "n n"]:
     """K over outputs in the order of (sequence, step, output), the last the fastest; exact.
 
-    For each sequence in turn, its activities' products with all others weigh the errors of these,
-    and one matrix product with its own errors is left. Outputs of a group of steps are compared
-    with those of the same and earlier steps alone, on the products that they depend on; the other
-    half of the kernel is the transpose. Holds up to three times the errors and the kernel.
+    make_factors: those of some sequences.
+    sequences: arrays whose first axis counts sequences.
+    block_bytes: of errors held at a time, with their copies, those of two sequences at least; the
+        kernel comes on top. Where not all errors fit, those of each block of sequences are
+        computed anew beside every other block.
     """
-    errors, activities = factors
+    num_sequences = len(jax.tree.leaves(sequences)[0])
+    one = jax.eval_shape(make_factors, jax.tree.map(lambda array: array[:1], sequences)).errors
+    # Two blocks, each with the copies that comparing them takes.
+    num_rows = max(block_bytes // (6 * one.size * one.dtype.itemsize), 1)
+    if num_rows >= num_sequences:
+        factors = make_factors(sequences)
+        return _completed(_compared(factors, factors), one.shape[1], one.shape[2])
+    num_blocks = -(-num_sequences // num_rows)
+    # Those beyond the last sequence are the last one's, and cut off in the end.
+    order = np.minimum(np.arange(num_blocks * num_rows), num_sequences - 1)
+    blocks = jax.tree.map(
+        lambda array: array[order].reshape(num_blocks, num_rows, *array.shape[1:]), sequences
+    )
+
+    def rows(block: PyTree) -> Array:
+        own = make_factors(block)
+        return jax.lax.map(lambda other: _compared(own, make_factors(other)), blocks)
+
+    parts = jax.lax.map(rows, blocks).transpose(0, 2, 3, 1, 4, 5)
+    per_sequence = parts.shape[2]
+    kernel = parts.reshape(num_blocks * num_rows, per_sequence, -1, per_sequence)
+    kernel = kernel[:num_sequences, :, :num_sequences]
+    return _completed(kernel, one.shape[1], one.shape[2])
+
+
+def _compared(rows: Factors, columns: Factors) -> Float[Array, "sequence own other other_own"]:
+    """K of the outputs of some sequences with those of others, of the same and earlier steps.
+
+    For each of the others in turn, its activities' products with all weigh the errors of these,
+    and one matrix product with its own errors is left. Outputs of a group of steps are compared
+    with those of the same and earlier groups alone, on the products that they depend on; the
+    other half is the transpose (`_completed`). Holds up to three times the errors.
+    """
+    errors, activities = rows
     num_sequences, num_steps, num_outputs, num_products, width = errors.shape
-    size = num_sequences * num_steps * num_outputs
+    num_columns = len(columns.activities)
     ends = _group_ends(num_steps)
     others, owns = [], []
     for start, end in zip([0, *ends[:-1]], ends, strict=True):
         reach = max(num_products - (num_steps - end), 0)
         num_others = num_sequences * (end - start) * num_outputs
-        own_shape = (num_sequences, end * num_outputs, reach * width)
+        own_shape = (num_columns, end * num_outputs, reach * width)
         others.append(errors[:, start:end, :, :reach].reshape(num_others, reach, width))
-        owns.append(errors[:, :end, :, :reach].reshape(own_shape))
+        owns.append(columns.errors[:, :end, :, :reach].reshape(own_shape))
 
-    def columns(one: tuple[Array, list[Array]]) -> Float[Array, "sequence output own"]:
+    def of_one(one: tuple[Array, list[Array]]) -> Float[Array, "sequence output own"]:
         """K of all outputs with those of one sequence."""
         grams, owns = one  # [sequence, own product, product], [own, product * width]
         blocks = []
-        for rows, own in zip(others, owns, strict=True):
-            reach, repeats = rows.shape[1], len(rows) // num_sequences
-            weighted = jnp.repeat(grams[:, :reach, :reach], repeats, axis=0) @ rows
-            block = weighted.reshape(len(rows), reach * width) @ own.T
+        for group, own in zip(others, owns, strict=True):
+            reach, repeats = group.shape[1], len(group) // num_sequences
+            weighted = jnp.repeat(grams[:, :reach, :reach], repeats, axis=0) @ group
+            block = weighted.reshape(len(group), reach * width) @ own.T
             block = block.reshape(num_sequences, repeats, len(own))
             missing = num_steps * num_outputs - len(own)
             blocks.append(jnp.pad(block, ((0, 0), (0, 0), (0, missing))))
         return jnp.concatenate(blocks, axis=1)
 
     with jax.default_matmul_precision("highest"):
-        grams = jnp.einsum("bti,cui->bctu", activities, activities)
-        kernel = jax.lax.map(columns, (grams, owns)).transpose(1, 2, 0, 3)
+        grams = jnp.einsum("bti,cui->bctu", columns.activities, activities)
+        return jax.lax.map(of_one, (grams, owns)).transpose(1, 2, 0, 3)
+
+
+def _completed(
+    kernel: Float[Array, "sequence own sequence own"], num_steps: int, num_outputs: int
+) -> Float[Array, "n n"]:
+    """The kernel with what belongs to later steps, from its transpose."""
+    size = kernel.shape[0] * kernel.shape[1]
+    ends = _group_ends(num_steps)
     group = np.repeat(np.searchsorted(ends, np.arange(num_steps), side="right"), num_outputs)
     is_later = np.greater.outer(group, group)[:, None]
     later = jnp.where(is_later, kernel, 0).reshape(size, size)

@@ -91,7 +91,9 @@ def kernels(
     num_outputs = params["readout"]["kernel"].shape[1]
     return {
         "input": layer_kernels(outputs, params["input"]["kernel"], trials),
-        "recurrent": factored_kernel(recurrent_kernel_factors(network, params, steps, last_only)),
+        "recurrent": factored_kernel(
+            lambda some: recurrent_kernel_factors(network, params, some, last_only), steps
+        ),
         # The gradient of an output is the hidden state, in the output's own column.
         "readout": jnp.kron(representation_gram(hidden), jnp.eye(num_outputs)),
     }

@@ -90,15 +90,51 @@ def assert_close(kernel: jax.Array, expected: np.ndarray) -> None:
 
 @partial(jax.jit, static_argnums=(0, 2, 3))
 def perturbed(function, sequences, num_products, width) -> tuple[Factors, jax.Array]:
-    factors = perturbed_factors(function, sequences, num_products, width)
-    return factors, factored_kernel(factors)
+    def make(sequences):
+        return perturbed_factors(function, sequences, num_products, width)
+
+    return make(sequences), factored_kernel(make, sequences)
 
 
-@partial(jax.jit, static_argnums=(0, 2))
-def recurrent(network, inputs, num_skipped=0) -> tuple[Factors, jax.Array]:
+@partial(jax.jit, static_argnums=(0, 2), static_argnames="block_bytes")
+def recurrent(network, inputs, num_skipped=0, block_bytes=2**28) -> tuple[Factors, jax.Array]:
     step, read, state = NETWORKS[network]
-    factors = recurrent_factors(partial(step, RECURRENT), read, state, inputs, UNITS, num_skipped)
-    return factors, factored_kernel(factors)
+
+    def make(inputs):
+        return recurrent_factors(partial(step, RECURRENT), read, state, inputs, UNITS, num_skipped)
+
+    return make(inputs), factored_kernel(make, inputs, block_bytes)
+
+
+@pytest.mark.parametrize("network", ["relu", "two states"])
+@pytest.mark.parametrize("num_rows", [1, 2, 3])
+def test_in_blocks_it_is_the_same(network, num_rows):
+    """Of as many sequences as fit; the last block is not full of three."""
+    per_sequence = 4 * 7 * OUTPUTS * 7 * UNITS
+    for steps in (INPUTS, INPUTS[:, :2]):
+        whole = recurrent(network, steps)[1]
+        size = per_sequence * steps.shape[1] ** 2 // 49
+        assert_close(
+            recurrent(network, steps, block_bytes=6 * size * num_rows)[1], np.asarray(whole)
+        )
+
+
+def test_memory_is_bounded_by_the_block():
+    """Beside the kernel itself."""
+    inputs, width = normal(16, 12, 2), UNITS
+    step, read, state = NETWORKS["relu"]
+
+    def make(inputs):
+        return recurrent_factors(partial(step, RECURRENT), read, state, inputs, width)
+
+    def memory(block_bytes: int) -> int:
+        function = jax.jit(lambda inputs: factored_kernel(make, inputs, block_bytes))
+        return function.lower(inputs).compile().memory_analysis().temp_size_in_bytes
+
+    kernel_bytes = 4 * (16 * 12 * OUTPUTS) ** 2
+    one = 4 * 12 * OUTPUTS * 12 * width
+    assert memory(2**28) > 16 * one
+    assert memory(6 * one) < 2 * kernel_bytes + 6 * one + 2**17
 
 
 @pytest.mark.parametrize("network", NETWORKS)
