@@ -1,11 +1,13 @@
 """What a sweep would do: cells, packs, parameters, and what time and memory it would take."""
 
+import math
 import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -37,11 +39,13 @@ STEPS, TURNS = 20, 3  # of the short measurement
 class Measured(NamedTuple):
     """Of the first pack, and as many beside it as go on at a time.
 
-    seconds: of a step of one run, its share of all that went on; memory: bytes of one run.
+    seconds: of a step of one run, its share of all that went on. memory: bytes of one run.
+    at_most: runs of a pack, as far as memory suffices.
     """
 
     seconds: float
     memory: float
+    at_most: int
 
 
 def dry_run(
@@ -90,13 +94,14 @@ def dry_run(
         seconds = measured.seconds * flops / own_flops * steps
         if cluster:  # measured on this machine, with as much going on as it can do
             seconds *= num_workers(engine) / workers
-        together = min(len(members), num_workers(engine)) * len(members[0].cells)
+        sizes = [len(task.cells) for task in members]
+        together = min(len(members), num_workers(engine)) * min(max(sizes), measured.at_most)
         needed = measured.memory * memory / own_memory * together
         total, most = total + seconds, max(most, needed)
         table.add_row(
             name[:8],
-            str(sum(len(task.cells) for task in members)),
-            str(len(members)),
+            str(sum(sizes)),
+            str(sum(math.ceil(size / measured.at_most) for size in sizes)),
             str(together),
             f"{program.num_parameters:,}",
             f"{needed / 2**20:.0f} MiB",
@@ -114,27 +119,34 @@ def measure(program: Program, tasks: Sequence[Task], engine: str) -> Measured:
     inputs = [program.inputs(config) for config in configs]
     states = [program.init(own) for own in inputs]
     if engine == "vmap":
-        pack = make_vmap(program, inputs)
-        lanes = [pack.place(states)]
+        try:
+            pack = make_vmap(program, inputs)
+            lanes = [pack.place(states)]
 
-        def train(stop: int) -> None:
-            lanes[0] = pack.train(lanes[0], stop)
+            def train(stop: int) -> None:
+                lanes[0] = pack.train(lanes[0], stop)
 
-        return Measured(_median_step(train) / len(inputs), pack.memory / len(inputs))
+            size = len(inputs)
+            return Measured(_median_step(train) / size, pack.memory / size, size)
+        except RuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error) or len(inputs) == 1:
+                raise
+            half = tasks[0].cells[: len(inputs) // 2]  # as the sweep itself does
+            return measure(program, [replace(tasks[0], cells=half)], engine)
     arguments = program.shapes, jnp.int32(0), inputs[0], program.arrays
     compiled = program.train.lower(*arguments).compile()  # type: ignore[attr-defined]
     count = min(len(tasks), num_workers(engine))
     beside = [program.init(inputs[0]) for _ in range(count)]
     with ThreadPoolExecutor(count) as pool:
 
-        def train(stop: int) -> None:
+        def train_all(stop: int) -> None:
             def one(i: int) -> None:
                 state = compiled(beside[i], jnp.int32(stop), inputs[0], program.arrays)
                 beside[i] = jax.block_until_ready(state)
 
             list(pool.map(one, range(count)))
 
-        return Measured(_median_step(train) / count, memory_of(compiled))
+        return Measured(_median_step(train_all) / count, memory_of(compiled), 1)
 
 
 def _median_step(train: Callable[[int], None]) -> float:

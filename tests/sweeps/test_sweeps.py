@@ -303,7 +303,7 @@ def test_a_dry_run_counts_what_is_left(
     sweep, out, _ = reference
     dry_run([sweep], Store(str(out)), "auto")
     assert "4 cells, 0 to do, in 0 programs" in capsys.readouterr().out
-    monkeypatch.setattr("icl.dry_run.measure", lambda program, tasks, engine: Measured(1.0, 2**20))
+    monkeypatch.setattr("icl.dry_run.measure", lambda *_: Measured(1.0, 2**20, 1))
     shares = {}
     for steps in (40, 400):
         longer = small_sweep(f"training.num_steps={steps}", "checkpoints.every=10")
@@ -322,6 +322,21 @@ def test_a_dry_run_counts_what_is_left(
     (tmp_path / "foreign" / "letter.txt").touch()
     with pytest.raises(UserError, match=r"holds letter\.txt but no grids"):
         dry_run([sweep], Store(str(tmp_path / "foreign")), "auto")
+
+
+def test_a_dry_run_tells_how_many_runs_fit_into_memory(
+    small_sweep, tmp_path: Path, capsys, monkeypatch
+):
+    def make(program, inputs):
+        if len(inputs) > 2:
+            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        return make_vmap(program, inputs)
+
+    monkeypatch.setattr("icl.dry_run.make_vmap", make)
+    sweep = small_sweep(grid={"seed": [0, 1, 2, 3, 4]})
+    dry_run([sweep], Store(str(tmp_path / "out")), "vmap")
+    (row,) = (line.split() for line in capsys.readouterr().out.splitlines() if "12,648" in line)
+    assert row[1:4] == ["5", "3", "2"]  # cells, packs, runs at a time
 
 
 def test_a_dry_run_of_shared_storage_sees_what_is_finished(reference, tmp_path: Path, capsys):
