@@ -220,6 +220,7 @@ def test_nothing_is_compiled_after_the_first_chunk_and_evaluation():
         assert not any(name in program for program in watched.compiled_later)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_steps():
     experiment = make()
     state = experiment.init()

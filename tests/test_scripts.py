@@ -78,10 +78,8 @@ def test_missing_data_are_told_and_nothing_is_written(tmp_path: Path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("blocks", "file"),
-    [pytest.param(20, "sequences.png", marks=pytest.mark.slow), (400, "checkpoints")],
-)
+@pytest.mark.parametrize(("blocks", "file"), [(20, "sequences.png"), (400, "checkpoints")])
+@pytest.mark.slow
 def test_a_disk_that_fills_up_is_told_last_and_the_run_goes_on_once_there_is_room(
     tmp_path: Path, blocks: int, file: str
 ):

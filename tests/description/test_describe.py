@@ -188,7 +188,6 @@ def test_matrices_whose_beginning_is_set_are_drawn(small_config):
     law = "connectivity={'block*/mixer/qkv/query': {kind: own, rank: 2}}"
     _, pictures = describe_any(small_config(law))
     assert Image.open(io.BytesIO(pictures["spectrum.png"])).size[0] > 300
-    assert "spectrum.png" not in describe_any(small_config())[1]
 
 
 def test_a_run_has_a_picture_of_the_families_it_is_trained_on(small_config):

@@ -45,7 +45,13 @@ def assert_trains(experiment: Experiment) -> None:
     assert all(jax.tree.leaves(moved)), moved
 
 
-@pytest.mark.parametrize("kind", EMBEDDERS)
+# The residual network takes half a minute to compile.
+SLOW = {"resnet": pytest.mark.slow}
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=SLOW.get(kind, ())) for kind in EMBEDDERS]
+)
 def test_every_embedder_trains(kind: str):
     extra = {"pca": ["model.embedder.num_components=5"], "identity": ["model.width=144"]}
     symbols = SYMBOLS[:2] if kind in EMBEDDERS_BY_RANK[0] else ()

@@ -368,7 +368,7 @@ def test_data_and_loggers_that_are_not_there_are_told_before_anything_is_written
 def test_a_sweep_can_be_followed_while_it_goes_on(small_sweep, tmp_path: Path, monkeypatch, capsys):
     """Another thread watches from the first record to the end."""
     monkeypatch.setattr("icl.watch.SECONDS_BETWEEN_LOOKS", 0.05)
-    sweep, out = small_sweep("training.num_steps=200"), tmp_path / "out"
+    sweep, out = small_sweep("training.num_steps=100"), tmp_path / "out"
     with ThreadPoolExecutor(1) as pool:
         training = pool.submit(train, sweep, out)
         while not list(out.glob("cells/*/metrics.jsonl")):
