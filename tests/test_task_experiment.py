@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,7 @@ from icl.records.config_file import parse_config
 from icl.run import run
 from icl.task_experiment import task_loss
 from icl.types import Trials
+from tests.models import numpy_recurrent
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -77,19 +79,36 @@ def test_kernels_are_those_of_the_gradients(kind: str, last_only: bool):
         np.testing.assert_allclose(kernel, whole, atol=1e-5 * float(jnp.abs(whole).max()))
 
 
-def test_the_rate_network_is_that_of_the_paper():
-    config = config_of(model={"kind": "rate", "width": WIDTH, "leak": 0.3}).model
-    network = make_task_network(config, STEPS, INPUTS, OUTPUTS)
+# The cell in NumPy, and where it has what are our gates.
+IN_NUMPY = {
+    "rate": (numpy_recurrent.ctrnn, [0]),
+    "gru": (numpy_recurrent.gru, [0, 1, 2]),
+    "lstm": (numpy_recurrent.lstm, [0, 2, 1, 3]),
+}
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_networks_are_those_in_numpy(kind: str):
+    leak = {"leak": 0.3} if kind == "rate" else {}
+    config = config_of(model={"kind": kind, "width": WIDTH} | leak).model
+    network = make_task_network(config, STEPS, WIDTH, OUTPUTS)
     drawn = network.init(jax.random.key(0))
-    params = jax.tree.map(np.asarray, drawn)
-    trial = np.random.default_rng(0).standard_normal((STEPS, INPUTS)).astype(np.float32)
+    params = {name: np.asarray(matrix["kernel"]) for name, matrix in drawn.items()}
+    trial = np.random.default_rng(0).standard_normal((STEPS, WIDTH)).astype(np.float32)
     logits, hidden = network.apply(drawn, jnp.asarray(trial[None]))
-    h = np.zeros(WIDTH)
-    for step, x in enumerate(trial):
-        product = x @ params["input"]["kernel"] + h @ params["recurrent"]["kernel"]
-        h = np.maximum(0.7 * h + 0.3 * product, 0)
-        np.testing.assert_allclose(hidden[0, step], h, atol=1e-5)
-        np.testing.assert_allclose(logits[0, step], h @ params["readout"]["kernel"], atol=1e-5)
+
+    if kind == "feed_forward":
+        first = np.maximum(trial.ravel() @ params["input"], 0)
+        expected = np.maximum(first @ params["recurrent"], 0)[None]
+    else:
+        cell, order = IN_NUMPY[kind]
+        gates = {
+            name: np.split(params[name], len(order), axis=1) for name in ("input", "recurrent")
+        }
+        own = {name: {"kernel": np.hstack([gates[name][i] for i in order])} for name in gates}
+        expected = cell(trial, own, SimpleNamespace(leak=0.3, forget_bias=0))
+    np.testing.assert_allclose(hidden[0], expected, atol=1e-5)
+    np.testing.assert_allclose(logits[0], expected @ params["readout"], atol=1e-5)
 
 
 def test_the_loss_is_over_the_steps_that_have_a_weight():
