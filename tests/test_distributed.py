@@ -44,6 +44,7 @@ def start_two(out: Path, words: tuple[str, ...]) -> list[subprocess.Popen]:
     return [start(out, words, common | {"JAX_PROCESS_ID": str(i)}) for i in range(2)]
 
 
+@pytest.mark.slow
 def test_two_processes_of_two_devices_go_on_where_one_stopped(tmp_path: Path, small_config):
     run(small_config(*WORDS), tmp_path / "one", Progress())
     run(small_config(*WORDS, "training.num_steps=20"), tmp_path / "two", Progress())

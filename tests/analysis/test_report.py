@@ -248,6 +248,7 @@ def test_a_sweep_that_has_only_begun(tmp_path: Path):
     assert not (tmp_path / "figures").exists()
 
 
+@pytest.mark.slow
 def test_a_thousand_cells_are_fast_and_small(tmp_path: Path):
     knobs = {"a": list(range(20)), "b": [2.0**i for i in range(10)]}
     sweep = make_sweep(knobs, num_seeds=5, num_steps=120, claims=[])

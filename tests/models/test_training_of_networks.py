@@ -45,8 +45,8 @@ def assert_trains(experiment: Experiment) -> None:
     assert all(jax.tree.leaves(moved)), moved
 
 
-# The residual network takes half a minute to compile.
-SLOW = {"resnet": pytest.mark.slow}
+# Those that take longest: the residual network half a minute to compile.
+SLOW = dict.fromkeys(("resnet", "conv", "linear", "identity"), pytest.mark.slow)
 
 
 @pytest.mark.parametrize(

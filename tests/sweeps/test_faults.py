@@ -41,6 +41,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, environment) -> tuple[Path, 
     return trained(tmp_path_factory.mktemp("whole"), environment, *LONG)
 
 
+@pytest.mark.slow
 def test_the_driver_may_be_killed_at_any_moment(whole, tmp_path: Path, environment):
     grid, expected = whole
     out = tmp_path / "out"

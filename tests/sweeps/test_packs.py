@@ -63,6 +63,7 @@ def assert_close(one, other) -> None:
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_lane_is_the_run_alone(program, small_config):
     configs = [small_config(SGD, word) for word in RUNS]
     pack, lanes = together(program, configs, 5)

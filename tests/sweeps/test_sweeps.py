@@ -256,6 +256,7 @@ def test_foreign_and_empty_folders_are_told(reference, tmp_path: Path, small_swe
         load(out, "none")
 
 
+@pytest.mark.slow
 def test_a_pack_that_does_not_fit_into_memory_is_halved(
     reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
