@@ -79,7 +79,7 @@ def test_kernels_are_those_of_the_gradients(kind: str, last_only: bool):
         np.testing.assert_allclose(kernel, whole, atol=1e-5 * float(jnp.abs(whole).max()))
 
 
-# The cell in NumPy, and where it has what are our gates.
+# The cell in NumPy, and which of our gates stands at each place of its own.
 IN_NUMPY = {
     "rate": (numpy_recurrent.ctrnn, [0]),
     "gru": (numpy_recurrent.gru, [0, 1, 2]),
