@@ -24,6 +24,8 @@ from icl.run import run
 from .conftest import small
 
 ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 METRICS = ("accuracy", "accuracy_in_context", "loss")
 
 
@@ -204,10 +206,20 @@ def check_kills(tmp_path: Path, environment: dict[str, str], config, num_kills: 
         assert_same_end(tmp_path / "whole", out, config)
 
 
-def test_killed_at_random_moments_the_end_is_bitwise_the_same(
+def test_killed_amid_training_the_end_is_bitwise_the_same(
     tmp_path: Path, compilation_cache, small_config
 ):
-    check_kills(tmp_path, compilation_cache, small_config(*KILL_OVERRIDES), num_kills=1)
+    words = ("training.num_steps=600", "checkpoints.every=20", "evaluation.every=12")
+    code, _, err = Script(tmp_path / "whole", compilation_cache, *words).end()
+    assert code == 0, err
+    script = Script(tmp_path / "killed", compilation_cache, *words)
+    script.wait_for(tmp_path / "killed" / "checkpoints" / "60")
+    script.process.kill()
+    script.process.communicate()
+    assert not (tmp_path / "killed" / "summary.json").exists()
+    code, _, err = Script(tmp_path / "killed", compilation_cache, *words).end()
+    assert code == 0, err
+    assert_same_end(tmp_path / "whole", tmp_path / "killed", small_config(*words))
 
 
 @pytest.mark.slow
