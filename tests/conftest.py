@@ -1,6 +1,9 @@
 """What the tests share: a small experiment, and no file outside of pytest's own folders."""
 
 import os
+import runpy
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -73,6 +76,27 @@ def quick_compilation() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def script(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """(name, word, ..., cwd=folder) -> how a script ends and what it prints.
+
+    In this process: a new one spends seconds on importing before it sees a mistake.
+    """
+
+    def call(name: str, *words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+        command = [str(QUICKSTART.parent.parent / "scripts" / name), *map(str, words)]
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", command)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(command[0], run_name="__main__")
+        return subprocess.CompletedProcess(command, end.value.code, *capsys.readouterr())
+
+    return call
 
 
 @pytest.fixture

@@ -22,15 +22,13 @@ ROOT = QUICKSTART.parent.parent
 BRIEF = ("training.num_steps=2", "evaluation.num_sequences=16")
 
 
-def train(
-    *words: str, cwd: Path, shell: str = "", environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def train(*words: str, cwd: Path, shell: str = "") -> subprocess.CompletedProcess[str]:
     """shell: what to do in the shell before, such as `ulimit`."""
     command = [sys.executable, str(ROOT / "scripts" / "train.py"), *words]
     return subprocess.run(
         ["sh", "-c", f'{shell}\nexec "$@"', "sh", *command],
         cwd=cwd,
-        env=os.environ | (environment or {}),
+        env=os.environ.copy(),
         capture_output=True,
         text=True,
         timeout=300,
@@ -55,8 +53,8 @@ def train(
     ],
     ids=["range", "several", "missing file", "two files", "unwritable"],
 )
-def test_mistakes_are_told_in_lines_and_nothing_is_written(tmp_path: Path, words, expected):
-    done = train(*words, cwd=tmp_path)
+def test_mistakes_are_told_in_lines_and_nothing_is_written(script, tmp_path: Path, words, expected):
+    done = script("train.py", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     lines = done.stderr.splitlines()
@@ -66,12 +64,17 @@ def test_mistakes_are_told_in_lines_and_nothing_is_written(tmp_path: Path, words
     assert os.listdir(tmp_path) == []
 
 
-def test_missing_data_are_told_and_nothing_is_written(tmp_path: Path):
-    done = train(
-        "data.source.kind=omniglot",
-        cwd=tmp_path,
-        environment={"ICL_OMNIGLOT_DIR": str(tmp_path)},
-    )
+def test_a_mistake_ends_the_process(tmp_path: Path):
+    done = train("data.p_bursty=1.5", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: data.p_bursty = 1.5; allowed:")
+
+
+def test_missing_data_are_told_and_nothing_is_written(
+    script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ICL_OMNIGLOT_DIR", str(tmp_path))
+    done = script("train.py", "data.source.kind=omniglot", cwd=tmp_path)
     assert done.returncode == 2
     assert "ICL_OMNIGLOT_DIR" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -114,8 +114,8 @@ def test_the_command_prints_one_document_and_leaves_its_pictures(tmp_path: Path)
         (["data.source.kind=features", "data.source.path=none.npy"], "data.source.path = none.npy"),
     ],
 )
-def test_mistakes_are_told_in_a_line_and_nothing_is_written(tmp_path: Path, words, start):
-    done = run_script(*words, "--json", cwd=tmp_path)
+def test_mistakes_are_told_in_a_line_and_nothing_is_written(script, tmp_path: Path, words, start):
+    done = script("describe.py", *words, "--json", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"error: {start}"), done.stderr

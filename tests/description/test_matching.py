@@ -76,16 +76,17 @@ def test_what_cannot_be_matched_is_told(overrides, budget, line):
     assert error.value.args[0].startswith(line)
 
 
-def run_script(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(QUICKSTART.parent.parent / "scripts" / "match.py"), *words]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False
-    )
-
-
 def test_the_command_prints_a_width_and_both_costs(tmp_path: Path):
     words = ["data.source={kind: symbolic}", "model.embedder={kind: table}", "model.kind=gru"]
-    done = run_script(*words, "--parameters", "500000", cwd=tmp_path)
+    command = [sys.executable, str(QUICKSTART.parent.parent / "scripts" / "match.py"), *words]
+    done = subprocess.run(
+        [*command, "--parameters", "500000"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     first, *costs = done.stdout.splitlines()
     assert first.startswith("model.width=")
@@ -108,8 +109,8 @@ def test_the_command_prints_a_width_and_both_costs(tmp_path: Path):
         (["--flops", "9", "model.width=0"], "model.width = 0; allowed: "),
     ],
 )
-def test_mistakes_are_told_in_a_line(tmp_path: Path, words: list[str], line: str):
-    done = run_script(*words, cwd=tmp_path)
+def test_mistakes_are_told_in_a_line(script, tmp_path: Path, words: list[str], line: str):
+    done = script("match.py", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"error: {line}"), done.stderr

@@ -24,10 +24,16 @@ GRIDS = {
 }
 
 
-def call(script: str, *words: object, cwd: Path) -> str:
+def line_of(done: subprocess.CompletedProcess[str]) -> str:
     """What a command says of a mistake."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / script), *map(str, words)],
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def in_a_process(name: str, *words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / name), *map(str, words)],
         cwd=cwd,
         env=os.environ | {"ICL_CACHE_DIR": str(cwd.parent / "cache")},
         capture_output=True,
@@ -35,9 +41,6 @@ def call(script: str, *words: object, cwd: Path) -> str:
         timeout=200,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
-    return line
 
 
 @pytest.fixture
@@ -47,9 +50,9 @@ def empty(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("message", GRIDS, ids=lambda text: text[:20])
-def test_mistakes_in_a_grid(tmp_path: Path, empty: Path, message: str):
+def test_mistakes_in_a_grid(script, tmp_path: Path, empty: Path, message: str):
     (grid := tmp_path / "grid.yaml").write_text(yaml.safe_dump({"base": {}} | GRIDS[message]))
-    assert call("sweep.py", grid, cwd=empty).startswith(f"error: {message}")
+    assert line_of(script("sweep.py", grid, cwd=empty)).startswith(f"error: {message}")
     assert os.listdir(empty) == []
 
 
@@ -67,7 +70,9 @@ def test_mistakes_in_where(tmp_path: Path, empty: Path, words: list[str], messag
     pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[cluster]'")
     (grid := tmp_path / "grid.yaml").write_text(yaml.safe_dump({"base": {}, "grid": SEEDS}))
     words = [word.replace("FOLDER", str(empty)) for word in words]
-    assert call("sweep.py", grid, *words, cwd=empty).startswith(f"error: {message}")
+    # Of its own: what a cluster leaves behind is not for others.
+    done = in_a_process("sweep.py", grid, *words, cwd=empty)
+    assert line_of(done).startswith(f"error: {message}")
     assert os.listdir(empty) == []
 
 
@@ -83,12 +88,17 @@ def test_mistakes_in_where(tmp_path: Path, empty: Path, words: list[str], messag
     ],
     ids=["empty", "foreign", "missing", "address", "format", "grid"],
 )
-def test_mistakes_in_a_report(tmp_path: Path, empty: Path, words: list[str], message: str):
+def test_mistakes_in_a_report(script, tmp_path: Path, empty: Path, words: list[str], message: str):
     (foreign := tmp_path / "foreign").mkdir()
     (foreign / "letter.txt").touch()
     places = {"EMPTY": str(empty), "FOREIGN": str(foreign)}
     for name, place in places.items():
         words, message = [w.replace(name, place) for w in words], message.replace(name, place)
-    assert call("report.py", *words, cwd=empty).startswith(f"error: {message}")
+    assert line_of(script("report.py", *words, cwd=empty)).startswith(f"error: {message}")
     assert os.listdir(empty) == []
     assert os.listdir(foreign) == ["letter.txt"]
+
+
+def test_a_mistake_in_a_report_ends_the_process(empty: Path):
+    line = line_of(in_a_process("report.py", empty, cwd=empty))
+    assert line.startswith(f"error: {empty}: not the folder of a sweep")

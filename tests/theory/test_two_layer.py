@@ -273,15 +273,9 @@ def test_the_comparison_is_json_and_can_be_drawn():
     assert draw_theory(report).startswith(b"\x89PNG")
 
 
-def script(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    path = Path(__file__).parents[2] / "scripts" / "theory.py"
-    command = [sys.executable, str(path), *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.parametrize("out", ["", "/dev/null/theory"])
-def test_the_script_refuses_a_folder_that_cannot_be(tmp_path: Path, out: str):
-    done = script("--out", out, cwd=tmp_path)
+def test_the_script_refuses_a_folder_that_cannot_be(script, tmp_path: Path, out: str):
+    done = script("theory.py", "--out", out, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: --out = {out}: ")
     assert not list(tmp_path.iterdir())
@@ -289,7 +283,10 @@ def test_the_script_refuses_a_folder_that_cannot_be(tmp_path: Path, out: str):
 
 @pytest.mark.slow
 def test_the_script_writes_numbers_and_figure(tmp_path: Path):
-    done = script(cwd=tmp_path)
+    path = Path(__file__).parents[2] / "scripts" / "theory.py"
+    done = subprocess.run(
+        [sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "runs" / "theory"
     assert sorted(path.name for path in folder.iterdir()) == ["theory.json", "theory.png"]
