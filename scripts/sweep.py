@@ -20,6 +20,8 @@ def main() -> int:
     sweeps = load_sweeps(arguments.config, arguments.overrides)
     if "://" not in arguments.out:
         check_folder(arguments.out)
+    for claim in (claim for sweep in sweeps for claim in sweep.left_out):
+        print(f"not judged, as the grid lacks its values: {claim.text}", file=sys.stderr)
     from icl.cluster import Cluster
     from icl.dry_run import dry_run
     from icl.records.storage import Store

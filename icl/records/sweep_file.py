@@ -3,14 +3,14 @@
 import copy
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from icl.config import AnyConfig
-from icl.config.claims import MEASURES, claim_errors
+from icl.config.claims import MEASURES, Claim, claim_errors
 from icl.config.sweeps import SweepConfig
 from icl.config.traced import digest_of
 from icl.errors import UserError
@@ -47,11 +47,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A grid, resolved: its base is settings and no longer a file."""
+    """A grid, resolved: its base is settings and no longer a file.
+
+    left_out: claims of the file about values that the command line took off an axis.
+    """
 
     name: str
     config: SweepConfig
     cells: tuple[Cell, ...]
+    left_out: tuple[Claim, ...] = ()
 
 
 def cells_of(sweeps: Iterable[Sweep]) -> list[Cell]:
@@ -63,7 +67,8 @@ def load_sweeps(path: str | Path, overrides: list[str] | None = None) -> list[Sw
     """The grid in a file, or those of all files of a folder, with `key=value` overrides.
 
     `grid.KEY=[...]` sets an axis, `scale=NAME` the base, any other key a setting of it. In a
-    folder, files without `grid`, `zip` or `cells` are left out. Raises UserError with a line for a
+    folder, files without `grid`, `zip` or `cells` are left out. Claims about values that an axis
+    has in the file, and not on the command line, are left out. Raises UserError with a line for a
     mistake.
     """
     path = Path(path)
@@ -81,11 +86,19 @@ def load_sweep(path: str | Path, overrides: list[str] | None = None) -> Sweep:
     tree = read_settings(path)
     if not _is_grid(tree):
         raise UserError(f"{path}: not a grid; allowed: a file with grid, zip or cells")
+    axes: tuple[str, ...] = ("grid", "zip", "cells")
+    written = {key: copy.deepcopy(tree[key]) for key in axes if key in tree}
     _override_sweep(tree, overrides or [])
     _choose_scale(tree)
     if isinstance(tree.get("base"), str):
         tree["base"] = read_settings(path.parent / tree["base"])
-    return make_sweep(path.stem, parse(tree, SweepConfig))
+    config = parse(tree, SweepConfig)
+    left_out: tuple[Claim, ...] = ()
+    if config.claims and any(word.startswith("grid.") for word in overrides or []):
+        left_out = _claims_taken_away(config, parse(written, SweepConfig))
+        kept = tuple(claim for claim in config.claims if claim not in left_out)
+        config = config.model_copy(update={"claims": kept})
+    return replace(make_sweep(path.stem, config), left_out=left_out)
 
 
 def make_sweep(name: str, config: SweepConfig) -> Sweep:
@@ -193,20 +206,33 @@ def _override_sweep(tree: dict[str, Any], overrides: list[str]) -> None:
         tree[part] = own | {knob: value} if is_axis else with_setting(own, knob, value)
 
 
-def _claim_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
-    """Of claims about a knob that is not swept, or a condition that is not tested."""
-    if not cells:  # mistakes in all of them are told first
-        return []
+def _knobs(config: SweepConfig) -> dict[str, Sequence[Any]]:
+    """What claims can name of the axes: knobs, with their values."""
     knobs: dict[str, Sequence[Any]] = {
         axis.name: range(len(axis.points)) for axis in config.axes if axis.name == "cell"
     }
-    knobs |= {
+    return knobs | {
         knob: values
         for axis in config.axes
         for knob, values in zip(axis.knobs, zip(*axis.points, strict=True), strict=True)
     }
+
+
+def _claims_taken_away(config: SweepConfig, written: SweepConfig) -> tuple[Claim, ...]:
+    """Claims that the axes of the file allow, and those of the command line do not."""
+
+    def fits(claim: Claim, axes: SweepConfig) -> bool:
+        return not claim_errors([claim], _knobs(axes), list(claim.conditions.values()))
+
+    return tuple(c for c in config.claims if fits(c, written) and not fits(c, config))
+
+
+def _claim_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
+    """Of claims about a knob that is not swept, or a condition that is not tested."""
+    if not cells:  # mistakes in all of them are told first
+        return []
     conditions = sorted({name for cell in cells for name in cell.config.evaluation.conditions})
-    errors = claim_errors(config.claims, knobs, conditions)
+    errors = claim_errors(config.claims, _knobs(config), conditions)
     if any(not getattr(cell.config.evaluation, "measures", True) for cell in cells):
         errors += [
             f"claims.{i}.metric = {claim.metric}; allowed where evaluation.measures is true"

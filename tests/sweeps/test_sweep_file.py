@@ -101,6 +101,22 @@ def test_settings_and_the_command_line_take_the_place_of_the_bases(load):
     assert len(load("grid.data.p_bursty=[0.3]", grid=grid).cells) == 1
 
 
+def test_claims_about_values_taken_off_an_axis_are_left_out(load):
+    grid = {"data.p_bursty": [0, 0.5, 1], "seed": [0, 1, 2]}
+    near = CLAIM | {"kind": "near", "value": 0.5, "margin": 0.1, "text": "none at 0"}
+    del near["along"]
+    claims = [CLAIM, CLAIM | {"low": 0.5}, near | {"where": {"data.p_bursty": 0}}]
+    assert load(grid=grid, claims=claims).left_out == ()
+    sweep = load("grid.data.p_bursty=[0, 1]", grid=grid, claims=claims)
+    assert [len(sweep.config.claims), len(sweep.left_out), len(sweep.cells)] == [2, 1, 6]
+    assert sweep.left_out[0].low == 0.5
+    sweep = load("grid.data.p_bursty=[1]", grid=grid, claims=claims)
+    assert [len(sweep.config.claims), len(sweep.left_out)] == [0, 3]
+    # The file itself must be right.
+    with pytest.raises(UserError, match=r"claims\.0\.low = 0.4; allowed: 0, 1"):
+        load("grid.data.p_bursty=[0, 1]", grid=grid, claims=[CLAIM | {"low": 0.4}])
+
+
 def test_the_command_line_wins_over_a_whole_branch_of_the_file(load, tmp_path: Path):
     glyphs = {"kind": "glyphs", "size": 30, "num_exemplars": 7}
     grid = {"model.width": [32, 64]}
