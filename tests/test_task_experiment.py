@@ -16,7 +16,7 @@ from icl.errors import UserError
 from icl.loading import load_program
 from icl.models.task_networks import make_task_network
 from icl.packs import make_single, make_vmap
-from icl.probes.kernel import layer_kernels
+from icl.probes.kernel import layer_kernels, projected_kernel, projection_error, tangent_kernel
 from icl.probes.task_measures import kernels, measure_task
 from icl.progress import Progress
 from icl.records import load
@@ -77,6 +77,22 @@ def test_kernels_are_those_of_the_gradients(kind: str, last_only: bool):
     for name, kernel in found.items():
         whole = expected[name]["kernel"]
         np.testing.assert_allclose(kernel, whole, atol=1e-5 * float(jnp.abs(whole).max()))
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_kernels_can_be_estimated(kind: str):
+    """Also of networks that have a gradient of their own."""
+    network = make_task_network(config_of(model={"kind": kind, "width": WIDTH}).model, 4, 3, 2)
+    params = network.init(jax.random.key(0))
+    trials = jax.random.normal(jax.random.key(1), (TRIALS, STEPS, INPUTS))
+
+    def outputs(params: dict, trial: jax.Array) -> jax.Array:
+        return network.apply(params, trial[None])[0][0]
+
+    exact = tangent_kernel(outputs, params, trials)
+    found = projected_kernel(jax.random.key(2), outputs, params, trials, 2000)
+    error = jnp.linalg.norm(found - exact) / jnp.linalg.norm(exact)
+    assert 0.5 < error / projection_error(exact, 2000) < 1.5
 
 
 # The cell in NumPy, and which of our gates stands at each place of its own.

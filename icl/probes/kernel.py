@@ -94,7 +94,9 @@ def projected_kernel(
 ) -> Float[Array, "n n"]:
     """An unbiased estimate of K for large networks: (J P) (J P)^T / m, P random signs.
 
-    Each of the m columns of J P is a Jacobian-vector product: no gradient is formed. The variance
+    Each of the m columns of J P is a Jacobian-vector product: no gradient is formed. It is had as
+    the transpose of the backward pass, so that functions with a gradient of their own
+    (`jax.custom_vjp`), which have no forward-mode one, are as good as others. The variance
     of an entry is at most (K_ii K_jj + K_ij^2) / m: an entry of the diagonal is off by at most
     sqrt(2 / m) of itself, the whole by `projection_error`. For an alignment of two kernels take
     the same key for both.
@@ -108,12 +110,13 @@ def projected_kernel(
         return jax.vmap(function, in_axes=(None, 0))(unravel(flat), examples).ravel()
 
     with jax.default_matmul_precision("highest"):
-        outputs, push = jax.linearize(outputs_of, flat)
+        outputs, pull = jax.vjp(outputs_of, flat)
+        _, push = jax.vjp(pull, jnp.zeros_like(outputs))
         num_columns = min(max(block_bytes // (flat.nbytes + outputs.nbytes), 1), num_projections)
 
         def column(index: Array) -> Array:
             signs = jax.random.rademacher(jax.random.fold_in(key, index), flat.shape, flat.dtype)
-            return jnp.where(index < num_projections, push(signs), 0)
+            return jnp.where(index < num_projections, push((signs,))[0], 0)
 
         def add(block: Array, kernel: Array) -> Array:
             columns = jax.vmap(column)(block * num_columns + jnp.arange(num_columns))
