@@ -1,5 +1,7 @@
 """How rich or lazy learning was, for print: measures at the end against a knob, and over time."""
 
+from typing import Any
+
 import numpy as np
 import xarray
 from matplotlib.figure import Figure
@@ -25,61 +27,91 @@ SHOWN = (
     "sign_similarity",
 )
 MARKERS = ("o", "s", "^", "D")
-MAX_GROUPS, MAX_LINES = 4, 5
+MAX_GROUPS, MAX_LINES, MAX_NAMES = 4, 5, 10
 
 
 def draw_measures(dataset: xarray.Dataset) -> dict[str, Figure]:
-    """A figure for each knob that is a number: above at the end, below over training.
+    """A figure for each knob that is a number, or for the one of most values where none is.
 
-    Lines above are values of the first other knob, or conditions where there is none; lines below
-    values of the knob, of the first condition and averaged over other knobs. Bands are 95 % over
-    seeds.
+    Above at the end of training, a line for each value of the first other knob, or each condition
+    where there is none; below over training, a row for each value of the other knob and in it a
+    line for each value of the knob, of the first condition. Means are over all further knobs,
+    bands 95 % over seeds.
     """
     knobs = knobs_of(dataset)
-    if not set(MEASURES) & set(dataset):
+    if not knobs or not set(MEASURES) & set(dataset):
         return {}
     numbers = [knob for knob in knobs if knob.scale != "category"]
+    shown = numbers or [max(knobs, key=lambda knob: len(knob.texts))]
     return {
         f"measures_{knob.name}": _draw(dataset, knob, next((k for k in knobs if k != knob), None))
-        for knob in numbers
+        for knob in shown
     }
 
 
 def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
     measures = [name for name in SHOWN if name in dataset]
-    figure = Figure(figsize=(2.2 * len(measures), 4.8), layout="constrained")
-    panels = figure.subplots(2, len(measures), squeeze=False)
+    places = some(len(other.texts), MAX_GROUPS) if other else [None]
+    width = 2.2 * len(measures) + (3.0 if knob.scale == "category" else 1.5)
+    figure = Figure(figsize=(width, 2.3 * (1 + len(places))), layout="constrained")
+    panels = figure.subplots(1 + len(places), len(measures), squeeze=False)
     shown = filled(dataset)
     for column, measure in enumerate(measures):
-        _draw_ends(panels[0, column], shown[measure].isel(step=-1), knob, other)
-        _draw_courses(panels[1, column], shown[measure], knob)
+        last, limit = shown[measure].isel(step=-1), None if measure == "weight_change" else 1.02
+        if knob.scale == "category":
+            _draw_named_ends(panels[0, column], last, knob, other, is_first=column == 0)
+            panels[0, column].set_xlim(0, limit)
+        else:
+            _draw_ends(panels[0, column], last, knob, other, is_first=column == 0)
+            panels[0, column].set_ylim(0, limit)
         panels[0, column].set_title(METRICS[measure])
-        is_share = measure != "weight_change"
+        for axes, place in zip(panels[1:, column], places, strict=True):
+            chosen = {other.name: place} if other else {}
+            _draw_courses(axes, shown[measure].isel(chosen), knob)
+            axes.set_ylim(0, limit)
         for axes in panels[:, column]:
-            axes.set_ylim(0, 1.02 if is_share else None)
             apply_style(axes)
     panels[0, 0].set_ylabel("at the end")
-    panels[1, 0].set_ylabel("over training")
+    for axes, place in zip(panels[1:, 0], places, strict=True):
+        axes.set_ylabel(f"over training\n{other.texts[place]}" if other else "over training")
     for row, title in enumerate((other.label if other else "", knob.label)):
         handles, texts = panels[row, 0].get_legend_handles_labels()
+        beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "frameon": False}
         panels[row, -1].legend(
-            handles, texts, title=title, fontsize=6.5, title_fontsize=7, frameon=False
+            handles, texts, title=title, fontsize=6.5, title_fontsize=7, **beside
         )
-    tell_above(figure, what_is_shown(dataset))
+    tell_above(figure, what_is_shown(dataset, 2))
     return figure
 
 
-def _draw_ends(axes, values: xarray.DataArray, knob: Knob, other: Knob | None) -> None:
+def _draw_ends(
+    axes: Any, values: xarray.DataArray, knob: Knob, other: Knob | None, is_first: bool
+) -> None:
     """The number at the end against the knob, at even distances."""
+    places, order = np.arange(len(knob.texts)), np.argsort(knob.places)
     for i, (label, color, part) in enumerate(_groups(values, knob, other)):
-        places = np.arange(len(knob.texts))
-        order = np.argsort(knob.places)
         mean, low, high = (side.values[order] for side in band(part))
         axes.fill_between(places, low, high, color=color, alpha=0.18, linewidth=0)
         look = {"marker": MARKERS[i % len(MARKERS)], "markersize": 4, "linewidth": 1.3}
         axes.plot(places, mean, color=color, label=label, **look)
-        axes.set_xticks(places, [knob.texts[place] for place in order])
-    axes.set_xlabel(knob.label)
+    axes.set_xticks(places, [knob.texts[place] for place in order])
+    if is_first:  # once: names of knobs are long
+        axes.set_xlabel(knob.label, loc="left")
+
+
+def _draw_named_ends(
+    axes: Any, values: xarray.DataArray, knob: Knob, other: Knob | None, is_first: bool
+) -> None:
+    """The number at the end of each value of a knob that is none: rows, read from above."""
+    places, groups = np.arange(len(knob.texts)), _groups(values, knob, other)
+    for i, (label, color, part) in enumerate(groups):
+        mean, low, high = (side.values for side in band(part))
+        look = {"marker": MARKERS[i % len(MARKERS)], "markersize": 3.5, "elinewidth": 1.2}
+        beside = places + 0.5 * ((i + 0.5) / len(groups) - 0.5)
+        reach = np.stack([mean - low, high - mean])
+        axes.errorbar(mean, beside, xerr=reach, label=label, color=color, linestyle="", **look)
+    axes.set_yticks(places, knob.texts if is_first else [])
+    axes.invert_yaxis()
 
 
 def _groups(
@@ -101,12 +133,13 @@ def _groups(
     ]
 
 
-def _draw_courses(axes, values: xarray.DataArray, knob: Knob) -> None:
+def _draw_courses(axes: Any, values: xarray.DataArray, knob: Knob) -> None:
     """A line for each value of the knob against the training step."""
     first = values.sel(condition=conditions_of(values.to_dataset(name="values"))[0])
     mean, low, high = band(along(first, knob))
     order = np.argsort(knob.places)
-    chosen = [order[i] for i in some(len(order), MAX_LINES)]
+    most = MAX_LINES if knob.scale != "category" else MAX_NAMES
+    chosen = [order[i] for i in some(len(order), most)]
     for place, color in zip(chosen, ordered_colors(len(chosen)), strict=True):
         line, bottom, top = (part.isel({knob.name: place}) for part in (mean, low, high))
         axes.plot(values.step, line, color=color, linewidth=1.3, label=knob.texts[place])

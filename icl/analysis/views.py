@@ -1,5 +1,6 @@
 """What figures of a sweep show: its knobs, each condition's own metric, means along one knob."""
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -99,10 +100,10 @@ def along(values: xarray.DataArray, knob: Knob | None) -> xarray.DataArray:
     return mean.transpose(*kept, missing_dims="ignore")
 
 
-def what_is_averaged(dataset: xarray.Dataset) -> str:
-    """What a mean along one knob is over, in words; nothing where that goes without saying."""
+def what_is_averaged(dataset: xarray.Dataset, num_shown: int = 1) -> str:
+    """What means along so many knobs are over, in words; nothing where that goes without saying."""
     notes = []
-    if len(knobs_of(dataset)) > 1:
+    if len(knobs_of(dataset)) > num_shown:
         notes.append("means over the values of the other knobs")
         count = int(dataset.status.isin(("missing", "partial")).sum())
         if count:
@@ -110,10 +111,10 @@ def what_is_averaged(dataset: xarray.Dataset) -> str:
     return ", ".join(notes)
 
 
-def what_is_shown(dataset: xarray.Dataset) -> str:
+def what_is_shown(dataset: xarray.Dataset, num_shown: int = 1) -> str:
     """What bands are, and what means are over."""
     bands = "bands: 95 % t intervals over seeds" if dataset.sizes["seed"] > 1 else ""
-    return "; ".join(part for part in (bands, what_is_averaged(dataset)) if part)
+    return "; ".join(part for part in (bands, what_is_averaged(dataset, num_shown)) if part)
 
 
 def chance_along(
@@ -146,9 +147,10 @@ def _knob(dataset: xarray.Dataset, dim: str) -> Knob:
     label = f"{dim} (with {', '.join(others)})" if others and dim != "cell" else dim
     if dim == "cell" or len(set(own)) < len(own):
         names = others if dim == "cell" and others else with_it
-        texts = [_told_point(dataset, names, {dim: i}) for i in range(len(own))]
+        columns = {name: _told_apart(dataset[name].values.tolist()) for name in names}
+        texts = [_told_point(columns, i) for i in range(len(own))]
         return Knob(dim, label, texts, [float(i) for i in range(len(own))], "category")
-    texts = [_told(value) for value in own]
+    texts = _told_apart(own)
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in own):
         scale = _scale(np.array(own, dtype=np.float64))
     else:
@@ -157,10 +159,37 @@ def _knob(dataset: xarray.Dataset, dim: str) -> Knob:
     return Knob(dim, label, texts, places, scale)
 
 
-def _told_point(dataset: xarray.Dataset, names: list[str], place: dict[str, int]) -> str:
-    text = ", ".join(
-        f"{name.rpartition('.')[2]}={_told(dataset[name].isel(place).item())}" for name in names
-    )
+def _told_point(columns: dict[str, list[str]], place: int) -> str:
+    """What the knobs are at one of their places, by name."""
+    if len(columns) == 1:
+        return _cut(next(iter(columns.values()))[place])
+    return _cut(", ".join(f"{k.rpartition('.')[2]}={v[place]}" for k, v in columns.items()))
+
+
+def _told_apart(values: list[Any]) -> list[str]:
+    """The values of a knob; where they are tables of settings, what these differ in."""
+    tables = [_table(value) for value in values]
+    if not all(tables):
+        return [_told(value) for value in values]
+    names = list(dict.fromkeys(name for table in tables for name in table))
+    told = [name for name in names if any(t.get(name) != tables[0].get(name) for t in tables)]
+    return [_cut(" ".join(_told_setting(k, t[k]) for k in told if k in t)) for t in tables]
+
+
+def _table(value: Any) -> dict[str, Any]:
+    """Of settings, as records tell it; empty where the value is none."""
+    if not isinstance(value, str) or not value.startswith("{"):
+        return {}
+    return json.loads(value)
+
+
+def _told_setting(name: str, value: Any) -> str:
+    if name == "kind" or value is True:
+        return str(value if name == "kind" else name)
+    return f"{name} {_told(value)}"
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 1]}…"
 
 

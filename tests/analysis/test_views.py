@@ -1,5 +1,6 @@
 """Where the values of a knob are drawn, and which conditions stand for what."""
 
+import json
 from typing import Any
 
 import pytest
@@ -34,6 +35,20 @@ def test_single_cells_are_told_by_their_knobs():
     )
     [knob] = knobs_of(sweep)
     assert knob.texts == ["x=0.5, kind=gru", "x=0.25, kind=rnn"]
+
+
+def test_tables_of_settings_are_told_by_what_they_differ_in():
+    tables = [
+        {"kind": "gaussian"},
+        {"kind": "dale", "kept": True},
+        {"kind": "motifs", "chain": 0.1},
+    ]
+    texts = [json.dumps(table | {"gain": 1.25}) for table in tables]
+    sweep = make_sweep({"cell": [0, 1, 2]}).assign_coords({"recurrent": ("cell", texts)})
+    [knob] = knobs_of(sweep)
+    assert knob.texts == ["gaussian", "dale kept", "motifs chain 0.1"]
+    [knob] = knobs_of(make_sweep({"recurrent": texts}))
+    assert knob.texts == ["gaussian", "dale kept", "motifs chain 0.1"]
 
 
 def test_knobs_that_vary_together_are_one_axis():

@@ -1,0 +1,46 @@
+"""Figures of how rich or lazy learning was, for knobs that are numbers and for others."""
+
+import pytest
+import xarray
+
+from icl.analysis.measure_plots import draw_measures
+from tests.analysis.synthetic import make_sweep
+
+MEASURES = ("weight_change", "representation_alignment", "kernel_alignment")
+
+
+def measured(knobs: dict[str, list]) -> xarray.Dataset:
+    sweep = make_sweep(knobs)
+    return sweep.assign(dict.fromkeys(MEASURES, sweep.accuracy))
+
+
+def test_numbers_have_lines_at_the_end_and_a_row_of_courses_for_each_other_value():
+    sweep = measured({"task.kind": ["a", "b"], "rank": [1, 10, 100]})
+    figures = draw_measures(sweep)
+    assert list(figures) == ["measures_rank"]
+    panels = figures["measures_rank"].axes
+    assert len(panels) == 3 * len(MEASURES)  # the end, and task by task
+    assert len(panels[0].lines) == 2
+    ends = sweep.weight_change.isel(step=-1, condition=0).mean("seed").sel({"task.kind": "b"})
+    assert panels[0].lines[1].get_ydata() == pytest.approx(ends.values)
+    of_b = panels[2 * len(MEASURES)]
+    assert [line.get_label() for line in of_b.lines] == ["1", "10", "100"]
+    course = sweep.weight_change.isel(condition=0).mean("seed").sel({"task.kind": "b", "rank": 10})
+    assert of_b.lines[1].get_ydata() == pytest.approx(course.values)
+
+
+def test_where_no_knob_is_a_number_the_one_of_most_values_is_drawn_in_rows():
+    sweep = measured({"task.kind": ["a", "b"], "cell": [0, 1, 2]}).assign_coords(
+        {"start": ("cell", ["gaussian", "dale", "motifs"])}
+    )
+    figures = draw_measures(sweep)
+    assert list(figures) == ["measures_cell"]
+    first = figures["measures_cell"].axes[0]
+    assert [text.get_text() for text in first.get_yticklabels()] == ["gaussian", "dale", "motifs"]
+    ends = sweep.weight_change.isel(step=-1, condition=0).mean("seed").sel({"task.kind": "a"})
+    assert first.lines[0].get_xdata() == pytest.approx(ends.values)
+
+
+def test_without_measures_or_knobs_nothing_is_drawn():
+    assert draw_measures(make_sweep({"rank": [1, 10]})) == {}
+    assert draw_measures(measured({})) == {}
