@@ -5,16 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 from icl.command_line import parse_arguments
 from icl.config import ExperimentConfig
+from icl.config.traced import program_of
 from icl.errors import UserError
+from icl.loading import load_program
 from icl.progress import Progress
 from icl.records.config_file import load_config
+from icl.records.sweep_file import load_sweep
 from icl.run import run
 
-from .conftest import CONFIGS, QUICKSTART, small
+from .conftest import CONFIGS, QUICKSTART, is_grid, small
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -140,6 +144,26 @@ def test_every_config_runs_two_steps(tmp_path: Path, path: Path):
         overrides.append(f"evaluation.conditions=[{config.evaluation.conditions[0]}]")
     run(load_config(path, overrides), tmp_path, Progress())
     assert (tmp_path / "summary.json").exists()
+
+
+STARTS = [
+    path
+    for folder in ("liu2023", "rank_and_icl")
+    for path in sorted((QUICKSTART.parent / folder).glob("*.yaml"))
+    if is_grid(path) and path.stem not in ("aligned", "digits")  # they read files
+]
+
+
+@pytest.mark.parametrize("path", STARTS, ids=lambda path: path.stem)
+def test_every_start_that_a_grid_asks_for_can_be_had(path: Path):
+    """Matrices of these names and sizes are there; one of each program is made."""
+    reads_images = "chan2022/laptop.yaml" in path.read_text()
+    sweep = load_sweep(path, ["data.source.kind=glyphs"] if reads_images else [])
+    programs = {program_of(cell.config): cell.config for cell in sweep.cells}
+    for config in programs.values():
+        program = load_program(config)
+        state = jax.eval_shape(program.init, program.inputs(config))
+        assert state.variables.params
 
 
 def test_a_corrupt_cache_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_config):

@@ -12,6 +12,7 @@ COLUMNS = {
     "effective_rank": "effective rank",
     "stable_rank": "stable rank",
     "eigenvalue_rank": "eigenvalue rank",
+    "relu_growth": "ReLU growth",
 }
 
 

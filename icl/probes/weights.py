@@ -12,6 +12,9 @@ MAX_EIGENVALUES = 2048
 # Where a large random network of ReLU units is on the edge: half of the variance of what a unit
 # receives passes the ReLU.
 STABLE_RADIUS = math.sqrt(2)
+# Of activity, a step: more than what a finite random network on that edge has by chance.
+TOLERATED_GROWTH = 1.1
+GROWTH_STEPS = 100
 
 
 def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float | None]:
@@ -26,6 +29,10 @@ def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float |
         too large).
     eigenvalue_rank: sum of absolute eigenvalues / (spectral radius * size), from 1 / size to 1:
         the effective rank of Liu et al. 2023; None likewise, and where all eigenvalues are 0.
+    relu_growth: the factor by which activity of ReLU units grows in a step without input, from all
+        units equally active; 0 where it dies out; None likewise. Weights that act together, as of
+        excitation without inhibition, grow by the spectral radius, random ones by about
+        spectral radius / sqrt(2).
     """
     matrix = np.asarray(matrix, np.float64)
     values = np.linalg.svd(matrix, compute_uv=False)
@@ -37,12 +44,14 @@ def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float |
         "effective_rank": _entropy_rank(values) if norm else 0.0,
         "spectral_radius": None,
         "eigenvalue_rank": None,
+        "relu_growth": None,
     }
     if matrix.shape[0] == matrix.shape[1] <= MAX_EIGENVALUES:
         sizes = np.abs(np.linalg.eigvals(matrix))
         measured["spectral_radius"] = float(sizes.max())
         if sizes.max() > 0:
             measured["eigenvalue_rank"] = float(sizes.sum() / (sizes.max() * len(sizes)))
+        measured["relu_growth"] = _relu_growth(matrix)
     return measured
 
 
@@ -57,17 +66,30 @@ def unstable(measured: dict[str, dict[str, float | None]]) -> str:
         for name, numbers in measured.items()
         if re.search(r"(^|/mixer/)recurrent(/|$)", name)
         and (radius := numbers["spectral_radius"]) is not None
-        and radius > STABLE_RADIUS
+        and (radius > STABLE_RADIUS or (numbers["relu_growth"] or 0) > TOLERATED_GROWTH)
     }
     if not radii:
         return ""
     name = max(radii, key=radii.__getitem__)
     others = f" ({len(radii)} such matrices)" if len(radii) > 1 else ""
     return (
-        f"{name} begins with a spectral radius of {radii[name]:.3g}, above {STABLE_RADIUS:.3g}"
-        f"{others}: activity or gradients may grow by up to about this factor a step and training "
-        f"diverge; lower connectivity gain, or set match: spectral_radius, if it does"
+        f"{name} begins with a spectral radius of {radii[name]:.3g}{others}: activity or gradients "
+        f"may grow by up to about this factor a step and training diverge; if it does, lower "
+        f"connectivity gain, or set match: spectral_radius with a gain of at most 1"
     )
+
+
+def _relu_growth(matrix: Float[np.ndarray, "unit unit"]) -> float:
+    """Mean over the later half of some steps, after what dies out at once."""
+    activity, growth = np.full(len(matrix), 1 / math.sqrt(len(matrix))), []
+    for _ in range(GROWTH_STEPS):
+        activity = np.maximum(activity @ matrix, 0)
+        size = float(np.linalg.norm(activity))
+        if size == 0:
+            return 0.0
+        activity /= size
+        growth.append(math.log(size))
+    return math.exp(np.mean(growth[GROWTH_STEPS // 2 :]))
 
 
 def _entropy_rank(values: Float[np.ndarray, " value"]) -> float:

@@ -325,6 +325,7 @@ def test_measures_of_known_matrices():
         "spectral_radius": 2,
         "eigenvalue_rank": 1,
     }
+    assert 0 <= measured.pop("relu_growth") < 2
     assert measured == pytest.approx(expected)
     diagonal = measure_matrix(np.diag([3.0, -1.0, 0.0, 0.0]))
     shares = np.array([0.75, 0.25])
@@ -336,6 +337,7 @@ def test_measures_of_known_matrices():
             "effective_rank": math.exp(-np.sum(shares * np.log(shares))),
             "spectral_radius": 3,
             "eigenvalue_rank": 4 / 12,
+            "relu_growth": 3,
         }
     )
 
@@ -359,8 +361,8 @@ def test_of_matrices_that_are_not_square_there_are_no_eigenvalues_and_zeros_have
 
 
 def test_an_unstable_recurrent_matrix_is_told_in_one_line():
-    def numbers(radius: float | None) -> dict[str, float | None]:
-        return {"spectral_radius": radius}
+    def numbers(radius: float | None, growth: float = 0.9) -> dict[str, float | None]:
+        return {"spectral_radius": radius, "relu_growth": growth}
 
     stable = {
         "block0/mixer/recurrent": numbers(1.3),
@@ -370,8 +372,20 @@ def test_an_unstable_recurrent_matrix_is_told_in_one_line():
     assert unstable(stable) == ""
     line = unstable(stable | {"block1/mixer/recurrent": numbers(3.217)})
     assert line.startswith(
-        "block1/mixer/recurrent begins with a spectral radius of 3.22, above 1.41: activity "
+        "block1/mixer/recurrent begins with a spectral radius of 3.22: activity or gradients "
     )
     assert "\n" not in line
     gates = {f"block0/mixer/recurrent/{gate}": numbers(2.0) for gate in ("reset", "update")}
-    assert "above 1.41 (2 such matrices): " in unstable(gates)
+    assert "of 2 (2 such matrices): " in unstable(gates)
+    # Within sqrt(2), but of weights that act together.
+    assert "of 1.3: " in unstable({"recurrent": numbers(1.3, growth=1.3)})
+
+
+def test_growth_of_activity_is_that_of_relu_units():
+    random = np.random.default_rng(0).standard_normal((300, 300)) / math.sqrt(300)
+    assert measure_matrix(1.3 * random)["relu_growth"] == pytest.approx(1.3 / math.sqrt(2), rel=0.1)
+    assert measure_matrix(np.abs(random) * 0.1)["relu_growth"] == pytest.approx(
+        measure_matrix(np.abs(random) * 0.1)["spectral_radius"]
+    )
+    assert measure_matrix(-np.abs(random))["relu_growth"] == 0
+    assert measure_matrix(np.ones((3, 4)))["relu_growth"] is None

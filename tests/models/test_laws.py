@@ -16,6 +16,8 @@ from icl.models.laws.cells import keep_signs, unit_signs
 from icl.models.laws.matching import match_gaussian, spectral_abscissa, spectral_radius
 from icl.probes.weights import measure_matrix
 from icl.records.config_file import load_config
+from icl.records.sweep_file import load_sweep
+from tests.conftest import QUICKSTART
 from tests.models.test_connectivity import SIZE, draw, parse
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -53,6 +55,22 @@ def test_structure_lowers_the_effective_rank(numbers):
     assert structured["eigenvalue_rank"] < 0.95 * plain["eigenvalue_rank"]
     if "reciprocal" not in numbers:  # symmetry concerns eigenvalues alone
         assert structured["effective_rank"] < 0.95 * plain["effective_rank"]
+
+
+def test_structures_that_are_compared_are_of_lower_rank_than_the_control():
+    """At the size and the strengths of the grid, by at least one of both definitions."""
+    cells = load_sweep(QUICKSTART.parent / "liu2023" / "structures.yaml").config.cells
+    laws = [
+        {name: value for name, value in cell["connectivity.recurrent"].items() if name != "kept"}
+        for cell in cells
+    ]
+    plain, *structured = [measure_matrix(draw(**law, shape=(300, 300))) for law in laws]
+    assert len(structured) == 9
+    for measured in structured:
+        assert (
+            measured["eigenvalue_rank"] < 0.95 * plain["eigenvalue_rank"]
+            or measured["effective_rank"] < 0.99 * plain["effective_rank"]
+        )
 
 
 @pytest.mark.parametrize("balanced", [True, False])
