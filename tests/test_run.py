@@ -23,9 +23,9 @@ from icl.run import run
 
 from .conftest import small
 
-ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
+ROOT = Path(__file__).parent.parent
 METRICS = ("accuracy", "accuracy_in_context", "loss")
 
 
@@ -35,18 +35,6 @@ def final_state(path: Path, config: ExperimentConfig) -> dict[str, bytes]:
         assert step == config.training.num_steps
         leaves = checkpoints.restore_leaves(step)
     return {name: leaf.tobytes() for name, leaf in leaves.items()}
-
-
-@pytest.fixture(scope="module")
-def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Environment of child processes, which compile the same programs again and again."""
-    folder = tmp_path_factory.mktemp("xla")
-    return {
-        "JAX_COMPILATION_CACHE_DIR": str(folder),
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
 
 
 class Script:
@@ -208,29 +196,29 @@ def check_kills(tmp_path: Path, environment: dict[str, str], config, num_kills: 
 
 
 def test_killed_amid_training_the_end_is_bitwise_the_same(
-    tmp_path: Path, compilation_cache, small_config
+    tmp_path: Path, environment, small_config
 ):
     words = ("training.num_steps=300", "checkpoints.every=50", "evaluation.every=40")
-    code, _, err = Script(tmp_path / "whole", compilation_cache, *words).end()
+    code, _, err = Script(tmp_path / "whole", environment, *words).end()
     assert code == 0, err
-    script = Script(tmp_path / "killed", compilation_cache, *words)
+    script = Script(tmp_path / "killed", environment, *words)
     script.wait_for(tmp_path / "killed" / "checkpoints" / "100")
     script.process.kill()
     script.process.communicate()
     assert not (tmp_path / "killed" / "summary.json").exists()
-    code, _, err = Script(tmp_path / "killed", compilation_cache, *words).end()
+    code, _, err = Script(tmp_path / "killed", environment, *words).end()
     assert code == 0, err
     assert_same_end(tmp_path / "whole", tmp_path / "killed", small_config(*words))
 
 
 @pytest.mark.slow
-def test_twenty_kills_twenty_identical_ends(tmp_path: Path, compilation_cache, small_config):
-    check_kills(tmp_path, compilation_cache, small_config(*KILL_OVERRIDES), num_kills=20)
+def test_twenty_kills_twenty_identical_ends(tmp_path: Path, environment, small_config):
+    check_kills(tmp_path, environment, small_config(*KILL_OVERRIDES), num_kills=20)
 
 
-def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path, compilation_cache, small_config):
+def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path, environment, small_config):
     words = ("training.num_steps=1000000",)
-    script = Script(tmp_path, compilation_cache, *words)
+    script = Script(tmp_path, environment, *words)
     script.wait_for(tmp_path / "checkpoints" / "10")
     script.process.send_signal(signal.SIGTERM)
     code, _, err = script.end()
@@ -241,12 +229,12 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path, compilation_cache, 
     assert (tmp_path / "checkpoints" / str(step)).exists()
 
 
-def test_a_second_process_is_refused(tmp_path: Path, compilation_cache, small_config):
+def test_a_second_process_is_refused(tmp_path: Path, environment, small_config):
     words = ("training.num_steps=1000000",)
-    first = Script(tmp_path, compilation_cache, *words)
+    first = Script(tmp_path, environment, *words)
     try:
         first.wait_for(tmp_path / "config.yaml")
-        code, out, err = Script(tmp_path, compilation_cache, *words).end()
+        code, out, err = Script(tmp_path, environment, *words).end()
         assert (code, out) == (2, "")
         assert err.count("\n") == 1
         assert "in use by another process" in err

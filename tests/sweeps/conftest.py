@@ -68,17 +68,6 @@ def assert_close_array(one: xarray.Dataset, other: xarray.Dataset) -> None:
     np.testing.assert_allclose(one.accuracy, other.accuracy, atol=0.1)
 
 
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of child processes, which compile the same programs again and again."""
-    return {
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("xla")),
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-
-
 class Script:
     """scripts/sweep.py as a user calls it."""
 

@@ -70,8 +70,8 @@ def _load(path: Path, shape: tuple[int, ...] | None) -> ExemplarBank | None:
         with file, np.load(file, allow_pickle=False) as arrays:
             exemplars, names = arrays["exemplars"], arrays["names"]  # checks their CRC-32 too
         _check(exemplars, names, shape)
-    # Broken bytes make zipfile, zlib and numpy raise nearly anything: KeyError, EOFError,
-    # NotImplementedError, MemoryError (an absurd shape) ... All mean the same to the user.
+    # Broken bytes make zipfile, zlib and numpy raise nearly anything, as MemoryError for an absurd
+    # shape. All mean the same to the user.
     except Exception as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(f"{path}: broken cache file ({what}); delete it and run again") from error
