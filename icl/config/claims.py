@@ -9,9 +9,10 @@ a condition. Seeds are the sample; `where` picks cells, and the cells that are l
     transient       lost again after the peak, by more than a margin
     coexist         two numbers are above their thresholds at one and the same value of a knob
 
-How each is decided: `icl.analysis.claims`.
+In a file `each` makes one claim into many: `spread`. How each is decided: `icl.analysis.claims`.
 """
 
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -140,6 +141,63 @@ class Coexist(_Claim):
 Claim = Annotated[
     Rises | Falls | Above | Below | Near | Transient | Coexist, Field(discriminator="kind")
 ]
+
+
+def spread(claims: Any) -> Any:
+    """In place of a claim with `each`, one for every choice of the values of the knobs there.
+
+    each: knobs, by dotted name, with a list of values, or a table of values by what the text calls
+    them. A value becomes part of `where`; of the knob that the claim goes along it is the end that
+    the claim does not tell, `high` if it tells neither. The text holds each knob in braces, where
+    the name of its value goes. Raises ValueError.
+    """
+    if not isinstance(claims, list):
+        return claims
+    found: list[Any] = []
+    for i, claim in enumerate(claims):
+        if isinstance(claim, dict) and "each" in claim:
+            raise_all([f"claims.{i}.{line}" for line in _each_errors(claim)])
+            found += _spread(claim)
+        else:
+            found.append(claim)
+    return found
+
+
+def _spread(claim: dict[str, Any]) -> list[dict[str, Any]]:
+    each = {
+        knob: values if isinstance(values, dict) else {_told(value): value for value in values}
+        for knob, values in claim["each"].items()
+    }
+    found = []
+    for choice in itertools.product(*(names.items() for names in each.values())):
+        one = {key: value for key, value in claim.items() if key != "each"}
+        for knob, (name, value) in zip(each, choice, strict=True):
+            one["text"] = one["text"].replace(f"{{{knob}}}", name)
+            if knob == one.get("along"):
+                one["low" if "high" in claim else "high"] = value
+            else:
+                one["where"] = (one.get("where") or {}) | {knob: value}
+        found.append(one)
+    return found
+
+
+def _each_errors(claim: dict[str, Any]) -> list[str]:
+    each, text = claim["each"], claim.get("text")
+    if not isinstance(each, dict) or not each:
+        return [f"each = {_told(each)}; allowed: values by the dotted name of a knob"]
+    errors = []
+    for knob, values in each.items():
+        if not isinstance(values, list | dict) or not values:
+            errors.append(
+                f"each.{knob} = {_told(values)}; allowed: values in a list, or in a table by name"
+            )
+        if not isinstance(text, str) or f"{{{knob}}}" not in text:
+            errors.append(f"text = {_told(text)}; allowed: with {{{knob}}}, to tell claims apart")
+        if knob in (claim.get("where") or {}):
+            errors.append(f"where.{knob}: is given, and in each; allowed: in one")
+        if knob == claim.get("along") and {"low", "high"} <= set(claim):
+            errors.append(f"each.{knob}: low and high are given; allowed: one of them")
+    return errors
 
 
 def in_order(values: Iterable[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from icl.config.base import FromList, Frozen, raise_all
-from icl.config.claims import Claim
+from icl.config.claims import Claim, spread
 
 MAX_CELLS = 100_000
 
@@ -91,7 +91,7 @@ class SweepConfig(Frozen):
         (), description="single points: settings by dotted name"
     )
     halving: Halving | None = None
-    claims: Annotated[tuple[Claim, ...], FromList] = ()
+    claims: Annotated[tuple[Claim, ...], FromList, BeforeValidator(spread)] = ()
 
     @property
     def axes(self) -> list[Axis]:

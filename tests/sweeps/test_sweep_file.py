@@ -1,5 +1,6 @@
 """Grids in files: what cells they stand for, and mistakes told in one line."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,66 @@ def test_claims_are_about_what_is_swept_and_tested(load):
     ):
         with pytest.raises(UserError, match=message):
             load(grid=grid, claims=[CLAIM | change])
+
+
+def test_a_claim_may_be_made_of_each_value_of_a_knob(load):
+    grid = {"data.p_bursty": [0, 0.5, 1], "data.ways": [1, 2], "seed": [0, 1, 2]}
+    ways = {"pairs": 2, "single items": 1}
+    near = {"kind": "near", "value": 0.5, "margin": 0.1, "metric": "accuracy"}
+    near |= {"condition": "fewshot_holdout", "text": "{data.p_bursty}, {data.ways}: at chance"}
+    near |= {"each": {"data.p_bursty": [0, 0.5], "data.ways": ways}}
+    up = CLAIM | {"where": {"data.ways": 2}, "text": "ICL rises to {data.p_bursty}"}
+    up |= {"each": {"data.p_bursty": {"half": 0.5, "one": 1}}}
+    down = up | {"text": "ICL rises from {data.p_bursty}", "high": 1}
+    down |= {"each": {"data.p_bursty": [0, 0.5]}}
+    sweep = load(grid=grid, claims=[near, up, CLAIM, down])
+    found = [
+        (c.text, c.where, getattr(c, "low", 0), getattr(c, "high", 0)) for c in sweep.config.claims
+    ]
+    assert found == [
+        ("0, pairs: at chance", {"data.p_bursty": 0, "data.ways": 2}, 0, 0),
+        ("0, single items: at chance", {"data.p_bursty": 0, "data.ways": 1}, 0, 0),
+        ("0.5, pairs: at chance", {"data.p_bursty": 0.5, "data.ways": 2}, 0, 0),
+        ("0.5, single items: at chance", {"data.p_bursty": 0.5, "data.ways": 1}, 0, 0),
+        ("ICL rises to half", {"data.ways": 2}, None, 0.5),
+        ("ICL rises to one", {"data.ways": 2}, None, 1),
+        ("ICL rises", {}, None, None),
+        ("ICL rises from 0", {"data.ways": 2}, 0, 1),
+        ("ICL rises from 0.5", {"data.ways": 2}, 0.5, 1),
+    ]
+    # What is written down is single claims, and reads the same.
+    assert "each" not in dump_sweep(sweep)
+    assert (
+        SweepConfig.model_validate(yaml.safe_load(dump_sweep(sweep))).claims == sweep.config.claims
+    )
+    assert len(load("grid.data.p_bursty=[0, 1]", grid=grid, claims=[near, up]).config.claims) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"each": [1]}, "each = [1]; allowed: values by the dotted name of a knob"),
+        ({"each": {}}, "each = {}; allowed: values by the dotted name of a knob"),
+        (
+            {"each": {"data.ways": 2}},
+            "each.data.ways = 2; allowed: values in a list, or in a table",
+        ),
+        ({"each": {"data.ways": []}}, "each.data.ways = []; allowed: values in a list, or"),
+        ({"text": "ICL rises"}, "text = ICL rises; allowed: with {data.ways}, to tell claims"),
+        ({"where": {"data.ways": 1}}, "where.data.ways: is given, and in each; allowed: in one"),
+        (
+            {"along": "data.ways", "low": 1, "high": 2},
+            "each.data.ways: low and high are given; allowed: one of them",
+        ),
+        ({"each": {"data.ways": [3]}}, "where.data.ways = 3; allowed: 1, 2"),
+    ],
+)
+def test_mistakes_in_claims_of_each_value(load, change, message):
+    grid = {"data.p_bursty": [0, 1], "data.ways": [1, 2]}
+    claim = CLAIM | {"text": "{data.ways}: ICL rises", "each": {"data.ways": [1, 2]}}
+    assert len(load(grid=grid, claims=[claim]).config.claims) == 2
+    with pytest.raises(UserError, match=re.escape(f"claims.0.{message}")):
+        load(grid=grid, claims=[claim | change])
 
 
 def test_a_run_is_the_same_with_its_defaults_spelt_out(small_config):
