@@ -11,7 +11,6 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from icl.config import TaskExperimentConfig
-from icl.config.tasks import DigitsTask
 from icl.data.tasks import Task, make_task, make_task_knobs
 from icl.environment import keep_compiled_programs
 from icl.models.matrices import matrices
@@ -85,7 +84,7 @@ def _make_evaluation(
     init: Callable[[Inputs], TrainState],
 ) -> Callable[..., dict[str, Any]]:
     """The evaluation of a program, jitted: scores and measures."""
-    evaluation, last_only = config.evaluation, isinstance(config.task, DigitsTask)
+    evaluation, last_only = config.evaluation, config.task.last_only
 
     def evaluate(state: TrainState, inputs: Inputs, arrays: PyTree) -> dict[str, Any]:
         params = state.variables.params

@@ -80,7 +80,10 @@ def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
         panels[row, -1].legend(
             handles, texts, title=title, fontsize=6.5, title_fontsize=7, **beside
         )
-    tell_above(figure, what_is_shown(dataset, 2))
+    told, conditions = what_is_shown(dataset, 2), conditions_of(shown)
+    if len(conditions) > 1:  # above, each has a line of its own where there is no other knob
+        told += f"; {'' if other else 'over training '}on {conditions[0]}"
+    tell_above(figure, told)
     return figure
 
 

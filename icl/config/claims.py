@@ -26,14 +26,14 @@ from icl.config.base import Frozen, raise_all
 # network: docs/probes.md defines each.
 MEASURES = {
     "weight_change": "weight change",
-    "weight_change_all": "weight change, all matrices",
+    "weight_change_all": "weight change, all weights",
     "representation_alignment": "representation alignment",
     "representation_rank": "rank of representations",
     "sign_similarity": "sign similarity",
     "kernel_alignment": "kernel alignment",
     "kernel_alignment_input": "kernel alignment, input",
     "kernel_alignment_readout": "kernel alignment, readout",
-    "kernel_alignment_all": "kernel alignment, all matrices",
+    "kernel_alignment_all": "kernel alignment, all weights",
     "kernel_rank": "rank of kernel",
     "kernel_target_alignment": "kernel-target alignment",
 }
@@ -161,6 +161,13 @@ def spread(claims: Any) -> Any:
         else:
             found.append(claim)
     return found
+
+
+def places_in_file(claims: Any) -> list[int]:
+    """Of each claim that `spread` makes, the number of the one that it is made of."""
+    if not isinstance(claims, list):
+        return []
+    return [i for i, claim in enumerate(claims) for _ in spread([claim])]
 
 
 def _spread(claim: dict[str, Any]) -> list[dict[str, Any]]:

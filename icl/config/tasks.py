@@ -4,6 +4,7 @@ The decision tasks of NeuroGym and sequential digits, as Liu et al. (2023) train
 knows, before any data is touched, its numbers of steps, inputs and outputs.
 """
 
+from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -28,13 +29,59 @@ Duration = Annotated[int, Field(ge=0, le=1_000_000, description=_MS)]
 OwnDuration = Annotated[int, Field(ge=1, le=1_000_000, description=_MS)]  # never left out
 
 
-class DecisionTask(Frozen):
-    """What the decision tasks share: a ring of directions, noise, and a cue to fixate.
+class OverTime(Frozen):
+    """What a task says of itself before any trial is drawn.
 
-    kind: the task. The names of its periods, in order, are `period_names`.
+    kind: its name. last_only: whether the last step alone has a weight.
     """
 
     kind: str
+    last_only: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def period_steps(self) -> dict[str, int]:
+        """Steps of each period, in order."""
+
+    @property
+    @abstractmethod
+    def input_channels(self) -> dict[str, int]:
+        """How many of each kind, in order."""
+
+    @property
+    @abstractmethod
+    def output_channels(self) -> dict[str, int]:
+        """How many of each kind, in order."""
+
+    @property
+    def num_choices(self) -> int:
+        """Answers at the last step."""
+        return self.num_outputs
+
+    @property
+    def knobs(self) -> dict[str, float | tuple[float, ...]]:
+        """Those of `icl.types.TaskKnobs`; 0: off."""
+        return {}
+
+    @property
+    def num_steps(self) -> int:
+        return sum(self.period_steps.values())
+
+    @property
+    def num_inputs(self) -> int:
+        return sum(self.input_channels.values())
+
+    @property
+    def num_outputs(self) -> int:
+        return sum(self.output_channels.values())
+
+
+class DecisionTask(OverTime):
+    """What the decision tasks share: a ring of directions, noise, and a cue to fixate.
+
+    period_names: those of its periods, in order.
+    """
+
     dt: int = Field(100, ge=1, le=10_000, description="ms of a step")
     fixation: Duration = 0
     delay: Duration = 0
@@ -55,25 +102,26 @@ class DecisionTask(Frozen):
 
     @property
     def period_steps(self) -> dict[str, int]:
-        """Steps of each period, in order."""
         return {name: getattr(self, name) // self.dt for name in self.period_names}
 
     @property
-    def num_steps(self) -> int:
-        return sum(self.period_steps.values())
+    def input_channels(self) -> dict[str, int]:
+        return {"fixation": 1, "ring": self.dim_ring}
 
     @property
-    def num_inputs(self) -> int:
-        return 1 + self.dim_ring
-
-    @property
-    def num_outputs(self) -> int:
-        return 1 + self.dim_ring
+    def output_channels(self) -> dict[str, int]:
+        return {"fixate": 1, "direction": self.dim_ring}
 
     @property
     def num_choices(self) -> int:
-        """Answers: all outputs but that to fixate."""
+        """All outputs but that to fixate."""
         return self.num_outputs - 1
+
+    @property
+    def knobs(self) -> dict[str, float | tuple[float, ...]]:
+        """White noise of a given density: the longer a step, the less is left of it."""
+        noise, cue_noise = (sigma * self.dt**-0.5 for sigma in (self.sigma, self.cue_sigma))
+        return {"noise": noise, "cue_noise": cue_noise, "coherences": self.coherences}
 
     @model_validator(mode="after")
     def _consistent(self) -> "DecisionTask":
@@ -119,9 +167,8 @@ class MatchToSampleTask(DecisionTask):
     period_names: ClassVar[tuple[str, ...]] = ("fixation", "sample", "delay", "test", "decision")
 
     @property
-    def num_outputs(self) -> int:
-        """Fixate, match, other."""
-        return 3
+    def output_channels(self) -> dict[str, int]:
+        return {"fixate": 1, "match": 1, "opposite": 1}
 
 
 class ContextDependentTask(DecisionTask):
@@ -141,9 +188,9 @@ class ContextDependentTask(DecisionTask):
     period_names: ClassVar[tuple[str, ...]] = ("fixation", "stimulus", "delay", "decision")
 
     @property
-    def num_inputs(self) -> int:
-        """Fixation, two modalities, two contexts."""
-        return 1 + 2 * self.dim_ring + 2
+    def input_channels(self) -> dict[str, int]:
+        rings = {f"ring of modality {i}": self.dim_ring for i in range(2)}
+        return {"fixation": 1, **rings, "context": 2}
 
 
 class MnistImages(Frozen):
@@ -162,7 +209,7 @@ class SklearnImages(Frozen):
     side: ClassVar[int] = 8
 
 
-class DigitsTask(Frozen):
+class DigitsTask(OverTime):
     """Sequential digits: an image row by row, and the digit asked for at the last step."""
 
     kind: Literal["digits"] = "digits"
@@ -170,16 +217,23 @@ class DigitsTask(Frozen):
     delay: int = Field(0, ge=0, le=MAX_STEPS, description="empty steps after the last row")
     sigma: float = Field(0.0, ge=0, le=1000, description="noise of each pixel, where ink is 1")
 
-    num_outputs: ClassVar[int] = 10
-    num_choices: ClassVar[int] = 10
+    last_only: ClassVar[bool] = True
 
     @property
-    def num_steps(self) -> int:
-        return self.source.side + self.delay
+    def period_steps(self) -> dict[str, int]:
+        return {"rows": self.source.side, "delay": self.delay}
 
     @property
-    def num_inputs(self) -> int:
-        return self.source.side
+    def input_channels(self) -> dict[str, int]:
+        return {"pixels of a row": self.source.side}
+
+    @property
+    def output_channels(self) -> dict[str, int]:
+        return {"digit": 10}
+
+    @property
+    def knobs(self) -> dict[str, float | tuple[float, ...]]:
+        return {"noise": self.sigma}
 
 
 TaskConfig = Annotated[

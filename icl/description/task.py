@@ -12,13 +12,6 @@ from icl.analysis.spectra import draw_spectra
 from icl.analysis.trials import draw_trials
 from icl.config import TaskExperimentConfig
 from icl.config.task_networks import FeedForwardNetwork
-from icl.config.tasks import (
-    ContextDependentTask,
-    DecisionTask,
-    DigitsTask,
-    MatchToSampleTask,
-    TaskConfig,
-)
 from icl.description.cost import count_flops, count_parameters
 from icl.loading import load_program
 from icl.probes.weights import measure_matrix, unstable
@@ -43,9 +36,9 @@ def describe_task(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[st
         "task": {
             "kind": config.task.kind,
             "num_steps": config.task.num_steps,
-            "periods": periods(config.task),
-            "inputs": input_channels(config.task),
-            "outputs": output_channels(config.task),
+            "periods": config.task.period_steps,
+            "inputs": config.task.input_channels,
+            "outputs": config.task.output_channels,
             "chance": 1 / config.task.num_choices,
         },
         **costs(program),
@@ -58,35 +51,6 @@ def describe_task(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[st
         "spectrum.png": draw_spectra(recurrent),
     }
     return report, pictures
-
-
-def periods(config: TaskConfig) -> dict[str, int]:
-    """Steps of each period, in order."""
-    if isinstance(config, DigitsTask):
-        return {"rows": config.source.side, "delay": config.delay}
-    return config.period_steps
-
-
-def input_channels(config: TaskConfig) -> dict[str, int]:
-    """How many of each kind, in order."""
-    if isinstance(config, DigitsTask):
-        return {"pixels of a row": config.num_inputs}
-    assert isinstance(config, DecisionTask)
-    ring = config.dim_ring
-    if isinstance(config, ContextDependentTask):
-        rings = {"ring of modality 0": ring, "ring of modality 1": ring}
-        return {"fixation": 1, **rings, "context": 2}
-    return {"fixation": 1, "ring": ring}
-
-
-def output_channels(config: TaskConfig) -> dict[str, int]:
-    """How many of each kind, in order."""
-    if isinstance(config, DigitsTask):
-        return {"digit": config.num_outputs}
-    if isinstance(config, MatchToSampleTask):
-        return {"fixate": 1, "match": 1, "opposite": 1}
-    assert isinstance(config, DecisionTask)
-    return {"fixate": 1, "direction": config.dim_ring}
 
 
 def costs(program: TaskProgram) -> dict[str, Any]:

@@ -26,10 +26,14 @@ STATIC = {"kind", "match", "path", "transposed", "kept"}  # of a law: not among 
 
 
 def truncate(matrix: Matrix, rank: Int[Array, ""]) -> Matrix:
-    """The closest matrix of a rank, scaled to the Frobenius norm of the whole (Liu et al. 2023)."""
+    """The closest matrix of a rank, scaled to the Frobenius norm of the whole (Liu et al. 2023).
+
+    A matrix of zeros stays one.
+    """
     left, values, right = jnp.linalg.svd(matrix, full_matrices=False)
     kept = jnp.where(jnp.arange(len(values)) < rank, values, 0)
-    return (left * kept) @ right * jnp.linalg.norm(values) / jnp.linalg.norm(kept)
+    norm = jnp.linalg.norm(kept)
+    return (left * kept) @ right * jnp.linalg.norm(values) / jnp.where(norm > 0, norm, 1)
 
 
 def make_numbers(connectivity: dict[str, Connectivity]) -> dict[str, Numbers]:

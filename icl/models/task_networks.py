@@ -19,8 +19,22 @@ from icl.models.recurrence import Cell, State, hidden_states, set_apart
 # uniform within 1 / sqrt(fan-in), as PyTorch's linear maps.
 RECURRENT_GAIN = 1.25
 
-Gates = tuple[str, ...]
 Params = dict[str, Any]  # {"input" | "recurrent" | "readout": {"kernel": [fan_in, out]}}
+
+
+class TaskCell(NamedTuple):
+    """A recurrent network in four facts; its parameters follow from them.
+
+    step: see `icl.models.recurrence.Cell`.
+    gates: what the parts of its matrices, side by side, are of; empty for a single part.
+    num_arrays: of a state.
+    sets_apart: whether the last part of the input's product is not added to the recurrent one.
+    """
+
+    step: Cell
+    gates: tuple[str, ...] = ()
+    num_arrays: int = 1
+    sets_apart: bool = False
 
 
 class TaskNetwork(NamedTuple):
@@ -67,11 +81,11 @@ def make_task_network(
             num_skipped=0,
             fused={},
         )
-    cell, gates, num_arrays = _CELLS[config.kind](config)
+    cell, gates, num_arrays, sets_apart = CELLS[config.kind](config)
 
     def split(products: Array) -> tuple[Array, Array | None]:
         """Those that are added to the recurrent ones, and those that are not."""
-        return set_apart(products, width) if config.kind == "gru" else (products, None)
+        return set_apart(products, width) if sets_apart else (products, None)
 
     def step(params: Params, state: State, x: Array, added: Array) -> tuple[State, Array]:
         product = state[0] @ params["recurrent"]["kernel"] + added
@@ -117,17 +131,17 @@ def _uniform(key: Key[Array, ""], shape: tuple[int, int]) -> Float[Array, "fan_i
     return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
 
 
-def _rate(config: RateNetwork) -> tuple[Cell, Gates, int]:
+def _rate(config: RateNetwork) -> TaskCell:
     leak = config.leak
 
     def cell(total: Array, _: None, state: State) -> State:
         (h,) = state
         return (jax.nn.relu((1 - leak) * h + leak * total),)
 
-    return cell, (), 1
+    return TaskCell(cell)
 
 
-def _gru(config: TaskNetworkConfig) -> tuple[Cell, Gates, int]:
+def _gru(config: TaskNetworkConfig) -> TaskCell:
     def cell(total: Array, n: Array, state: State) -> State:
         (h,) = state
         r, z, n_h = jnp.split(total, 3, axis=-1)
@@ -135,10 +149,10 @@ def _gru(config: TaskNetworkConfig) -> tuple[Cell, Gates, int]:
         kept = jax.nn.sigmoid(z)
         return ((1 - kept) * candidate + kept * h,)
 
-    return cell, ("reset_gate", "update_gate", "candidate"), 1
+    return TaskCell(cell, ("reset_gate", "update_gate", "candidate"), sets_apart=True)
 
 
-def _lstm(config: TaskNetworkConfig) -> tuple[Cell, Gates, int]:
+def _lstm(config: TaskNetworkConfig) -> TaskCell:
     def cell(total: Array, _: None, state: State) -> State:
         memory = state[1]
         entering, forgotten, candidate, read = jnp.split(total, 4, axis=-1)
@@ -146,11 +160,10 @@ def _lstm(config: TaskNetworkConfig) -> tuple[Cell, Gates, int]:
         memory = kept + jax.nn.sigmoid(entering) * jnp.tanh(candidate)
         return jax.nn.sigmoid(read) * jnp.tanh(memory), memory
 
-    return cell, ("input_gate", "forget_gate", "cell", "output_gate"), 2
+    return TaskCell(cell, ("input_gate", "forget_gate", "cell", "output_gate"), num_arrays=2)
 
 
-# By kind: (cell, what the parts of the product are of, arrays of a state).
-_CELLS: dict[str, Callable[[Any], tuple[Cell, Gates, int]]] = {
+CELLS: dict[str, Callable[[Any], TaskCell]] = {
     "rate": _rate,
     "gru": _gru,
     "lstm": _lstm,

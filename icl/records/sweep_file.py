@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from icl.config import AnyConfig
-from icl.config.claims import MEASURES, Claim, claim_errors
+from icl.config.claims import MEASURES, Claim, claim_errors, places_in_file
 from icl.config.sweeps import SweepConfig
 from icl.config.traced import digest_of
 from icl.errors import UserError
@@ -92,13 +92,39 @@ def load_sweep(path: str | Path, overrides: list[str] | None = None) -> Sweep:
     _choose_scale(tree)
     if isinstance(tree.get("base"), str):
         tree["base"] = read_settings(path.parent / tree["base"])
+    claims = copy.deepcopy(tree.get("claims"))
+    try:
+        return _resolved(path.stem, tree, written, overrides or [])
+    except UserError as error:
+        raise UserError(*_numbered_as_in_file(error.args, claims)) from None
+
+
+def _resolved(
+    name: str, tree: dict[str, Any], written: dict[str, Any], overrides: list[str]
+) -> Sweep:
+    """The grid of a tree; written: its axes without those of the command line."""
     config = parse(tree, SweepConfig)
     left_out: tuple[Claim, ...] = ()
-    if config.claims and any(word.startswith("grid.") for word in overrides or []):
+    if config.claims and any(word.startswith("grid.") for word in overrides):
         left_out = _claims_taken_away(config, parse(written, SweepConfig))
         kept = tuple(claim for claim in config.claims if claim not in left_out)
         config = config.model_copy(update={"claims": kept})
-    return replace(make_sweep(path.stem, config), left_out=left_out)
+    return replace(make_sweep(name, config), left_out=left_out)
+
+
+def _numbered_as_in_file(lines: Iterable[str], claims: Any) -> list[str]:
+    """Lines that number claims with `each` as many, as if these were one; each line once."""
+    if all(not line.startswith("claims.") for line in lines):
+        return list(lines)
+    try:
+        places = places_in_file(claims)
+    except ValueError:  # of `each` itself: numbered so already
+        return list(lines)
+
+    def in_file(found: re.Match[str]) -> str:
+        return f"claims.{places[int(found[1])]}"
+
+    return list(dict.fromkeys(re.sub(r"^claims\.(\d+)", in_file, line) for line in lines))
 
 
 def make_sweep(name: str, config: SweepConfig) -> Sweep:

@@ -15,7 +15,7 @@ from PIL import Image
 from icl.config.tasks import TaskConfig
 from icl.data.tasks import TASKS
 from icl.description.tables import print_report
-from icl.description.task import costs, describe_task, input_channels, output_channels, periods
+from icl.description.task import costs, describe_task
 from icl.description.task_tables import task_tables
 from icl.errors import UserError
 from icl.loading import load_program
@@ -40,13 +40,18 @@ def printed(report: dict) -> str:
 
 
 @pytest.mark.parametrize("kind", TASKS)
-def test_channels_and_periods_are_all_that_a_task_has(kind: str):
+def test_trials_are_as_their_task_says_of_itself(kind: str):
     tree = {"kind": kind, "delay": 200}
     tree |= {"source": {"kind": "sklearn"}} if kind == "digits" else {"dim_ring": 5}
-    task: TaskConfig = config_of(tree).task
-    assert sum(input_channels(task).values()) == task.num_inputs
-    assert sum(output_channels(task).values()) == task.num_outputs
-    assert sum(periods(task).values()) == task.num_steps
+    config = config_of(tree)
+    program = load_program(config)
+    knobs = program.inputs(config).knobs
+    trials = program.task.draw(jax.random.key(0), 200, knobs, program.arrays)
+    task: TaskConfig = config.task
+    assert trials.inputs.shape == (200, task.num_steps, task.num_inputs)
+    assert int(trials.targets.max()) == task.num_outputs - 1
+    assert (np.asarray(trials.weights)[:, :-1] == (0 if task.last_only else 1)).all()
+    assert len(np.unique(trials.targets[:, -1])) == task.num_choices
 
 
 def test_channels_are_where_they_are_said_to_be():
@@ -55,15 +60,15 @@ def test_channels_are_where_they_are_said_to_be():
     config = config_of(task)
     program = load_program(config)
     trials = program.task.draw(jax.random.key(0), 20, program.inputs(config).knobs, ())
-    ends = np.cumsum(list(input_channels(config.task).values()))[:-1]
+    ends = np.cumsum(list(config.task.input_channels.values()))[:-1]
     fixation, *rings, context = np.split(np.asarray(trials.inputs), ends, axis=2)
     shown = np.zeros(config.task.num_steps, bool)
-    shown[: periods(config.task)["stimulus"]] = True
+    shown[: config.task.period_steps["stimulus"]] = True
     for ring in rings:
         np.testing.assert_allclose(ring[:, shown].mean(axis=2), 0.5, atol=1e-6)
         assert not ring[:, ~shown].any()
     assert (context.sum(axis=2) == 1).all()
-    deciding = np.arange(config.task.num_steps) >= len(shown) - periods(config.task)["decision"]
+    deciding = np.arange(config.task.num_steps) >= len(shown) - config.task.period_steps["decision"]
     assert (fixation[:, :, 0] == ~deciding).all()
 
 

@@ -187,6 +187,10 @@ def test_a_truncated_matrix_is_the_closest_of_its_rank_with_the_norm_kept(rank):
     assert np.linalg.norm(after) == pytest.approx(np.linalg.norm(matrix), rel=1e-5)
 
 
+def test_a_matrix_of_zeros_stays_one_at_any_rank():
+    assert not np.asarray(truncate(jnp.zeros((6, 5)), jnp.int32(2))).any()
+
+
 def test_gain_and_rank_come_last_whatever_the_law():
     plain, changed = draw("block"), draw("block", gain=2.0, rank=5)
     assert np.linalg.matrix_rank(changed, tol=1e-3) == 5

@@ -343,6 +343,20 @@ def test_mistakes_in_claims_of_each_value(load, change, message):
         load(grid=grid, claims=[claim | change])
 
 
+def test_claims_are_numbered_as_in_the_file(load):
+    grid = {"data.p_bursty": [0, 1], "data.ways": [1, 2]}
+    each = CLAIM | {"text": "{data.ways}: ICL rises", "each": {"data.ways": [1, 2]}}
+    for change in ({"condition": "none"}, {"metric": "none"}):
+        with pytest.raises(UserError) as caught:
+            load(grid=grid, claims=[each, CLAIM | change])
+        [line] = caught.value.args
+        assert line.startswith("claims.1.")
+        with pytest.raises(UserError) as caught:
+            load(grid=grid, claims=[CLAIM, each | change, each])
+        [line] = caught.value.args
+        assert line.startswith("claims.1.")
+
+
 def test_a_run_is_the_same_with_its_defaults_spelt_out(small_config):
     plain, spelt = small_config(), small_config("data.label_noise=0.0", "training.momentum=0.0")
     assert digest_of(plain) == digest_of(spelt)

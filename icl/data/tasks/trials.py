@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Key, PyTree
 
-from icl.config.tasks import DigitsTask, TaskConfig
+from icl.config.tasks import TaskConfig
 from icl.types import TaskKnobs, Trials
 
 Draw = Callable[[Key[Array, ""], int, TaskKnobs, PyTree], Trials]
@@ -31,16 +31,6 @@ class Task:
 
 def make_task_knobs(config: TaskConfig) -> TaskKnobs:
     """The traced numbers of a task, as its settings have them."""
-    if isinstance(config, DigitsTask):
-        return TaskKnobs(noise=_unless_zero(config.sigma))
-    # White noise of a given density: the longer a step, the less is left of it.
-    per_step = config.dt**-0.5
     return TaskKnobs(
-        noise=_unless_zero(config.sigma * per_step),
-        cue_noise=_unless_zero(config.cue_sigma * per_step),
-        coherences=jnp.asarray(config.coherences, jnp.float32),
+        **{name: jnp.asarray(value, jnp.float32) for name, value in config.knobs.items() if value}
     )
-
-
-def _unless_zero(value: float) -> Float[Array, ""] | None:
-    return jnp.float32(value) if value else None
