@@ -18,7 +18,7 @@ def test_a_network_added_as_the_documentation_says_is_tested_like_all_others(tmp
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    text = (ROOT / "docs" / "networks.md").read_text()
+    text = (ROOT / "docs" / "networks.md").read_text().partition("## A network of your own")[2]
     [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     [entry] = re.findall(rf'^    ("{KIND}": .*,)$', text, re.MULTILINE)
     (tmp_path / "icl" / "models" / "mixers" / f"{KIND}.py").write_text(code)

@@ -1,6 +1,6 @@
-"""A weight matrix out of a run's checkpoint, as a file that initial connectivity can be read from.
+"""What a run's checkpoints hold: its whole state, or one weight matrix, to be saved as a file.
 
-See the kinds `file` and `aligned` of `icl.config.connectivity`.
+Such files are what initial connectivity of the kinds `file` and `aligned` begins with.
 """
 
 import io
@@ -13,9 +13,11 @@ from jaxtyping import Float
 
 from icl.errors import UserError
 from icl.loading import load_program
+from icl.program import Program
 from icl.records.checkpoints import Checkpoints, State
 from icl.records.config_file import load_config
 from icl.records.run_directory import CONFIG, RunDirectory, write_whole
+from icl.training import TrainState
 
 
 def matrix_of(
@@ -25,8 +27,20 @@ def matrix_of(
 
     name: see `icl.models.matrices`. step: of a checkpoint; None: the last.
 
-    Raises UserError for a folder that holds no run, or is in use, and for a step or a name that the
-    run does not have.
+    Raises UserError as `restore`, and for a name that the run does not have.
+    """
+    program, step, state = restore(run, step)
+    matrices = program.matrices(state)
+    if name not in matrices:
+        raise UserError(f"matrix = {name}; allowed: {', '.join(matrices)}")
+    return step, np.asarray(matrices[name])
+
+
+def restore(run: str | Path, step: int | None = None) -> tuple[Program, int, TrainState]:
+    """A run's program, and the step and state of one of its checkpoints; None: the last.
+
+    Raises UserError for a folder that holds no run, or is in use, and for a step that it does not
+    have.
     """
     path = Path(run)
     if not (path / CONFIG).exists():
@@ -34,12 +48,9 @@ def matrix_of(
     config = load_config(path / CONFIG)
     # A file that the run began from may be gone: it is not what the run has now.
     program = load_program(config.model_copy(update={"connectivity": {}}))
-    names = jax.eval_shape(program.matrices, program.shapes)
-    if name not in names:
-        raise UserError(f"matrix = {name}; allowed: {', '.join(names)}")
     with RunDirectory(path, config) as directory:
         step, state = _restore(directory, program.shapes, step)
-    return step, np.asarray(program.matrices(jax.tree.map(jnp.asarray, state))[name])
+    return program, step, jax.tree.map(jnp.asarray, state)
 
 
 def _restore(directory: RunDirectory, shapes: State, step: int | None) -> tuple[int, State]:

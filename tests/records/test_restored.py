@@ -14,7 +14,7 @@ from icl.errors import UserError
 from icl.loading import load_program
 from icl.records.checkpoints import Checkpoints
 from icl.records.config_file import load_config
-from icl.records.matrix_export import matrix_of, save_matrix
+from icl.records.restored import matrix_of, save_matrix
 from icl.records.run_directory import RunDirectory
 
 from ..conftest import QUICKSTART, small

@@ -1,0 +1,94 @@
+"""The task and the law of weights that the documentation adds work as it says."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import QUICKSTART
+
+ROOT = QUICKSTART.parent.parent
+SHORT = (
+    "task.kind=flip_flop",
+    "connectivity.recurrent={kind: ring, reach: 0.05, gain: 0.8}",
+    "model.width=24",
+    "training.num_steps=600",
+    "training.optimizer=adam",
+    "evaluation.every=300",
+    "evaluation.num_trials=64",
+    "evaluation.num_kernel_trials=8",
+)
+
+
+def code_of(page: str, heading: str) -> list[str]:
+    """What is to be added, in the order of the page."""
+    text = (ROOT / "docs" / page).read_text().partition(f"# {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def put_after(path: Path, text: str, added: str) -> None:
+    before = path.read_text()
+    assert before.count(text) == 1
+    path.write_text(before.replace(text, text + added))
+
+
+def put_before(path: Path, text: str, added: str) -> None:
+    before = path.read_text()
+    assert before.count(text) == 1
+    path.write_text(before.replace(text, added + text))
+
+
+def add_task(icl: Path) -> None:
+    settings, drawing = code_of("tasks.md", "A task of your own")
+    tasks = icl / "data" / "tasks"
+    (tasks / "flip_flop.py").write_text(drawing)
+    imported = "from icl.data.tasks.digits import make_digits\n"
+    put_after(
+        tasks / "__init__.py", imported, "from icl.data.tasks.flip_flop import make_flip_flop\n"
+    )
+    put_after(tasks / "__init__.py", "Task]] = {\n", '    "flip_flop": make_flip_flop,\n')
+    config = icl / "config" / "tasks.py"
+    put_before(config, "TaskConfig = Annotated[\n", f"{settings}\n\n")
+    put_after(config, "TaskConfig = Annotated[\n", "    FlipFlopTask |\n")
+
+
+def add_law(icl: Path) -> None:
+    drawing, settings = code_of("networks.md", "A law of your own")
+    laws = icl / "models" / "laws"
+    (laws / "ring.py").write_text(drawing)
+    imported = "from icl.models.laws.reference import aligned, from_file\n"
+    put_after(laws / "__init__.py", imported, "from icl.models.laws.ring import ring\n")
+    put_after(laws / "__init__.py", '    "aligned": aligned,\n', '    "ring": ring,\n')
+    config = icl / "config" / "connectivity.py"
+    put_before(config, "\n\nConnectivity = Annotated[\n", f"\n\n{settings}")
+    put_after(config, "    | AlignedConnectivity", "\n    | RingConnectivity")
+
+
+def test_a_run_on_the_task_with_the_law(tmp_path: Path, environment: dict[str, str]):
+    for name in ("icl", "configs", "scripts"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    add_task(tmp_path / "icl")
+    add_law(tmp_path / "icl")
+    out = tmp_path / "run"
+    base = "configs/liu2023/base.yaml"
+    done = subprocess.run(
+        [sys.executable, "scripts/train.py", base, *SHORT, "--out", str(out)],
+        cwd=tmp_path,
+        env=os.environ | environment | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    last = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["conditions"]["task"]
+    assert last["accuracy_chance"] == 0.5
+    assert last["accuracy"] > 0.95
+    assert 0 < last["kernel_alignment"] < 1
+    start = json.loads((out / "connectivity.json").read_text())["recurrent"]
+    assert start["norm"] == pytest.approx(0.8 * 24**0.5, rel=1e-5)  # a random one's varies
