@@ -179,7 +179,7 @@ def _spread(claim: dict[str, Any]) -> list[dict[str, Any]]:
     for choice in itertools.product(*(names.items() for names in each.values())):
         one = {key: value for key, value in claim.items() if key != "each"}
         for knob, (name, value) in zip(each, choice, strict=True):
-            one["text"] = one["text"].replace(f"{{{knob}}}", name)
+            one["text"] = one["text"].replace(f"{{{knob}}}", str(name))
             if knob == one.get("along"):
                 one["low" if "high" in claim else "high"] = value
             else:
@@ -192,6 +192,9 @@ def _each_errors(claim: dict[str, Any]) -> list[str]:
     each, text = claim["each"], claim.get("text")
     if not isinstance(each, dict) or not each:
         return [f"each = {_told(each)}; allowed: values by the dotted name of a knob"]
+    where = claim.get("where") or {}
+    if not isinstance(where, dict):
+        return [f"where = {_told(where)}; allowed: a table of knobs and values"]
     errors = []
     for knob, values in each.items():
         if not isinstance(values, list | dict) or not values:
@@ -200,7 +203,7 @@ def _each_errors(claim: dict[str, Any]) -> list[str]:
             )
         if not isinstance(text, str) or f"{{{knob}}}" not in text:
             errors.append(f"text = {_told(text)}; allowed: with {{{knob}}}, to tell claims apart")
-        if knob in (claim.get("where") or {}):
+        if knob in where:
             errors.append(f"where.{knob}: is given, and in each; allowed: in one")
         if knob == claim.get("along") and {"low", "high"} <= set(claim):
             errors.append(f"each.{knob}: low and high are given; allowed: one of them")

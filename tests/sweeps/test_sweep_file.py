@@ -328,6 +328,7 @@ def test_a_claim_may_be_made_of_each_value_of_a_knob(load):
         ({"each": {"data.ways": []}}, "each.data.ways = []; allowed: values in a list, or"),
         ({"text": "ICL rises"}, "text = ICL rises; allowed: with {data.ways}, to tell claims"),
         ({"where": {"data.ways": 1}}, "where.data.ways: is given, and in each; allowed: in one"),
+        ({"where": [1]}, "where = [1]; allowed: a table of knobs and values"),
         (
             {"along": "data.ways", "low": 1, "high": 2},
             "each.data.ways: low and high are given; allowed: one of them",
