@@ -31,42 +31,34 @@ def code_of(page: str, heading: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
-def put_after(path: Path, text: str, added: str) -> None:
-    before = path.read_text()
-    assert before.count(text) == 1
-    path.write_text(before.replace(text, text + added))
-
-
-def put_before(path: Path, text: str, added: str) -> None:
-    before = path.read_text()
-    assert before.count(text) == 1
-    path.write_text(before.replace(text, added + text))
+def insert(path: Path, text: str, before: str = "", after: str = "") -> None:
+    """Around the only place of a text in a file."""
+    content = path.read_text()
+    assert content.count(text) == 1
+    path.write_text(content.replace(text, before + text + after))
 
 
 def add_task(icl: Path) -> None:
     settings, drawing = code_of("tasks.md", "A task of your own")
     tasks = icl / "data" / "tasks"
     (tasks / "flip_flop.py").write_text(drawing)
-    imported = "from icl.data.tasks.digits import make_digits\n"
-    put_after(
-        tasks / "__init__.py", imported, "from icl.data.tasks.flip_flop import make_flip_flop\n"
-    )
-    put_after(tasks / "__init__.py", "Task]] = {\n", '    "flip_flop": make_flip_flop,\n')
+    line = "from icl.data.tasks.flip_flop import make_flip_flop\n"
+    insert(tasks / "__init__.py", "from icl.data.tasks.digits import make_digits\n", after=line)
+    insert(tasks / "__init__.py", "Task]] = {\n", after='    "flip_flop": make_flip_flop,\n')
     config = icl / "config" / "tasks.py"
-    put_before(config, "TaskConfig = Annotated[\n", f"{settings}\n\n")
-    put_after(config, "TaskConfig = Annotated[\n", "    FlipFlopTask |\n")
+    insert(config, "TaskConfig = Annotated[\n", f"{settings}\n\n", "    FlipFlopTask |\n")
 
 
 def add_law(icl: Path) -> None:
     drawing, settings = code_of("networks.md", "A law of your own")
     laws = icl / "models" / "laws"
     (laws / "ring.py").write_text(drawing)
-    imported = "from icl.models.laws.reference import aligned, from_file\n"
-    put_after(laws / "__init__.py", imported, "from icl.models.laws.ring import ring\n")
-    put_after(laws / "__init__.py", '    "aligned": aligned,\n', '    "ring": ring,\n')
+    line = "from icl.models.laws.reference import aligned, from_file\n"
+    insert(laws / "__init__.py", line, after="from icl.models.laws.ring import ring\n")
+    insert(laws / "__init__.py", '    "aligned": aligned,\n', after='    "ring": ring,\n')
     config = icl / "config" / "connectivity.py"
-    put_before(config, "\n\nConnectivity = Annotated[\n", f"\n\n{settings}")
-    put_after(config, "    | AlignedConnectivity", "\n    | RingConnectivity")
+    insert(config, "\n\nConnectivity = Annotated[\n", before=f"\n\n{settings}")
+    insert(config, "    | AlignedConnectivity", after="\n    | RingConnectivity")
 
 
 def test_a_run_on_the_task_with_the_law(tmp_path: Path, environment: dict[str, str]):

@@ -101,7 +101,8 @@ def rises(dataset: xarray.Dataset, claim: Rises) -> Verdict:
 
 def falls(dataset: xarray.Dataset, claim: Falls) -> Verdict:
     """The paired difference along the knob is below minus the margin."""
-    return _judge_difference(dataset, claim, Region(-math.inf, 0.0 - claim.margin, 0.0))
+    below = 0.0 - claim.margin  # of 0 not -0, which would be told so
+    return _judge_difference(dataset, claim, Region(-math.inf, below, 0.0))
 
 
 def above(dataset: xarray.Dataset, claim: Above) -> Verdict:
