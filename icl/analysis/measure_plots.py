@@ -41,7 +41,7 @@ def draw_measures(dataset: xarray.Dataset) -> dict[str, Figure]:
     knobs = knobs_of(dataset)
     if not knobs or not set(MEASURES) & set(dataset):
         return {}
-    numbers = [knob for knob in knobs if knob.scale != "category"]
+    numbers = [knob for knob in knobs if knob.scale != "names"]
     shown = numbers or [max(knobs, key=lambda knob: len(knob.texts))]
     return {
         f"measures_{knob.name}": _draw(dataset, knob, next((k for k in knobs if k != knob), None))
@@ -52,13 +52,13 @@ def draw_measures(dataset: xarray.Dataset) -> dict[str, Figure]:
 def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
     measures = [name for name in SHOWN if name in dataset]
     places = some(len(other.texts), MAX_GROUPS) if other else [None]
-    width = 2.2 * len(measures) + (3.0 if knob.scale == "category" else 1.5)
+    width = 2.2 * len(measures) + (3.0 if knob.scale == "names" else 1.5)
     figure = Figure(figsize=(width, 2.3 * (1 + len(places))), layout="constrained")
     panels = figure.subplots(1 + len(places), len(measures), squeeze=False)
     shown = filled(dataset)
     for column, measure in enumerate(measures):
         last, limit = shown[measure].isel(step=-1), None if measure == "weight_change" else 1.02
-        if knob.scale == "category":
+        if knob.scale == "names":
             _draw_named_ends(panels[0, column], last, knob, other, is_first=column == 0)
             panels[0, column].set_xlim(0, limit)
         else:
@@ -141,7 +141,7 @@ def _draw_courses(axes: Any, values: xarray.DataArray, knob: Knob) -> None:
     first = values.sel(condition=conditions_of(values.to_dataset(name="values"))[0])
     mean, low, high = band(along(first, knob))
     order = np.argsort(knob.places)
-    most = MAX_LINES if knob.scale != "category" else MAX_NAMES
+    most = MAX_LINES if knob.scale != "names" else MAX_NAMES
     chosen = [order[i] for i in some(len(order), most)]
     for place, color in zip(chosen, ordered_colors(len(chosen)), strict=True):
         line, bottom, top = (part.isel({knob.name: place}) for part in (mean, low, high))

@@ -136,6 +136,8 @@ def _controls(data: dict[str, Any]) -> str:
         "</label>"
         for of in data["conditions"]
     ]
+    is_all_over = all(of["own"] == "accuracy" for of in data["conditions"])
+    own = {} if is_all_over else {"own": OWN}
     knobs = [knob["label"] for knob in data["knobs"]]
     pairs = [f"{pair['x']} by {pair['y']}" for pair in data["pairs"]]
     last = len(data["steps"]) - 1
@@ -143,7 +145,7 @@ def _controls(data: dict[str, Any]) -> str:
         [
             '<div class="controls">',
             *boxes,
-            _select("metric", "metric", {"own": OWN} | data["metrics"]),
+            _select("metric", "metric", own | data["metrics"]),
             _select("lines", "lines", dict(enumerate(knobs))) if len(knobs) > 1 else "",
             _select("pair", "phase diagram", dict(enumerate(pairs))) if len(pairs) > 1 else "",
             '</div>\n<div class="controls slider">',

@@ -97,11 +97,16 @@ def derived_table(dataset: xarray.Dataset) -> str:
     note = (
         '<p class="note">Mean over runs ± half the 95 % t interval over seeds. Peak: of means '
         f"over 3 evaluations. Steps to {THRESHOLD:g}: of the runs that get there and stay for "
-        "two evaluations. ICL among the labels in context, IWL over all labels.</p>"
+        f"two evaluations.{_which_accuracy(dataset)}</p>"
     )
     return folded(
         "Numbers of the learning curves", note + _table(rows), is_open=len(rows) <= MAX_OPEN_ROWS
     )
+
+
+def _which_accuracy(dataset: xarray.Dataset) -> str:
+    own = {own_metric(dataset, condition) for condition in conditions_of(dataset)}
+    return " ICL among the labels in context, IWL over all labels." if len(own) > 1 else ""
 
 
 def missing_list(missing: Sequence[str]) -> str:

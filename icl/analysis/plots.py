@@ -34,7 +34,7 @@ from icl.config.claims import METRICS
 
 FORMATS = ("pdf", "svg", "png")
 WIDTH = 7.0  # inches: a page of two columns
-MAX_LINES, MAX_KNOBS, MAX_PAIRS, MAX_TICKS = 7, 4, 3, 8
+MAX_LINES, MAX_KNOBS, MAX_PAIRS, MAX_TICKS, MAX_NAMES = 7, 4, 3, 8, 16
 DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # Text stays text, and the same data make the same bytes.
@@ -117,10 +117,13 @@ def draw_effects(dataset: xarray.Dataset, knobs: list[Knob]) -> Figure:
         for i, (condition, color) in enumerate(colors_of(conditions).items()):
             metric = own_metric(dataset, condition)
             values = along(last[metric].sel(condition=condition), knob)
-            _draw_effect(axes, values, knob, condition, color, i)
+            beside = 0.6 * ((i + 0.5) / len(conditions) - 0.5)
+            _draw_effect(axes, values, knob, condition, color, MARKERS[i % len(MARKERS)], beside)
             chance = chance_along(dataset, metric, condition, knob)
             axes.plot(knob.places, chance, ":", color=color, linewidth=0.8)
         _axis_of(axes, "x", knob)
+        if knob.scale == "names":
+            axes.set_xlim(-0.5, len(knob.places) - 0.5)
         axes.set(ylim=(-0.03, 1.03), ylabel="accuracy at the end")
         apply_style(axes)
     tell_above(figure, what_is_shown(dataset))
@@ -169,15 +172,29 @@ def _draw_lines(axes: Any, values: xarray.DataArray, knob: Knob | None) -> None:
 
 
 def _draw_effect(
-    axes: Any, values: xarray.DataArray, knob: Knob, condition: str, color: str, number: int
+    axes: Any,
+    values: xarray.DataArray,
+    knob: Knob,
+    condition: str,
+    color: str,
+    marker: str,
+    beside: float,
 ) -> None:
+    """beside: where the places of a knob are names, between which there is nothing, how far
+    from them; so that no condition hides another."""
     order = np.argsort(knob.places)
     places = np.array(knob.places)[order]
     mean, low, high = (part.values[order] for part in band(values))
-    marker = MARKERS[number % len(MARKERS)]
     label = LABELS.get(condition, short_label(condition))
-    axes.fill_between(places, low, high, color=color, alpha=0.18, linewidth=0)
-    axes.plot(places, mean, marker=marker, color=color, markersize=4, linewidth=1.3, label=label)
+    if knob.scale == "names":
+        places = places + beside
+        reach = np.stack([mean - low, high - mean])
+        look = {"linestyle": "", "elinewidth": 1.3, "markersize": 4}
+        axes.errorbar(places, mean, yerr=reach, marker=marker, color=color, label=label, **look)
+    else:
+        look = {"markersize": 4, "linewidth": 1.3}
+        axes.fill_between(places, low, high, color=color, alpha=0.18, linewidth=0)
+        axes.plot(places, mean, marker=marker, color=color, label=label, **look)
     for seed in values.transpose("seed", knob.name).values:
         look = {"markersize": 2.5, "alpha": 0.5, "markerfacecolor": "none"}
         axes.plot(places, seed[order], marker, color=color, **look)
@@ -188,7 +205,7 @@ def _draw_heat(axes: Any, values: Any, xs: Any, ys: Any, x: Knob, y: Knob) -> An
         _edges(xs, x.scale), _edges(ys, y.scale), values, cmap="cividis", vmin=0, vmax=1
     )
     mesh.set_rasterized(values.size > 2000)
-    has_contours = min(values.shape) > 1 and "category" not in (x.scale, y.scale)
+    has_contours = min(values.shape) > 1 and {x.scale, y.scale} <= {"linear", "log"}
     levels = [level for level in (0.25, 0.5, 0.75) if (values > level).any()]
     levels = [level for level in levels if (values < level).any()]
     if has_contours and levels:
@@ -225,7 +242,7 @@ def _axis_of(axes: Any, which: str, knob: Knob) -> None:
     if knob.scale == "log":
         getattr(axes, f"set_{which}scale")("log")
     if knob.scale != "linear":
-        chosen = some(len(knob.texts), MAX_TICKS)
+        chosen = some(len(knob.texts), MAX_NAMES if knob.scale == "names" else MAX_TICKS)
         texts = [knob.texts[i] for i in chosen]
         is_long = which == "x" and max(map(len, texts)) * len(texts) > 36
         look = {"rotation": 30, "ha": "right"} if is_long else {}

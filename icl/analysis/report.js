@@ -12,7 +12,8 @@ const SHARES = ["accuracy", "accuracy_in_context", "answers_in_context"];
 
 function setUp(section) {
   const data = JSON.parse(section.querySelector("script.data").textContent);
-  const state = {step: data.steps.length - 1, metric: "own", lines: 0, pair: 0,
+  const metric = section.querySelector('[data-control="metric"]').value;
+  const state = {step: data.steps.length - 1, metric, lines: 0, pair: 0,
     shown: data.conditions.map(condition => condition.isMain)};
   const plots = {curves: [], effects: [], phases: []};
   const draw = kinds => {
@@ -102,7 +103,8 @@ function metricAxis(data, metric) {
 function knobAxis(knob) {
   const axis = {title: {text: knob.label, font: {size: 12}}, type: knob.scale === "log" ? "log" : "linear"};
   if (knob.scale === "linear") return axis;
-  const every = Math.ceil(knob.texts.length / 10);
+  const every = Math.ceil(knob.texts.length / (knob.scale === "names" ? 16 : 10));
+  if (knob.scale === "names") axis.range = [-0.5, knob.texts.length - 0.5];
   const chosen = knob.texts.map((_, i) => i).filter(i => i % every === 0);
   if (knob.texts.join("").length > 36) Object.assign(axis, {tickangle: -35, ticklabeloverflow: "allow"});
   return {...axis, tickvals: chosen.map(i => knob.places[i]), ticktext: chosen.map(i => knob.texts[i])};
@@ -165,22 +167,27 @@ function drawCurves(data, state, i) {
 }
 
 function drawEffect(data, state, k) {
-  const knob = data.knobs[k], order = ascending(knob), x = order.map(v => knob.places[v]);
-  const bands = [], lines = [], used = new Set();
-  for (const c of shown(data, state)) {
+  const knob = data.knobs[k], order = ascending(knob), isNamed = knob.scale === "names";
+  const bands = [], lines = [], used = new Set(), chosen = shown(data, state);
+  for (const [i, c] of chosen.entries()) {
+    const beside = isNamed ? 0.6 * ((i + 0.5) / chosen.length - 0.5) : 0;
+    const x = order.map(v => knob.places[v] + beside);
     const condition = data.conditions[c], metric = metricOf(data, state, c), color = condition.color;
     const symbol = SYMBOLS[c % SYMBOLS.length], found = data.lines[k][metric], at = state.step;
     const pick = values => order.map(v => values[c][v][at]);
     const mean = pick(found.mean), low = pick(found.low), high = pick(found.high);
     used.add(metric);
-    bands.push(bandOf(x, low, high, color));
+    if (!isNamed) bands.push(bandOf(x, low, high, color));
     lines.push({x, y: order.map(v => found.chance[c][v]), mode: "lines", hoverinfo: "skip",
       showlegend: false, line: {color, width: 1, dash: "dot"}});
-    lines.push({x: order.flatMap(v => found.seeds[c][v].map(() => knob.places[v])),
+    lines.push({x: order.flatMap((v, i) => found.seeds[c][v].map(() => x[i])),
       y: order.flatMap(v => found.seeds[c][v].map(seed => seed[at])), mode: "markers",
       hovertemplate: `%{y}<extra>one seed, ${condition.name}</extra>`, showlegend: false,
       marker: {color, symbol: `${symbol}-open`, size: 5, opacity: 0.6}});
-    lines.push({x, y: mean, mode: "lines+markers", name: condition.label,
+    // Between names there is nothing: no line there, and intervals as bars.
+    const reach = {type: "data", symmetric: false, array: mean.map((value, i) => distance(high[i], value)),
+      arrayminus: mean.map((value, i) => distance(value, low[i])), visible: isNamed, width: 3};
+    lines.push({x, y: mean, mode: isNamed ? "markers" : "lines+markers", name: condition.label, error_y: reach,
       text: mean.map((value, i) => `${knob.texts[order[i]]}: ${toldBand(value, low[i], high[i])}`),
       hovertemplate: "%{text}<extra>%{fullData.name}</extra>",
       line: {color, width: 2}, marker: {symbol, size: 8}});
@@ -191,6 +198,10 @@ function drawEffect(data, state, k) {
   const layout = layoutOf("", knobAxis(knob), yaxis);
   Object.assign(layout.legend, {y: 1.02, yanchor: "bottom"});  // below are the knob's values
   return {traces: [...bands, ...lines], layout};
+}
+
+function distance(high, low) {
+  return high === null || low === null ? 0 : high - low;
 }
 
 function contourOf(x, y, z, color, width) {
@@ -210,7 +221,7 @@ function drawPhase(data, state, i) {
   const bounds = isShare ? {zmin: 0, zmax: 1} : {};
   const traces = [{type: "heatmap", x, y, z, colorscale: "Cividis", hoverinfo: "skip", ...bounds,
     colorbar: {thickness: 12, outlinewidth: 0, tickfont: {size: 11}}}];
-  if (isShare && kx.scale !== "category" && ky.scale !== "category") {
+  if (isShare && [kx, ky].every(knob => ["linear", "log"].includes(knob.scale))) {
     traces.push(contourOf(x, y, z, "#000", 4), contourOf(x, y, z, "#fff", 1.6));
   }
   const cells = rows.flatMap((r, j) => columns.map((v, k) => ({x: x[k], y: y[j], value: z[j][k],

@@ -22,7 +22,8 @@ ENDED = ("finished", "diverged", "stopped")  # runs that have no later evaluatio
 class Knob(NamedTuple):
     """A swept axis: its dimension, what it is called, and where its values are drawn.
 
-    scale: linear, log, or category, where `places` count from 0.
+    scale: linear, log, or, where `places` count from 0, `even` for numbers that stand too close
+    for both, and `names` for all else, which has no order.
     """
 
     name: str
@@ -142,6 +143,7 @@ def ordered_colors(count: int) -> list[str]:
 
 def _knob(dataset: xarray.Dataset, dim: str) -> Knob:
     own = dataset[dim].values.tolist()
+    counted = list(map(float, range(len(own))))
     with_it = [str(name) for name, values in dataset.coords.items() if values.dims == (dim,)]
     others = [name for name in with_it if name != dim]
     label = f"{dim} (with {', '.join(others)})" if others and dim != "cell" else dim
@@ -149,14 +151,13 @@ def _knob(dataset: xarray.Dataset, dim: str) -> Knob:
         names = others if dim == "cell" and others else with_it
         columns = {name: _told_apart(dataset[name].values.tolist()) for name in names}
         texts = [_told_point(columns, i) for i in range(len(own))]
-        return Knob(dim, label, texts, [float(i) for i in range(len(own))], "category")
+        return Knob(dim, label, texts, counted, "names")
     texts = _told_apart(own)
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in own):
-        scale = _scale(np.array(own, dtype=np.float64))
-    else:
-        scale = "category"
-    places = [float(i) for i in range(len(own))] if scale == "category" else list(map(float, own))
-    return Knob(dim, label, texts, places, scale)
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in own):
+        return Knob(dim, label, texts, counted, "names")
+    scale = _scale(np.array(own, dtype=np.float64))
+    places = map(sorted(own).index, own) if scale == "even" else own
+    return Knob(dim, label, texts, list(map(float, places)), scale)
 
 
 def _told_point(columns: dict[str, list[str]], place: int) -> str:
@@ -202,7 +203,7 @@ def _scale(values: Float[np.ndarray, " value"]) -> str:
     ordered = np.sort(values)
     if len(values) > 2 and ordered[0] > 0 and _unevenness(np.log(ordered)) < _unevenness(ordered):
         return "log"
-    return "linear" if np.diff(ordered).min() > TOO_CLOSE * np.ptp(ordered) else "category"
+    return "linear" if np.diff(ordered).min() > TOO_CLOSE * np.ptp(ordered) else "even"
 
 
 def _unevenness(ordered: Float[np.ndarray, " value"]) -> float:

@@ -58,6 +58,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         "synthetic": without(make_sweep(claims=CLAIMS), **MISSING),
         "networks": make_sweep({"model.kind": ["transformer", "lstm"], "n": [1, 10, 100]}),
         "single": make_sweep({}, num_seeds=1),
+        "task": make_sweep({}).sel(condition=["no_support"]),
     }
     verdicts = {name: judge(sweep) for name, sweep in sweeps.items()}
     path = folder / "report.html"
@@ -172,6 +173,24 @@ def test_phase_diagrams_have_lines_and_the_cells_that_were_sampled(page: Any):
         assert sorted(map(symbols.count, set(symbols))) == [1, 29]
 
 
+def test_names_have_no_line_between_them_and_are_all_told(page: Any):
+    named, numbered = page.locator("section").nth(1).locator(".effects .js-plotly-plot").all()
+    modes = (
+        "plot => [...new Set(plot.data.filter(of => of.showlegend !== false).map(of => of.mode))]"
+    )
+    assert named.evaluate(modes) == ["markers"]
+    assert numbered.evaluate(modes) == ["lines+markers"]
+    assert set(named.locator(".xtick text").all_text_contents()) == {"transformer", "lstm"}
+
+
+def test_a_choice_of_accuracies_is_offered_where_conditions_differ_in_theirs(page: Any):
+    offered = [
+        select.locator("option").first.get_attribute("value")
+        for select in page.locator('[data-control="metric"]').all()
+    ]
+    assert offered == ["own", "own", "own", "accuracy"]
+
+
 def test_pictures_are_shown_and_the_page_can_be_printed(page: Any, tmp_path: Path):
     pictures = page.locator("img[src^='data:image/png']")
     assert pictures.count() >= 1
@@ -186,7 +205,7 @@ def test_pictures_are_shown_and_the_page_can_be_printed(page: Any, tmp_path: Pat
 
 def test_the_overview_leads_to_the_sections(page: Any):
     images = page.locator(".panels img")
-    assert images.count() == 3
+    assert images.count() == 4
     assert images.evaluate_all("all => all.every(image => image.naturalWidth > 0)")
     page.locator(".panels a").nth(1).click()
     top = "document.getElementById('networks').getBoundingClientRect().top"

@@ -15,9 +15,9 @@ from tests.analysis.synthetic import make_sweep
         ([0.0, 0.5, 1.0], "linear"),
         ([1, 10, 100, 1000], "log"),
         ([1e-4, 1e-3, 1e-2], "log"),
-        ([0, 1, 10, 100, 1000], "category"),  # 0 and 1 cannot be told apart on a linear axis
-        (["lstm", "gru"], "category"),
-        ([True, False], "category"),
+        ([0, 1, 10, 100, 1000], "even"),  # 0 and 1 cannot be told apart on a linear axis
+        (["lstm", "gru"], "names"),
+        ([True, False], "names"),
         ([3, 1, 2], "linear"),
     ],
 )
@@ -25,8 +25,13 @@ def test_the_scale_of_a_knob(values: list[Any], scale: str):
     [knob] = knobs_of(make_sweep({"k": values}))
     assert knob.scale == scale
     assert len(knob.places) == len(values)
-    if scale != "category":
+    if scale in ("linear", "log"):
         assert knob.places == values
+
+
+def test_numbers_too_close_to_draw_to_scale_stand_in_their_order():
+    [knob] = knobs_of(make_sweep({"k": [1000, 0, 10, 1, 100]}))
+    assert (knob.scale, knob.places) == ("even", [4, 0, 2, 1, 3])
 
 
 def test_single_cells_are_told_by_their_knobs():
