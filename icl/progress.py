@@ -99,9 +99,13 @@ class Progress:
 
 
 def scores_of(record: dict[str, Any]) -> str:
-    """In-context and in-weights accuracy at an evaluation, in few characters."""
+    """In-context and in-weights accuracy at an evaluation, in few characters.
+
+    Or accuracy and measures of a task; a measure that is not defined, as of silent units, is told
+    as none.
+    """
     return "  ".join(
-        f"{short} {record['conditions'][name][metric]:.2f}"
+        f"{short} {'none' if value is None else f'{value:.2f}'}"
         for short, name, metric in (
             ("ICL", "fewshot_holdout", "accuracy_in_context"),
             ("IWL", "no_support", "accuracy"),
@@ -110,4 +114,5 @@ def scores_of(record: dict[str, Any]) -> str:
             ("KA", "task", "kernel_alignment"),
         )
         if name in record["conditions"]
+        for value in [record["conditions"][name][metric]]
     )
