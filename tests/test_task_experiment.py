@@ -152,6 +152,8 @@ def test_a_run_records_measures_from_its_start_on(tmp_path: Path):
     assert float(first.accuracy_chance) == 0.5
     began = json.loads((tmp_path / "connectivity.json").read_text())
     assert began["recurrent"]["effective_rank"] < 2.001
+    told = load(tmp_path).start_effective_rank.sel(matrix="recurrent")
+    assert float(told) == began["recurrent"]["effective_rank"]
     assert {path.name for path in tmp_path.iterdir()} >= {"sequences.png", "curves.png"}
 
 

@@ -14,7 +14,15 @@ import xarray
 from pydantic import TypeAdapter
 
 from icl.analysis.derived import THRESHOLD, is_undefined_at_end, number_of
-from icl.analysis.statistics import INTERVALS, Estimate, effect_size, paired_difference
+from icl.analysis.starts import start_of
+from icl.analysis.statistics import (
+    INTERVALS,
+    Estimate,
+    effect_size,
+    paired_difference,
+    rank_correlation,
+)
+from icl.analysis.views import NOT_SWEPT
 from icl.config.claims import (
     MEASURES,
     Above,
@@ -22,6 +30,7 @@ from icl.config.claims import (
     Claim,
     Coexist,
     Falls,
+    Follows,
     Near,
     Rises,
     Transient,
@@ -144,6 +153,20 @@ def coexist(dataset: xarray.Dataset, claim: Coexist) -> Verdict:
     return max(found, key=_rank)
 
 
+def follows(dataset: xarray.Dataset, claim: Follows) -> Verdict:
+    """Of each seed: Spearman's rank correlation, over cells, with what a matrix begins as."""
+    cells = _cells(dataset, claim)
+    found = _of_runs(cells, claim.condition, claim.metric, claim.at)
+    starts = start_of(cells, claim.start, claim.matrix)
+    count = math.prod(starts.sizes[dim] for dim in starts.dims if dim != "seed")
+    notes = (f"{claim.start} of {claim.matrix}, over {count} cells", *found.notes)
+    numbers = Numbers(
+        rank_correlation(starts, found.values), "unknown" if found.bound else "", notes
+    )
+    ends = (-math.inf, 0.0 - claim.margin) if claim.inverse else (claim.margin, math.inf)
+    return _verdict(claim, numbers, Region(*ends, 0.0))
+
+
 # Kind of claim -> how it is judged.
 CLAIMS: dict[str, Callable[[xarray.Dataset, Any], Verdict]] = {
     "rises": rises,
@@ -153,6 +176,7 @@ CLAIMS: dict[str, Callable[[xarray.Dataset, Any], Verdict]] = {
     "near": near,
     "transient": transient,
     "coexist": coexist,
+    "follows": follows,
 }
 
 
@@ -230,6 +254,15 @@ def _decide(estimate: Estimate, region: Region, bound: str) -> tuple[str, str]:
 
 def _numbers(cells: xarray.Dataset, condition: str, metric: str, at: str) -> Numbers:
     """Of each seed: the mean over all cells, NaN where one has no number."""
+    found = _of_runs(cells, condition, metric, at)
+    others = [dim for dim in found.values.dims if dim != "seed"]
+    count = math.prod(found.values.sizes[dim] for dim in others)
+    notes = (*found.notes, f"mean over {count} cells") if count > 1 else found.notes
+    return Numbers(found.values.mean(others, skipna=False), found.bound, notes)
+
+
+def _of_runs(cells: xarray.Dataset, condition: str, metric: str, at: str) -> Numbers:
+    """Of each cell and seed, NaN where it has no number."""
     notes = []
     curves = _curves(cells, metric).sel(condition=condition)
     if metric in MEASURES and metric in cells:
@@ -255,11 +288,7 @@ def _numbers(cells: xarray.Dataset, condition: str, metric: str, at: str) -> Num
             notes.append(f"{count} runs never at {THRESHOLD}: counted as their last step")
             last = curves.step.where(curves.notnull()).max("step")
             values = values.where(~never, last)
-    others = [dim for dim in values.dims if dim != "seed"]
-    count = math.prod(values.sizes[dim] for dim in others)
-    if count > 1:
-        notes.append(f"mean over {count} cells")
-    return Numbers(values.mean(others, skipna=False), bound, tuple(notes))
+    return Numbers(values, bound, tuple(notes))
 
 
 def _curves(cells: xarray.Dataset, metric: str) -> xarray.DataArray:
@@ -291,9 +320,8 @@ def _select(cells: xarray.Dataset, knob: str, value: Any) -> xarray.Dataset:
 
 def _knobs(dataset: xarray.Dataset) -> dict[str, list[Any]]:
     """Those swept, with the value at each point of their axis."""
-    fixed = {"seed", "condition", "step", "stratum"}
     return {
         str(name): values.values.tolist()
         for name, values in dataset.coords.items()
-        if str(name) not in fixed and values.ndim == 1
+        if str(name) not in NOT_SWEPT and values.ndim == 1
     }

@@ -64,6 +64,27 @@ def paired_difference(last: xarray.DataArray, first: xarray.DataArray) -> xarray
     return last - first
 
 
+def rank_correlation(one: xarray.DataArray, other: xarray.DataArray) -> xarray.DataArray:
+    """Spearman's, of each seed over all other dimensions; both have the same.
+
+    NaN where a cell has no number, of fewer than three cells, and where one side is constant.
+    """
+    others = [dim for dim in one.dims if dim != "seed"]
+    return xarray.apply_ufunc(
+        lambda x, y: _spearman(x.ravel(), y.ravel()),
+        one,
+        other,
+        input_core_dims=[others, others],
+        vectorize=True,
+        output_dtypes=[np.float64],
+    )
+
+
+def _spearman(x: Float[np.ndarray, " cell"], y: Float[np.ndarray, " cell"]) -> float:
+    is_told = len(x) >= 3 and np.isfinite(x + y).all() and np.ptp(x) > 0 and np.ptp(y) > 0
+    return float(stats.spearmanr(x, y).statistic) if is_told else np.nan
+
+
 def effect_size(values: Sample, reference: float = 0.0) -> float:
     """How far the mean is from the reference, in standard deviations over seeds (n - 1).
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from icl.analysis.derived import is_undefined_at_end
 from icl.config.claims import MEASURES, METRICS
 
-NOT_SWEPT = ("seed", "condition", "step", "stratum")
+NOT_SWEPT = ("seed", "condition", "step", "stratum", "matrix")
 MAX_LABEL = 40  # characters
 TOO_CLOSE = 0.015  # of an axis: values nearer than this cannot be told apart
 ENDED = ("finished", "diverged", "stopped")  # runs that have no later evaluations to wait for

@@ -8,6 +8,7 @@ a condition. Seeds are the sample; `where` picks cells, and the cells that are l
     near            a value, within a margin
     transient       lost again after the peak, by more than a margin
     coexist         two numbers are above their thresholds at one and the same value of a knob
+    follows         cells are in the order of what their weights begin as; or in the reverse
 
 In a file `each` makes one claim into many: `spread`. How each is decided: `icl.analysis.claims`.
 """
@@ -44,10 +45,22 @@ METRICS = {
     "answers_in_context": "share of answers in context",
     **MEASURES,
 }
-if TYPE_CHECKING:  # which cannot read the names off the table
+# What is told of each weight matrix before training: `icl.probes.weights` defines each.
+STARTS = {
+    "norm": "norm",
+    "spectral_norm": "spectral norm",
+    "spectral_radius": "spectral radius",
+    "effective_rank": "effective rank",
+    "stable_rank": "stable rank",
+    "eigenvalue_rank": "eigenvalue rank",
+    "relu_growth": "ReLU growth",
+}
+if TYPE_CHECKING:  # which cannot read the names off the tables
     Metric = str
+    Start = str
 else:
     Metric = Literal[tuple(METRICS)]
+    Start = Literal[tuple(STARTS)]
 ACCURACIES = ("accuracy", "accuracy_in_context", "answers_in_context")
 # Of a learning curve: `icl.analysis.derived` defines each.
 CurveNumber = Literal["final", "peak", "mean", "late_change", "time_to_threshold", "decay"]
@@ -138,8 +151,19 @@ class Coexist(_Claim):
         return {"condition": self.condition, "other_condition": self.other_condition}
 
 
+class Follows(_Claim):
+    """Spearman's rank correlation over cells with what a matrix begins as is above the margin."""
+
+    kind: Literal["follows"] = "follows"
+    start: Start
+    matrix: str = Field(description="its name, or a pattern of several, whose mean counts")
+    inverse: bool = Field(False, description="the correlation is below minus the margin")
+    margin: float = Field(0.0, ge=0, lt=1)
+
+
 Claim = Annotated[
-    Rises | Falls | Above | Below | Near | Transient | Coexist, Field(discriminator="kind")
+    Rises | Falls | Above | Below | Near | Transient | Coexist | Follows,
+    Field(discriminator="kind"),
 ]
 
 

@@ -5,15 +5,7 @@ from typing import Any
 from rich.box import SIMPLE
 from rich.table import Table
 
-COLUMNS = {
-    "norm": "norm",
-    "spectral_norm": "spectral norm",
-    "spectral_radius": "spectral radius",
-    "effective_rank": "effective rank",
-    "stable_rank": "stable rank",
-    "eigenvalue_rank": "eigenvalue rank",
-    "relu_growth": "ReLU growth",
-}
+from icl.config.claims import STARTS
 
 
 def task_tables(report: dict[str, Any]) -> list[Table | str]:
@@ -48,9 +40,9 @@ def _network(report: dict[str, Any]) -> Table:
 
 def _weights(weights: dict[str, dict[str, float | None]]) -> Table:
     title = "What weights begin as"
-    table = Table("", *COLUMNS.values(), box=SIMPLE, title=title, title_justify="left")
+    table = Table("", *STARTS.values(), box=SIMPLE, title=title, title_justify="left")
     for name, measured in weights.items():
-        values = (measured[column] for column in COLUMNS)
+        values = (measured[column] for column in STARTS)
         table.add_row(name, *("-" if value is None else f"{value:.4g}" for value in values))
     for column in table.columns[1:]:
         column.justify = "right"

@@ -13,6 +13,7 @@ from icl.errors import UserError
 from icl.records.config_file import dump_config, load_config
 from icl.records.halving import stopped
 from icl.records.run_directory import CONFIG, METRICS, read_lines
+from icl.records.starts import load_starts
 from icl.records.sweep_directory import (
     CELLS,
     SweepDirectory,
@@ -31,8 +32,9 @@ def load_run(run: str | Path) -> xarray.Dataset:
     Variables: `accuracy`, `accuracy_in_context`, `loss` and so on over (condition, step), and
     `train_loss`, the mean over the steps since the evaluation before, over (step);
     `accuracy_by_frequency` over (condition, step, stratum), tenths of the training classes, the
-    commonest first. Attribute `config`: the resolved config as YAML. Metrics that a condition
-    does not have are NaN.
+    commonest first; `start_norm`, `start_effective_rank` and so on over (matrix), what weights
+    begin as. Attribute `config`: the resolved config as YAML. Metrics that a condition does not
+    have are NaN.
     """
     path = Path(run)
     if not (path / CONFIG).exists():
@@ -45,9 +47,15 @@ def load_run(run: str | Path) -> xarray.Dataset:
         metric: (_dims(values)[1:], values[0])
         for metric, values in _arrays([records], steps, conditions).items()
     }
+    matrices, starts = load_starts([path])
+    variables |= {name: (("matrix",), values[0]) for name, values in starts.items()}
     return xarray.Dataset(
         variables,
-        coords={"condition": conditions, "step": np.array(steps, dtype=np.int64)},
+        coords={
+            "condition": conditions,
+            "step": np.array(steps, dtype=np.int64),
+            **({"matrix": matrices} if matrices else {}),
+        },
         attrs={"config": dump_config(config)},
     )
 
@@ -82,10 +90,18 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
     for metric, values in _arrays(records, steps, conditions).items():
         own = _dims(values)[1:]
         variables[metric] = ((*dims, *own), values.reshape(*shape, *values.shape[1:]))
+    matrices, starts = load_starts(folders)
+    for number, values in starts.items():
+        variables[number] = ((*dims, "matrix"), values.reshape(*shape, -1))
     variables["status"] = (dims, np.array(statuses, dtype=object).reshape(shape).astype(str))
     return xarray.Dataset(
         variables,
-        coords={**coords, "condition": conditions, "step": np.array(steps, dtype=np.int64)},
+        coords={
+            **coords,
+            "condition": conditions,
+            "step": np.array(steps, dtype=np.int64),
+            **({"matrix": matrices} if matrices else {}),
+        },
         attrs={
             "name": sweep.name,
             "sweep": dump_sweep(sweep),

@@ -12,7 +12,7 @@ from icl.analysis.claims import CLAIMS, Verdict, judge
 from icl.analysis.views import filled
 from icl.config.claims import Claim
 from icl.errors import UserError
-from tests.analysis.synthetic import make_sweep, without
+from tests.analysis.synthetic import make_sweep, with_starts, without
 
 ICL = {"condition": "fewshot_holdout", "metric": "accuracy_in_context"}
 IWL = {"condition": "no_support", "metric": "accuracy"}
@@ -26,7 +26,8 @@ def verdict_of(sweep: xarray.Dataset, kind: str, **settings: Any) -> Verdict:
 
 
 ROUGH = make_sweep(noise=0.25)  # too rough to tell anything from a single cell
-FINE = make_sweep()
+FINE = with_starts(make_sweep())
+RANK = {"start": "effective_rank", "matrix": "recurrent"}
 HERE = {BURSTY: 0.6, ZIPF: 1.0}
 
 # Kind, settings, the verdict on smooth curves.
@@ -45,6 +46,10 @@ JUDGED = [
     ("transient", {**ICL, "where": {BURSTY: 1.0}}, "pass"),
     ("transient", {**ICL, "where": {BURSTY: 0.0}}, "fail"),
     ("transient", {**IWL}, "fail"),
+    ("follows", {**ICL, **RANK, "where": {ZIPF: 1.0}, "at": "peak"}, "pass"),
+    ("follows", {**ICL, **RANK, "where": {ZIPF: 1.0}, "at": "peak", "inverse": True}, "fail"),
+    ("follows", {**IWL, **RANK, "margin": 0.5}, "fail"),
+    ("follows", {**ICL, **RANK, "matrix": "re*", "where": {ZIPF: 0.0}, "at": "peak"}, "pass"),
 ]
 COEXIST = {
     **ICL,
@@ -184,6 +189,17 @@ def test_bad_references_are_one_line(settings: dict[str, Any], message: str):
     assert "\n" not in str(error.value)
 
 
+def test_what_weights_begin_as_counts_once_it_is_told():
+    claim = ICL | RANK
+    assert verdict_of(make_sweep(), "follows", **claim).verdict == "undecided"
+    alike = verdict_of(FINE, "follows", **claim | {"matrix": "readout"})  # all cells are
+    assert (alike.verdict, alike.seeds) == ("undecided", 0)
+    with pytest.raises(UserError) as error:
+        verdict_of(FINE, "follows", **claim | {"matrix": "recurent"})
+    message = "claims.0.matrix = recurent; allowed: recurrent, readout, or a pattern of these"
+    assert str(error.value) == message
+
+
 def test_a_claim_about_a_knob_where_none_is_swept():
     with pytest.raises(UserError, match="none is swept"):
         verdict_of(make_sweep({}), "rises", **ICL, along=BURSTY)
@@ -201,6 +217,8 @@ def test_a_claim_about_a_knob_where_none_is_swept():
         {"kind": "above", "text": "t", **IWL | {"metric": "loss"}, "threshold": 1, "at": "peak"},
         {"kind": "transient", "text": "t", **IWL | {"metric": "loss"}},
         {"kind": "near", "text": "t", **ICL, "value": 0.5, "margin": 0.0},
+        {"kind": "follows", "text": "t", **ICL, **RANK, "start": "rank"},
+        {"kind": "follows", "text": "t", **ICL, **RANK, "margin": 1},
     ],
 )
 def test_claims_that_make_no_sense(claim: dict[str, Any]):

@@ -11,6 +11,7 @@ from icl.analysis.statistics import (
     bootstrap_interval,
     effect_size,
     paired_difference,
+    rank_correlation,
     t_interval,
 )
 
@@ -24,6 +25,22 @@ def test_the_t_interval_is_students():
     assert estimate.mean == pytest.approx(VALUES.mean())
     assert (estimate.low, estimate.high) == pytest.approx((low, high))
     assert (estimate.num_seeds, estimate.left_out) == (5, 0)
+
+
+def test_the_rank_correlation_is_spearmans_over_all_cells_of_a_seed():
+    rng = np.random.default_rng(0)
+    one, other = (
+        xarray.DataArray(rng.integers(9, size=(2, 5, 3)).astype(float), dims=("a", "b", "seed"))
+        for _ in range(2)
+    )
+    found = rank_correlation(one, other.transpose("b", "seed", "a"))
+    for seed in range(3):
+        x, y = (values.isel(seed=seed).values.ravel() for values in (one, other))
+        ranks = [stats.rankdata(values) for values in (x, y)]
+        assert float(found[seed]) == pytest.approx(np.corrcoef(ranks)[0, 1])
+    assert np.isnan(rank_correlation(one.where(one != one[0, 0, 1]), other)[1])
+    assert np.isnan(rank_correlation(xarray.ones_like(one), other)).all()
+    assert np.isnan(rank_correlation(one[:, :1], other[:, :1])).all()  # two cells
 
 
 def test_the_bootstrap_is_scipys_and_the_same_each_time():

@@ -1,0 +1,34 @@
+"""What the weights of runs begin as, as arrays."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from icl.config.claims import STARTS
+from icl.records.run_directory import CONNECTIVITY
+
+
+def load_starts(runs: Sequence[Path]) -> tuple[list[str], dict[str, np.ndarray]]:
+    """The names of all matrices, and of each number of STARTS [run, matrix], NaN where untold.
+
+    Nothing where no run has told any yet. A file that is broken tells nothing.
+    """
+    told = [_read(run / CONNECTIVITY) for run in runs]
+    names = sorted({name for of_run in told for name in of_run})
+    if not names:
+        return [], {}
+    arrays = {}
+    for number in STARTS:
+        values = [[of_run.get(name, {}).get(number) for name in names] for of_run in told]
+        arrays[f"start_{number}"] = np.array(values, dtype=np.float64)  # None is NaN
+    return names, arrays
+
+
+def _read(path: Path) -> dict[str, dict[str, float | None]]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

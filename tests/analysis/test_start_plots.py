@@ -1,0 +1,50 @@
+"""Figures of measures against what weights began as."""
+
+import numpy as np
+import pytest
+import xarray
+
+from icl.analysis.start_plots import draw_starts
+from tests.analysis.synthetic import make_sweep, with_starts
+
+KNOBS = {"rank": [1, 10, 100], "task.kind": ["a", "b"]}
+
+
+def measured(knobs: dict[str, list]) -> xarray.Dataset:
+    sweep = with_starts(make_sweep(knobs))
+    return sweep.assign(kernel_alignment=sweep.accuracy, weight_change=1 - sweep.accuracy)
+
+
+def test_a_point_for_each_value_a_column_for_each_of_the_other_knob():
+    sweep = measured(KNOBS)
+    figures = draw_starts(sweep)
+    assert list(figures) == ["starts_effective_rank"]
+    panels = figures["starts_effective_rank"].axes
+    assert len(panels) == 2 * 2  # kernel alignment and weight change of two tasks
+    assert [panel.get_title().splitlines()[0] for panel in panels[:2]] == ["a", "b"]
+    points = [container.lines[0] for container in panels[1].containers]
+    starts = sweep.start_effective_rank.sel({"matrix": "recurrent", "task.kind": "b"})
+    assert [point.get_xdata()[0] for point in points] == pytest.approx(starts.mean("seed").values)
+    ends = sweep.kernel_alignment.isel(step=-1, condition=0).sel({"task.kind": "b"}).mean("seed")
+    assert [point.get_ydata()[0] for point in points] == pytest.approx(ends.values)
+
+
+def test_the_correlation_is_over_points_seed_by_seed():
+    panels = draw_starts(measured(KNOBS))["starts_effective_rank"].axes
+    told = [panel.get_title(loc="left") for panel in panels]
+    assert [float(text.split("=")[1]) for text in told] == [1, 1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        make_sweep(KNOBS),  # nothing is told of starts, and nothing measured
+        with_starts(make_sweep(KNOBS)),
+        measured(KNOBS).drop_vars("start_effective_rank"),
+        measured(KNOBS).sel(matrix=["readout"]),  # which is always the same
+        measured({"rank": [1]}),
+        measured(KNOBS).assign(start_effective_rank=lambda of: of.start_effective_rank * np.nan),
+    ],
+)
+def test_nothing_is_drawn_where_there_is_nothing_to_see(sweep: xarray.Dataset):
+    assert draw_starts(sweep) == {}
