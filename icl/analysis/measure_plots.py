@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from icl.analysis.start_plots import draw_starts
 from icl.analysis.statistics import band
-from icl.analysis.style import apply_style, colors_of, tell_above
+from icl.analysis.style import MARKERS, apply_style, colors_of, tell_above
 from icl.analysis.views import (
     Knob,
     along,
@@ -27,7 +27,6 @@ SHOWN = (
     "kernel_alignment",
     "sign_similarity",
 )
-MARKERS = ("o", "s", "^", "D")
 MAX_GROUPS, MAX_LINES, MAX_NAMES = 4, 5, 10
 
 

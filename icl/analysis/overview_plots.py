@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from icl.analysis.overview import Panel, cut, labelled
-from icl.analysis.plots import MARKERS, MAX_TICKS, SETTINGS, WIDTH
-from icl.analysis.style import LABELS, apply_style, colors_of, tell_above
+from icl.analysis.plots import MAX_TICKS, SETTINGS, WIDTH
+from icl.analysis.style import LABELS, MARKERS, apply_style, colors_of, tell_above
 from icl.analysis.views import short_label
 
 COLUMNS = 3

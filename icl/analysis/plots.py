@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 
 from icl.analysis.measure_plots import draw_measures
 from icl.analysis.statistics import band
-from icl.analysis.style import LABELS, apply_style, colors_of, tell_above
+from icl.analysis.style import LABELS, MARKERS, apply_style, colors_of, tell_above
 from icl.analysis.views import (
     Knob,
     along,
@@ -36,7 +36,6 @@ FORMATS = ("pdf", "svg", "png")
 WIDTH = 7.0  # inches: a page of two columns
 MAX_LINES, MAX_KNOBS, MAX_PAIRS, MAX_TICKS, MAX_NAMES = 7, 4, 3, 8, 16
 DASHES = ("-", "--", "-.", ":")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # Text stays text, and the same data make the same bytes.
 SETTINGS = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "icl"}
 

@@ -10,13 +10,12 @@ from matplotlib.figure import Figure
 
 from icl.analysis.starts import start_of
 from icl.analysis.statistics import band, rank_correlation, t_interval
-from icl.analysis.style import apply_style, tell_above
+from icl.analysis.style import MARKERS, apply_style, tell_above
 from icl.analysis.views import Knob, conditions_of, filled, knobs_of, ordered_colors, some
 from icl.config.claims import METRICS, STARTS
 
 NUMBERS = ("effective_rank", "eigenvalue_rank")
 SHOWN = ("kernel_alignment", "representation_alignment", "weight_change")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 MAX_GROUPS, MAX_POINTS = 4, 10
 VARIES = 1.05  # the largest over the smallest mean, from where on there is something to draw
 

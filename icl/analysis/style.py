@@ -14,6 +14,7 @@ COLORS = {
 }
 # Of conditions that are not listed, in turn.
 OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#000000", "#F0E442")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # that differ without colour, in turn
 LABELS = {
     "fewshot_holdout": "ICL: few-shot, held-out classes, among labels in context",
     "fewshot_train": "ICL: few-shot, training classes, among labels in context",
