@@ -19,11 +19,11 @@ from icl.analysis.views import (
     Knob,
     along,
     chance_along,
+    colors_along,
     conditions_of,
     filled,
     knobs_of,
     main_conditions,
-    ordered_colors,
     own_metric,
     short_label,
     some,
@@ -77,7 +77,7 @@ def _numbers_per_step(
 
 
 def _described(knob: Knob) -> dict[str, Any]:
-    return knob._asdict() | {"colors": ordered_colors(len(knob.texts))}
+    return knob._asdict() | {"colors": colors_along(knob, len(knob.texts))}
 
 
 def _lines(

@@ -12,10 +12,10 @@ from icl.analysis.style import MARKERS, apply_style, colors_of, tell_above
 from icl.analysis.views import (
     Knob,
     along,
+    colors_along,
     conditions_of,
     filled,
     knobs_of,
-    ordered_colors,
     some,
     what_is_shown,
 )
@@ -143,7 +143,7 @@ def _draw_courses(axes: Any, values: xarray.DataArray, knob: Knob) -> None:
     order = np.argsort(knob.places)
     most = MAX_LINES if knob.scale != "names" else MAX_NAMES
     chosen = [order[i] for i in some(len(order), most)]
-    for place, color in zip(chosen, ordered_colors(len(chosen)), strict=True):
+    for place, color in zip(chosen, colors_along(knob, len(chosen)), strict=True):
         line, bottom, top = (part.isel({knob.name: place}) for part in (mean, low, high))
         axes.plot(values.step, line, color=color, linewidth=1.3, label=knob.texts[place])
         axes.fill_between(values.step, bottom, top, color=color, alpha=0.15, linewidth=0)

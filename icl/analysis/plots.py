@@ -19,12 +19,12 @@ from icl.analysis.views import (
     Knob,
     along,
     chance_along,
+    colors_along,
     conditions_of,
     filled,
     is_empty,
     knobs_of,
     main_conditions,
-    ordered_colors,
     own_metric,
     short_label,
     some,
@@ -159,7 +159,7 @@ def _draw_lines(axes: Any, values: xarray.DataArray, knob: Knob | None) -> None:
     mean, low, high = band(values)
     count = len(knob.texts) if knob else 1
     chosen = some(count, MAX_LINES)
-    for i, (place, color) in enumerate(zip(chosen, ordered_colors(len(chosen)), strict=True)):
+    for i, (place, color) in enumerate(zip(chosen, colors_along(knob, len(chosen)), strict=True)):
         line, bottom, top = (
             part.isel({knob.name: place}) if knob else part for part in (mean, low, high)
         )

@@ -3,7 +3,6 @@
 import itertools
 from typing import Any
 
-import matplotlib
 import numpy as np
 import xarray
 from matplotlib.figure import Figure
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 from icl.analysis.starts import start_of
 from icl.analysis.statistics import band, rank_correlation, t_interval
 from icl.analysis.style import MARKERS, apply_style, tell_above
-from icl.analysis.views import Knob, conditions_of, filled, knobs_of, ordered_colors, some
+from icl.analysis.views import Knob, colors_along, conditions_of, filled, knobs_of, some
 from icl.config.claims import METRICS, STARTS
 
 NUMBERS = ("effective_rank", "eigenvalue_rank")
@@ -102,7 +101,7 @@ def _draw_points(axes: Any, x: xarray.DataArray, y: xarray.DataArray, knob: Knob
     mean, low, high = (part.values for part in band(y))
     x_mean = x.mean("seed").sel({knob.name: y[knob.name]}).values
     chosen = some(len(knob.texts), MAX_POINTS)
-    colors = _colors(len(chosen), knob)
+    colors = colors_along(knob, len(chosen))
     for place, color, marker in zip(chosen, colors, itertools.cycle(MARKERS), strict=False):
         reach = [[mean[place] - low[place]], [high[place] - mean[place]]]
         look = {"color": color, "markersize": 4.5, "elinewidth": 1, "label": knob.texts[place]}
@@ -110,13 +109,6 @@ def _draw_points(axes: Any, x: xarray.DataArray, y: xarray.DataArray, knob: Knob
     correlation = t_interval(rank_correlation(x.transpose(*y.dims), y).values)
     if np.isfinite(correlation.mean):
         axes.set_title(rf"$\rho$ = {correlation.mean:.2f}", fontsize=7, loc="left")
-
-
-def _colors(count: int, knob: Knob) -> list[str]:
-    """Of numbers in order; of names apart, markers help."""
-    if knob.scale != "names":
-        return ordered_colors(count)
-    return [matplotlib.colors.to_hex(matplotlib.colormaps["tab10"](i)) for i in range(count)]
 
 
 def _note(dataset: xarray.Dataset, condition: str) -> str:

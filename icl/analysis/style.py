@@ -15,6 +15,11 @@ COLORS = {
 # Of conditions that are not listed, in turn.
 OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#000000", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # that differ without colour, in turn
+# Of values that have no order (Tol 2021, "muted", after black).
+NAMED = (
+    "#000000", "#cc6677", "#332288", "#ddcc77", "#117733",
+    "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499",
+)  # fmt: skip
 LABELS = {
     "fewshot_holdout": "ICL: few-shot, held-out classes, among labels in context",
     "fewshot_train": "ICL: few-shot, training classes, among labels in context",

@@ -11,6 +11,7 @@ import xarray
 from jaxtyping import Float, Int
 
 from icl.analysis.derived import is_undefined_at_end
+from icl.analysis.style import NAMED
 from icl.config.claims import MEASURES, METRICS
 
 NOT_SWEPT = ("seed", "condition", "step", "stratum", "matrix")
@@ -135,8 +136,12 @@ def some(count: int, most: int) -> Int[np.ndarray, " chosen"]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def ordered_colors(count: int) -> list[str]:
-    """From dark to light, to be told apart with any colour vision and in grey."""
+def colors_along(knob: Knob | None, count: int) -> list[str]:
+    """Of so many of its values. Names, unless too many, have colours that are far apart; all else
+    goes from dark to light, to be told apart with any colour vision and in grey.
+    """
+    if knob and knob.scale == "names" and count <= len(NAMED):
+        return list(NAMED[:count])
     scale = matplotlib.colormaps["viridis"]
     return [matplotlib.colors.to_hex(scale(place)) for place in np.linspace(0, 0.85, count)]
 

@@ -1,11 +1,12 @@
 """Where the values of a knob are drawn, and which conditions stand for what."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from icl.analysis.views import knobs_of, main_conditions, own_metric
+from icl.analysis.views import colors_along, knobs_of, main_conditions, own_metric
 from tests.analysis.synthetic import make_sweep
 
 
@@ -32,6 +33,14 @@ def test_the_scale_of_a_knob(values: list[Any], scale: str):
 def test_numbers_too_close_to_draw_to_scale_stand_in_their_order():
     [knob] = knobs_of(make_sweep({"k": [1000, 0, 10, 1, 100]}))
     assert (knob.scale, knob.places) == ("even", [4, 0, 2, 1, 3])
+
+
+@pytest.mark.parametrize("values", [["a", "b", "c"], [1, 2, 3], [str(i) for i in range(30)]])
+def test_every_value_has_a_colour_of_its_own(values: list[Any]):
+    [knob] = knobs_of(make_sweep({"k": values}))
+    colors = colors_along(knob, len(values))
+    assert len(set(colors)) == len(values)
+    assert all(re.fullmatch("#[0-9a-f]{6}", color) for color in colors)  # as the page reads them
 
 
 def test_single_cells_are_told_by_their_knobs():
