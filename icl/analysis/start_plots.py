@@ -81,9 +81,9 @@ def _draw(
                 for values in (starts, last[measure])
             )
             _draw_points(axes, x, y.transpose(*kept), knob)
-            axes.set_ylim(0, None if measure == "weight_change" else 1.02)
             apply_style(axes)
         row[0].set_ylabel(METRICS[measure])
+        row[0].set_ylim(0, None if measure == "weight_change" else 1.02)  # of the whole row
     for axes, place in zip(panels[0], places, strict=True):
         if other:
             axes.set_title(f"{other.texts[place]}\n{axes.get_title()}", fontsize=8)
