@@ -47,7 +47,8 @@ UNFINISHED = ("partial", "missing")
 class Verdict(NamedTuple):
     """What became of a claim.
 
-    verdict: pass, fail or undecided. effect: mean over seeds, in units of the metric or steps.
+    verdict: pass, fail or undecided. effect: mean over seeds, in units of the metric or steps; of
+    `follows` a correlation.
     interval: 95 %, of the kind told. seeds: used. effect_size: in standard deviations over seeds,
     see `effect_size_kind`. NaN is what could not be computed.
     """
@@ -159,10 +160,16 @@ def follows(dataset: xarray.Dataset, claim: Follows) -> Verdict:
     found = _of_runs(cells, claim.condition, claim.metric, claim.at)
     starts = start_of(cells, claim.start, claim.matrix)
     count = math.prod(starts.sizes[dim] for dim in starts.dims if dim != "seed")
-    notes = (f"{claim.start} of {claim.matrix}, over {count} cells", *found.notes)
-    numbers = Numbers(
-        rank_correlation(starts, found.values), "unknown" if found.bound else "", notes
-    )
+    notes = [f"{claim.start} of {claim.matrix}, over {count} cells", *found.notes]
+    if untold := int(starts.isnull().sum()):
+        notes.append(f"{untold} of {starts.size} runs do not tell it of all these matrices")
+    if count < 3:
+        notes.append("three cells are needed")
+    values = rank_correlation(starts, found.values)
+    is_whole = (starts + found.values).notnull().all([dim for dim in starts.dims if dim != "seed"])
+    if count >= 3 and bool((is_whole & values.isnull()).any()):
+        notes.append("the same in all cells, for some seeds")
+    numbers = Numbers(values, "unknown" if found.bound else "", tuple(notes))
     ends = (-math.inf, 0.0 - claim.margin) if claim.inverse else (claim.margin, math.inf)
     return _verdict(claim, numbers, Region(*ends, 0.0))
 
@@ -216,7 +223,8 @@ def _verdict(claim: Any, numbers: Numbers, region: Region) -> Verdict:
     verdict, why = _decide(estimate, region, numbers.bound)
     notes = [why, *numbers.notes]
     if estimate.left_out:
-        notes.append(f"{estimate.left_out} of {len(values)} seeds left out: no number in some cell")
+        why = "" if isinstance(claim, Follows) else ": no number in some cell"
+        notes.append(f"{estimate.left_out} of {len(values)} seeds left out{why}")
     is_difference = isinstance(claim, Rises | Falls)
     return Verdict(
         claim=claim.text,

@@ -6,7 +6,6 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from icl.analysis.start_plots import draw_starts
 from icl.analysis.statistics import band
 from icl.analysis.style import MARKERS, apply_style, colors_of, tell_above
 from icl.analysis.views import (
@@ -46,7 +45,7 @@ def draw_measures(dataset: xarray.Dataset) -> dict[str, Figure]:
     return {
         f"measures_{knob.name}": _draw(dataset, knob, next((k for k in knobs if k != knob), None))
         for knob in shown
-    } | draw_starts(dataset)
+    }
 
 
 def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:

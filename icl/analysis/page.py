@@ -110,8 +110,8 @@ def _places(dataset: xarray.Dataset) -> list[str]:
         _plots(
             "effects",
             "Effect of each knob" if count else "",
-            f"At the step chosen: mean, 95 % t interval over seeds (band), each seed (open signs), "
-            f"chance (dotted).{also}",
+            "At the step chosen: mean, 95 % t interval over seeds (band or bar), each seed "
+            f"(open signs), chance (dotted).{also}",
         ),
         _plots(
             "phases",
@@ -136,8 +136,9 @@ def _controls(data: dict[str, Any]) -> str:
         "</label>"
         for of in data["conditions"]
     ]
-    is_all_over = all(of["own"] == "accuracy" for of in data["conditions"])
-    own = {} if is_all_over else {"own": OWN}
+    own = {of["own"] for of in data["conditions"]}
+    metrics = data["metrics"]
+    offered = {"own": OWN} | metrics if len(own) > 1 else {m: metrics[m] for m in own} | metrics
     knobs = [knob["label"] for knob in data["knobs"]]
     pairs = [f"{pair['x']} by {pair['y']}" for pair in data["pairs"]]
     last = len(data["steps"]) - 1
@@ -145,7 +146,7 @@ def _controls(data: dict[str, Any]) -> str:
         [
             '<div class="controls">',
             *boxes,
-            _select("metric", "metric", own | data["metrics"]),
+            _select("metric", "metric", offered),
             _select("lines", "lines", dict(enumerate(knobs))) if len(knobs) > 1 else "",
             _select("pair", "phase diagram", dict(enumerate(pairs))) if len(pairs) > 1 else "",
             '</div>\n<div class="controls slider">',

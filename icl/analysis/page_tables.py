@@ -12,7 +12,7 @@ import xarray
 from icl.analysis.claims import Verdict
 from icl.analysis.derived import THRESHOLD, derive
 from icl.analysis.statistics import t_interval
-from icl.analysis.views import conditions_of, knobs_of, own_metric, short_label
+from icl.analysis.views import conditions_of, knobs_of, own_metric, own_metrics, short_label
 
 SIGNS = {"pass": "✓", "fail": "✗", "undecided": "?"}  # never told by colour alone
 MAX_ROWS = 120  # of the table of cells; where there are more, cells are averaged along each knob
@@ -105,8 +105,10 @@ def derived_table(dataset: xarray.Dataset) -> str:
 
 
 def _which_accuracy(dataset: xarray.Dataset) -> str:
-    own = {own_metric(dataset, condition) for condition in conditions_of(dataset)}
-    return " ICL among the labels in context, IWL over all labels." if len(own) > 1 else ""
+    own = own_metrics(dataset)
+    if len(own) > 1:
+        return " ICL among the labels in context, IWL over all labels."
+    return " Among the labels in context." if own == {"accuracy_in_context"} else ""
 
 
 def missing_list(missing: Sequence[str]) -> str:

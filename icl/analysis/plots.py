@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from icl.analysis.measure_plots import draw_measures
+from icl.analysis.start_plots import draw_starts
 from icl.analysis.statistics import band
 from icl.analysis.style import LABELS, MARKERS, apply_style, colors_of, tell_above
 from icl.analysis.views import (
@@ -54,7 +55,7 @@ def draw_all(dataset: xarray.Dataset) -> dict[str, Figure]:
         figures["effects"] = draw_effects(dataset, knobs)
     for x, y in list(itertools.combinations(knobs, 2))[:MAX_PAIRS]:
         figures[f"phase_{x.name}_{y.name}"] = draw_phase(dataset, x, y)
-    return figures | draw_measures(dataset)
+    return figures | draw_measures(dataset) | draw_starts(dataset)
 
 
 def to_files(figure: Figure) -> dict[str, bytes]:
@@ -106,7 +107,9 @@ def draw_effects(dataset: xarray.Dataset, knobs: list[Knob]) -> Figure:
     last = filled(dataset).isel(step=-1)
     columns = min(len(knobs), 2)
     rows = math.ceil(len(knobs) / columns)
-    size = (WIDTH if columns > 1 else 4.2, 2.4 * rows + 0.2 * len(conditions) + 0.3)
+    names = [text for knob in knobs if knob.scale == "names" for text in knob.texts]
+    below = 0.035 * max(map(len, names), default=0)  # inches, of names that are written aslant
+    size = (WIDTH if columns > 1 else 4.2, (2.4 + below) * rows + 0.2 * len(conditions) + 0.3)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes, knob in itertools.zip_longest(panels.flat, knobs):
@@ -118,8 +121,7 @@ def draw_effects(dataset: xarray.Dataset, knobs: list[Knob]) -> Figure:
             values = along(last[metric].sel(condition=condition), knob)
             beside = 0.6 * ((i + 0.5) / len(conditions) - 0.5)
             _draw_effect(axes, values, knob, condition, color, MARKERS[i % len(MARKERS)], beside)
-            chance = chance_along(dataset, metric, condition, knob)
-            axes.plot(knob.places, chance, ":", color=color, linewidth=0.8)
+            _draw_chance(axes, chance_along(dataset, metric, condition, knob), knob, color)
         _axis_of(axes, "x", knob)
         if knob.scale == "names":
             axes.set_xlim(-0.5, len(knob.places) - 0.5)
@@ -197,6 +199,15 @@ def _draw_effect(
     for seed in values.transpose("seed", knob.name).values:
         look = {"markersize": 2.5, "alpha": 0.5, "markerfacecolor": "none"}
         axes.plot(places, seed[order], marker, color=color, **look)
+
+
+def _draw_chance(axes: Any, chance: Any, knob: Knob, color: str) -> None:
+    look = {"color": color, "linestyle": ":", "linewidth": 0.8}
+    places, order = np.array(knob.places), np.argsort(knob.places)
+    if knob.scale == "names":
+        axes.hlines(chance, places - 0.35, places + 0.35, **look)
+    else:
+        axes.plot(places[order], chance[order], **look)
 
 
 def _draw_heat(axes: Any, values: Any, xs: Any, ys: Any, x: Knob, y: Knob) -> Any:

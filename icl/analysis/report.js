@@ -178,7 +178,12 @@ function drawEffect(data, state, k) {
     const mean = pick(found.mean), low = pick(found.low), high = pick(found.high);
     used.add(metric);
     if (!isNamed) bands.push(bandOf(x, low, high, color));
-    lines.push({x, y: order.map(v => found.chance[c][v]), mode: "lines", hoverinfo: "skip",
+    // Chance of a name is a piece of line at its place.
+    const [places, levels] = isNamed ? order.reduce(([xs, ys], v) => {
+      const level = found.chance[c][v], at = knob.places[v];
+      return [[...xs, at - 0.35, at + 0.35, null], [...ys, level, level, null]];
+    }, [[], []]) : [x, order.map(v => found.chance[c][v])];
+    lines.push({x: places, y: levels, mode: "lines", hoverinfo: "skip",
       showlegend: false, line: {color, width: 1, dash: "dot"}});
     lines.push({x: order.flatMap((v, i) => found.seeds[c][v].map(() => x[i])),
       y: order.flatMap(v => found.seeds[c][v].map(seed => seed[at])), mode: "markers",

@@ -7,10 +7,17 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from icl.analysis.starts import start_of
-from icl.analysis.statistics import band, rank_correlation, t_interval
+from icl.analysis.statistics import band, rank_correlation
 from icl.analysis.style import MARKERS, apply_style, tell_above
-from icl.analysis.views import Knob, colors_along, conditions_of, filled, knobs_of, some
+from icl.analysis.views import (
+    Knob,
+    colors_along,
+    conditions_of,
+    filled,
+    knobs_of,
+    some,
+    what_is_shown,
+)
 from icl.config.claims import METRICS, STARTS
 
 NUMBERS = ("effective_rank", "eigenvalue_rank")
@@ -23,30 +30,38 @@ def draw_starts(dataset: xarray.Dataset) -> dict[str, Figure]:
     """A figure for each of NUMBERS that differs along some knob; none without measures.
 
     A point for each value of the knob along which it differs most, a column for each value of the
-    first other knob: means over seeds and further knobs, bars 95 % over seeds, of the first
-    condition. Above each panel Spearman's correlation over the points, seed by seed.
+    first other knob: means over seeds, further knobs and the matrices that differ, bars 95 % over
+    seeds, of the first condition. Above each panel Spearman's correlation over all values of the
+    knob, seed by seed.
     """
     measures = [name for name in SHOWN if name in dataset]
     figures = {}
     for number in NUMBERS if measures else ():
-        starts = _varying(dataset, number)
-        if starts is not None:
-            figures[f"starts_{number}"] = _draw(dataset, starts, number, measures)
+        names = _varying(dataset, number)
+        starts = _mean_over(dataset, number, names)
+        knob, _ = _most_along(dataset, starts)
+        if knob:
+            of = names[0] if len(names) == 1 else f"{len(names)} matrices"
+            label = f"{STARTS[number]} of {of} at the start"
+            figures[f"starts_{number}"] = _draw(dataset, starts, knob, measures, label)
     return figures
 
 
-def _varying(dataset: xarray.Dataset, number: str) -> xarray.DataArray | None:
-    """The mean over the matrices of which the number differs along some knob."""
+def _varying(dataset: xarray.Dataset, number: str) -> list[str]:
+    """The matrices of which the number differs along some knob."""
     if f"start_{number}" not in dataset:
-        return None
-    chosen = [
+        return []
+    return [
         name
         for name in dataset.matrix.values.tolist()
-        if _most_along(dataset, start_of(dataset, number, name))[1] > VARIES
+        if _most_along(dataset, _mean_over(dataset, number, [name]))[1] > VARIES
     ]
-    if not chosen:
-        return None
-    return dataset[f"start_{number}"].sel(matrix=chosen).mean("matrix")
+
+
+def _mean_over(dataset: xarray.Dataset, number: str, names: list[str]) -> xarray.DataArray:
+    if not names:
+        return xarray.full_like(dataset.status, np.nan, dtype=np.float64)
+    return dataset[f"start_{number}"].sel(matrix=names).mean("matrix", skipna=False)
 
 
 def _most_along(dataset: xarray.Dataset, starts: xarray.DataArray) -> tuple[Knob | None, float]:
@@ -61,10 +76,8 @@ def _most_along(dataset: xarray.Dataset, starts: xarray.DataArray) -> tuple[Knob
 
 
 def _draw(
-    dataset: xarray.Dataset, starts: xarray.DataArray, number: str, measures: list[str]
+    dataset: xarray.Dataset, starts: xarray.DataArray, knob: Knob, measures: list[str], label: str
 ) -> Figure:
-    knob, _ = _most_along(dataset, starts)
-    assert knob is not None
     other = next((k for k in knobs_of(dataset) if k != knob), None)
     places = some(len(other.texts), MAX_GROUPS) if other else [None]
     size = (2.4 * len(places) + 2.6, 2.1 * len(measures) + 0.4)
@@ -72,48 +85,42 @@ def _draw(
     panels = figure.subplots(len(measures), len(places), squeeze=False, sharex=True, sharey="row")
     condition = conditions_of(dataset)[0]
     last = filled(dataset).isel(step=-1).sel(condition=condition)
+    further = [k.name for k in knobs_of(dataset) if k not in (knob, other)]
     for row, measure in zip(panels, measures, strict=True):
+        y = last[measure]
+        x = starts.where(y.notnull())  # of the runs that have both
         for axes, place in zip(row, places, strict=True):
             chosen = {other.name: place} if other else {}
-            kept = (knob.name, "seed")
-            x, y = (
-                values.isel(chosen).mean([d for d in values.dims if d not in (*kept, *chosen)])
-                for values in (starts, last[measure])
-            )
-            _draw_points(axes, x, y.transpose(*kept), knob)
+            _draw_points(axes, x.isel(chosen).mean(further), y.isel(chosen).mean(further), knob)
             apply_style(axes)
         row[0].set_ylabel(METRICS[measure])
         row[0].set_ylim(0, None if measure == "weight_change" else 1.02)  # of the whole row
-    for axes, place in zip(panels[0], places, strict=True):
-        if other:
-            axes.set_title(f"{other.texts[place]}\n{axes.get_title()}", fontsize=8)
-    for axes in panels[-1]:
-        axes.set_xlabel(f"{STARTS[number]} at the start")
+    if other:
+        for axes, place in zip(panels[0], places, strict=True):
+            axes.set_title(f"{other.texts[place]}\n", fontsize=8)
+    panels[-1, 0].set_xlabel(label, loc="left")
     handles, texts = panels[0, 0].get_legend_handles_labels()
     look = {"fontsize": 7, "title_fontsize": 7, "frameon": False, "title": knob.label}
     figure.legend(handles, texts, loc="outside right center", **look)
-    tell_above(figure, _note(dataset, condition))
+    of_condition = f" on {condition}" if dataset.sizes["condition"] > 1 else ""
+    correlation = r"$\rho$: Spearman's correlation, mean over seeds"
+    parts = (f"at the end of training{of_condition}", what_is_shown(dataset, 2), correlation)
+    tell_above(figure, "; ".join(part for part in parts if part))
     return figure
 
 
 def _draw_points(axes: Any, x: xarray.DataArray, y: xarray.DataArray, knob: Knob) -> None:
     """A point for each value of the knob, and above how they are ordered."""
     mean, low, high = (part.values for part in band(y))
-    x_mean = x.mean("seed").sel({knob.name: y[knob.name]}).values
+    x_mean = x.mean("seed").values
     chosen = some(len(knob.texts), MAX_POINTS)
     colors = colors_along(knob, len(chosen))
     for place, color, marker in zip(chosen, colors, itertools.cycle(MARKERS), strict=False):
         reach = [[mean[place] - low[place]], [high[place] - mean[place]]]
         look = {"color": color, "markersize": 4.5, "elinewidth": 1, "label": knob.texts[place]}
         axes.errorbar([x_mean[place]], [mean[place]], reach, fmt=marker, **look)
-    correlation = t_interval(rank_correlation(x.transpose(*y.dims), y).values)
-    if np.isfinite(correlation.mean):
-        axes.set_title(rf"$\rho$ = {correlation.mean:.2f}", fontsize=7, loc="left")
-
-
-def _note(dataset: xarray.Dataset, condition: str) -> str:
-    of_condition = f" on {condition}" if dataset.sizes["condition"] > 1 else ""
-    return (
-        f"at the end of training{of_condition}; bars: 95 % t intervals over seeds; "
-        r"$\rho$: Spearman's correlation over the points, mean over seeds"
-    )
+    correlations = rank_correlation(x, y)
+    if count := int(correlations.notnull().sum()):
+        of_seeds = f" ({count} of {correlations.size} seeds)" if count < correlations.size else ""
+        text = rf"$\rho$ = {float(correlations.mean()):.2f}{of_seeds}"
+        axes.set_title(text, fontsize=7, loc="left")

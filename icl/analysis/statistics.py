@@ -67,11 +67,12 @@ def paired_difference(last: xarray.DataArray, first: xarray.DataArray) -> xarray
 def rank_correlation(one: xarray.DataArray, other: xarray.DataArray) -> xarray.DataArray:
     """Spearman's, of each seed over all other dimensions; both have the same.
 
-    NaN where a cell has no number, of fewer than three cells, and where one side is constant.
+    NaN where a cell has no number, of fewer than three cells, and where one side is constant. A
+    sample is a seed: the cells are what they are, and its interval is not about others.
     """
     others = [dim for dim in one.dims if dim != "seed"]
     return xarray.apply_ufunc(
-        lambda x, y: _spearman(x.ravel(), y.ravel()),
+        lambda x, y: _spearman(np.ravel(x), np.ravel(y)),
         one,
         other,
         input_core_dims=[others, others],

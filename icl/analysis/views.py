@@ -15,7 +15,7 @@ from icl.analysis.style import NAMED
 from icl.config.claims import MEASURES, METRICS
 
 NOT_SWEPT = ("seed", "condition", "step", "stratum", "matrix")
-MAX_LABEL = 40  # characters
+MAX_LABEL = 48  # characters
 TOO_CLOSE = 0.015  # of an axis: values nearer than this cannot be told apart
 ENDED = ("finished", "diverged", "stopped")  # runs that have no later evaluations to wait for
 
@@ -80,6 +80,11 @@ def own_metric(dataset: xarray.Dataset, condition: str) -> str:
     return "accuracy" if is_absent or strategy_of(condition) == "IWL" else "accuracy_in_context"
 
 
+def own_metrics(dataset: xarray.Dataset) -> set[str]:
+    """Of all conditions."""
+    return {own_metric(dataset, name) for name in conditions_of(dataset)}
+
+
 def filled(dataset: xarray.Dataset) -> xarray.Dataset:
     """The metrics with the last evaluation in place of none.
 
@@ -114,8 +119,8 @@ def what_is_averaged(dataset: xarray.Dataset, num_shown: int = 1) -> str:
 
 
 def what_is_shown(dataset: xarray.Dataset, num_shown: int = 1) -> str:
-    """What bands are, and what means are over."""
-    bands = "bands: 95 % t intervals over seeds" if dataset.sizes["seed"] > 1 else ""
+    """What bands and bars are, and what means are over."""
+    bands = "95 % t intervals over seeds" if dataset.sizes["seed"] > 1 else ""
     return "; ".join(part for part in (bands, what_is_averaged(dataset, num_shown)) if part)
 
 

@@ -69,11 +69,12 @@ def make_sweep(
 
 def with_starts(sweep: xarray.Dataset) -> xarray.Dataset:
     """With what two matrices begin as: the effective rank of `recurrent` rises with the first
-    knob's place, a little otherwise for each seed; that of `readout` is always the same.
+    knob's place, much less with the second's, and a little otherwise for each seed; that of
+    `readout` is always the same.
     """
     dims, sizes = sweep.status.dims, sweep.status.shape
-    places = _places(list(sizes[:-1]))[0] if len(sizes) > 1 else np.array(0.0)
-    ranks = 10 + 90 * places[..., None] + np.arange(sizes[-1])
+    first, second = _places(list(sizes[:-1]))
+    ranks = 10 + 90 * first[..., None] + 5 * second[..., None] + np.arange(sizes[-1])
     both = np.stack([np.broadcast_to(ranks, sizes), np.full(sizes, 3.0)], axis=-1)
     found = sweep.assign_coords(matrix=["recurrent", "readout"])
     return found.assign(start_effective_rank=((*dims, "matrix"), both))

@@ -192,12 +192,50 @@ def test_bad_references_are_one_line(settings: dict[str, Any], message: str):
 def test_what_weights_begin_as_counts_once_it_is_told():
     claim = ICL | RANK
     assert verdict_of(make_sweep(), "follows", **claim).verdict == "undecided"
-    alike = verdict_of(FINE, "follows", **claim | {"matrix": "readout"})  # all cells are
+    alike = verdict_of(FINE, "follows", **claim | {"matrix": "readout"})
     assert (alike.verdict, alike.seeds) == ("undecided", 0)
+    assert "the same in all cells" in alike.detail
     with pytest.raises(UserError) as error:
         verdict_of(FINE, "follows", **claim | {"matrix": "recurent"})
     message = "claims.0.matrix = recurent; allowed: recurrent, readout, or a pattern of these"
     assert str(error.value) == message
+
+
+def test_a_run_that_tells_no_start_or_has_no_number_leaves_its_seed_out():
+    claim = ICL | RANK | {"where": {ZIPF: 1.0}, "at": "peak"}
+    untold = FINE.copy(deep=True)
+    untold.start_effective_rank[2, 2, 0] = np.nan
+    found = verdict_of(untold, "follows", **claim)
+    assert found.seeds == 2
+    assert "1 of 18 runs do not tell it" in found.detail
+    assert "1 of 3 seeds left out" in found.detail
+    gone = {BURSTY: 2, ZIPF: 2, "seed": 1}
+    partial = verdict_of(without(FINE, "partial", **gone), "follows", **claim)
+    assert partial.seeds == 2
+    lacking = untold.assign_coords(matrix=["recurrent", "gate"])  # of networks of another kind
+    lacking.start_effective_rank[1:, :, :, 1] = np.nan
+    both = verdict_of(lacking, "follows", **claim | {"matrix": "*"})
+    assert (both.verdict, both.seeds) == ("undecided", 0)
+    begun = xarray.full_like(FINE.start_effective_rank, np.nan)
+    begun[0, 0, 0, 1] = 3.0  # only the readout of one run is told
+    waiting = FINE.assign(start_effective_rank=begun)
+    assert verdict_of(waiting, "follows", **claim).verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("sweep", "where"), [(FINE, {BURSTY: 0.0, ZIPF: 0.0}), (with_starts(make_sweep({})), {})]
+)
+def test_an_order_needs_three_cells(sweep: xarray.Dataset, where: dict[str, float]):
+    found = verdict_of(sweep, "follows", **ICL, **RANK, where=where)
+    assert (found.verdict, found.seeds) == ("undecided", 0)
+    assert "three cells are needed" in found.detail
+
+
+def test_an_order_of_times_is_undecided_where_a_run_never_gets_there():
+    claim = ICL | RANK | {"where": {ZIPF: 1.0}, "at": "time_to_threshold", "inverse": True}
+    found = verdict_of(FINE, "follows", **claim)
+    assert found.verdict == "undecided"
+    assert "runs never at 0.75" in found.detail
 
 
 def test_a_claim_about_a_knob_where_none_is_swept():

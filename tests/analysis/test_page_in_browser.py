@@ -42,6 +42,7 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium: install it, or call playwright install chromium"
 )
 
+NAMES = [f"network {letter}" for letter in "abcdefghijkl"]
 DRAWN = "document.querySelectorAll('.js-plotly-plot .main-svg').length > 0"
 # What is drawn: first values of all traces of a kind of figure.
 TRACES = """kind => [...document.querySelectorAll(`.plots.${kind} .js-plotly-plot`)].map(plot =>
@@ -56,9 +57,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("page")
     sweeps = {
         "synthetic": without(make_sweep(claims=CLAIMS), **MISSING),
-        "networks": make_sweep({"model.kind": ["transformer", "lstm"], "n": [1, 10, 100]}),
+        "networks": make_sweep({"model.kind": NAMES, "n": [1, 10, 100]}),
         "single": make_sweep({}, num_seeds=1),
         "task": make_sweep({}).sel(condition=["no_support"]),
+        "in context": make_sweep({}).sel(condition=["fewshot_holdout"]),
     }
     verdicts = {name: judge(sweep) for name, sweep in sweeps.items()}
     path = folder / "report.html"
@@ -180,7 +182,9 @@ def test_names_have_no_line_between_them_and_are_all_told(page: Any):
     )
     assert named.evaluate(modes) == ["markers"]
     assert numbered.evaluate(modes) == ["lines+markers"]
-    assert set(named.locator(".xtick text").all_text_contents()) == {"transformer", "lstm"}
+    assert set(named.locator(".xtick text").all_text_contents()) == set(NAMES)
+    chance = "plot => plot.data.filter(of => of.line && of.line.dash === 'dot').map(of => of.x)"
+    assert all(None in places for places in named.evaluate(chance))  # a piece for each name
 
 
 def test_a_choice_of_accuracies_is_offered_where_conditions_differ_in_theirs(page: Any):
@@ -188,7 +192,7 @@ def test_a_choice_of_accuracies_is_offered_where_conditions_differ_in_theirs(pag
         select.locator("option").first.get_attribute("value")
         for select in page.locator('[data-control="metric"]').all()
     ]
-    assert offered == ["own", "own", "own", "accuracy"]
+    assert offered == ["own", "own", "own", "accuracy", "accuracy_in_context"]
 
 
 def test_pictures_are_shown_and_the_page_can_be_printed(page: Any, tmp_path: Path):
@@ -205,7 +209,7 @@ def test_pictures_are_shown_and_the_page_can_be_printed(page: Any, tmp_path: Pat
 
 def test_the_overview_leads_to_the_sections(page: Any):
     images = page.locator(".panels img")
-    assert images.count() == 4
+    assert images.count() == 5
     assert images.evaluate_all("all => all.every(image => image.naturalWidth > 0)")
     page.locator(".panels a").nth(1).click()
     top = "document.getElementById('networks').getBoundingClientRect().top"

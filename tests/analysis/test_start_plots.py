@@ -35,6 +35,21 @@ def test_the_correlation_is_over_points_seed_by_seed():
     assert [float(text.split("=")[1]) for text in told] == [1, 1, -1, -1]
 
 
+def test_seeds_without_a_number_are_left_out_of_the_order_and_told():
+    sweep = measured(KNOBS)
+    sweep.kernel_alignment[{"rank": 0, "task.kind": 0, "seed": 1, "step": -1}] = np.nan
+    panels = draw_starts(sweep.assign(status=sweep.status))["starts_effective_rank"].axes
+    assert panels[0].get_title(loc="left").endswith("(2 of 3 seeds)")
+    assert panels[1].get_title(loc="left").endswith("1.00")
+
+
+def test_a_knob_that_repeats_its_values_is_drawn_by_its_places():
+    sweep = measured({"rank": [1, 1, 100]}).assign_coords({"gain": ("rank", [1, 2, 1])})
+    panels = draw_starts(sweep)["starts_effective_rank"].axes
+    assert len(panels[0].containers) == 3
+    assert panels[-1].get_xlabel() in ("", "effective rank of recurrent at the start")
+
+
 @pytest.mark.parametrize(
     "sweep",
     [

@@ -109,7 +109,18 @@ def test_a_sweep_in_the_making_has_gaps_and_says_which(reference, small_sweep, t
     array = load(copy)
     assert np.isnan(array.loss.sel(seed=2)).all()
     assert not np.isnan(array.loss.sel(seed=1)).any()
+    assert np.isnan(array.start_norm.sel(seed=2)).all()
     assert array.attrs["missing"] == [f"data.p_bursty={p} seed=2: missing" for p in (0.0, 1.0)]
+
+
+def test_what_weights_begin_as_is_that_of_each_run(reference):
+    sweep, out, array = reference
+    for cell in sweep.cells:
+        path = SweepDirectory(out).cell_path(cell) / "connectivity.json"
+        place = {"data.p_bursty": cell.config.data.p_bursty, "seed": cell.config.seed}
+        for name, numbers in json.loads(path.read_text()).items():
+            assert float(array.start_norm.sel(place, matrix=name)) == numbers["norm"]
+    assert (array.start_norm.std("seed") > 0).any()  # so that each could be that of another
 
 
 def test_two_grids_share_their_cells(reference, small_sweep, tmp_path: Path):
