@@ -16,13 +16,20 @@ import fsspec
 
 from icl.data.exemplars.cache import cache_dir
 from icl.errors import UserError
-from icl.records.run_directory import SEQUENCES
+from icl.records.run_directory import (
+    CONFIG,
+    CONNECTIVITY,
+    FAILURE,
+    METRICS,
+    SEQUENCES,
+    SUMMARY,
+)
 from icl.records.sweep_directory import CELLS, GRIDS, list_grids
 from icl.records.sweep_file import Cell
 
 MANIFEST = "manifest.json"
 # Of a finished cell, all that a reader needs.
-SMALL = ("config.yaml", "metrics.jsonl", "summary.json", "failure.json", SEQUENCES)
+SMALL = (CONFIG, CONNECTIVITY, METRICS, SUMMARY, FAILURE, SEQUENCES)
 
 
 class Store:
@@ -70,9 +77,9 @@ class Store:
         """One cell. small: without its checkpoints."""
         target = self.local / CELLS / digest
         names = self._manifest(digest)
-        if not small or "summary.json" in names:
+        if not small or SUMMARY in names:
             shutil.rmtree(target, ignore_errors=True)
-        is_over = "summary.json" in names or "failure.json" in names
+        is_over = SUMMARY in names or FAILURE in names
         for name in names:
             if name in SMALL or not (small or is_over):
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +91,7 @@ class Store:
             self._files.rm_file(f"{self._root}/{CELLS}/{cell.digest}/{MANIFEST}")
 
     def fetch_records(self) -> None:
-        """All that a reader needs: grids, configs, metrics, summaries."""
+        """All that a reader needs: grids, and SMALL of every cell."""
         if not self.is_remote:
             return
         for path in self._listed(GRIDS):
@@ -92,7 +99,7 @@ class Store:
             self._files.get_file(path, str(self.local / GRIDS / Path(path).name))
         for path in self._listed(CELLS):
             digest = Path(path).name
-            if not (self.local / CELLS / digest / "summary.json").exists():
+            if not (self.local / CELLS / digest / SUMMARY).exists():
                 self.fetch_cell(digest, small=True)
 
     def push_grids(self) -> None:

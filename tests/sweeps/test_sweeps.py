@@ -54,6 +54,7 @@ def test_a_sweep_is_one_labelled_array(reference):
         "condition": 3,
         "step": 5,
         "stratum": 10,
+        "matrix": 16,
     }
     assert array.loss.dims == ("data.p_bursty", "seed", "condition", "step")
     assert array.train_loss.dims == ("data.p_bursty", "seed", "step")
@@ -119,7 +120,7 @@ def test_what_weights_begin_as_is_that_of_each_run(reference):
         path = SweepDirectory(out).cell_path(cell) / "connectivity.json"
         place = {"data.p_bursty": cell.config.data.p_bursty, "seed": cell.config.seed}
         for name, numbers in json.loads(path.read_text()).items():
-            assert float(array.start_norm.sel(place, matrix=name)) == numbers["norm"]
+            assert float(array.start_norm.sel(place | {"matrix": name})) == numbers["norm"]
     assert (array.start_norm.std("seed") > 0).any()  # so that each could be that of another
 
 
