@@ -14,6 +14,7 @@ from scipy import stats
 LEVEL = 0.95
 RESAMPLES = 9999
 RESAMPLING_SEED = 0  # the same data, the same interval
+ROUNDING = 1e-5  # of single precision: numbers that differ by less are in no order
 
 Sample = Float[np.ndarray, " seed"]
 
@@ -67,8 +68,9 @@ def paired_difference(last: xarray.DataArray, first: xarray.DataArray) -> xarray
 def rank_correlation(one: xarray.DataArray, other: xarray.DataArray) -> xarray.DataArray:
     """Spearman's, of each seed over all other dimensions; both have the same.
 
-    NaN where a cell has no number, of fewer than three cells, and where one side is constant. A
-    sample is a seed: the cells are what they are, and its interval is not about others.
+    NaN where a cell has no number, of fewer than three cells, and where one side is constant but
+    for rounding. A sample is a seed: the cells are what they are, and its interval is not about
+    others.
     """
     others = [dim for dim in one.dims if dim != "seed"]
     return xarray.apply_ufunc(
@@ -82,7 +84,8 @@ def rank_correlation(one: xarray.DataArray, other: xarray.DataArray) -> xarray.D
 
 
 def _spearman(x: Float[np.ndarray, " cell"], y: Float[np.ndarray, " cell"]) -> float:
-    is_told = len(x) >= 3 and np.isfinite(x + y).all() and np.ptp(x) > 0 and np.ptp(y) > 0
+    is_whole = len(x) >= 3 and np.isfinite(x + y).all()
+    is_told = is_whole and all(np.ptp(of) > ROUNDING * np.abs(of).max() for of in (x, y))
     return float(stats.spearmanr(x, y).statistic) if is_told else np.nan
 
 

@@ -40,6 +40,7 @@ def test_the_rank_correlation_is_spearmans_over_all_cells_of_a_seed():
         assert float(found[seed]) == pytest.approx(np.corrcoef(ranks)[0, 1])
     assert np.isnan(rank_correlation(one.where(one != one[0, 0, 1]), other)[1])
     assert np.isnan(rank_correlation(xarray.ones_like(one), other)).all()
+    assert np.isnan(rank_correlation(1 + 1e-7 * one, other)).all()
     assert np.isnan(rank_correlation(one[:, :1], other[:, :1])).all()  # two cells
 
 
