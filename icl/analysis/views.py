@@ -1,9 +1,8 @@
 """What figures of a sweep show: its knobs, each condition's own metric, means along one knob."""
 
-import json
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -11,11 +10,11 @@ import xarray
 from jaxtyping import Float, Int
 
 from icl.analysis.derived import is_undefined_at_end
+from icl.analysis.names import names_of
 from icl.analysis.style import NAMED
 from icl.config.claims import MEASURES, METRICS
 
 NOT_SWEPT = ("seed", "condition", "step", "stratum", "matrix")
-MAX_LABEL = 48  # characters
 TOO_CLOSE = 0.015  # of an axis: values nearer than this cannot be told apart
 ENDED = ("finished", "diverged", "stopped")  # runs that have no later evaluations to wait for
 
@@ -159,53 +158,14 @@ def _knob(dataset: xarray.Dataset, dim: str) -> Knob:
     label = f"{dim} (with {', '.join(others)})" if others and dim != "cell" else dim
     if dim == "cell" or len(set(own)) < len(own):
         names = others if dim == "cell" and others else with_it
-        columns = {name: _told_apart(dataset[name].values.tolist()) for name in names}
-        texts = [_told_point(columns, i) for i in range(len(own))]
+        texts = names_of({name: dataset[name].values.tolist() for name in names})
         return Knob(dim, label, texts, counted, "names")
-    texts = _told_apart(own)
+    texts = names_of({dim: own})
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in own):
         return Knob(dim, label, texts, counted, "names")
     scale = _scale(np.array(own, dtype=np.float64))
     places = map(sorted(own).index, own) if scale == "even" else own
     return Knob(dim, label, texts, list(map(float, places)), scale)
-
-
-def _told_point(columns: dict[str, list[str]], place: int) -> str:
-    """What the knobs are at one of their places, by name."""
-    if len(columns) == 1:
-        return _cut(next(iter(columns.values()))[place])
-    return _cut(", ".join(f"{k.rpartition('.')[2]}={v[place]}" for k, v in columns.items()))
-
-
-def _told_apart(values: list[Any]) -> list[str]:
-    """The values of a knob; where they are tables of settings, what these differ in."""
-    tables = [_table(value) for value in values]
-    if not all(tables):
-        return [_told(value) for value in values]
-    names = list(dict.fromkeys(name for table in tables for name in table))
-    told = [name for name in names if any(t.get(name) != tables[0].get(name) for t in tables)]
-    return [_cut(" ".join(_told_setting(k, t[k]) for k in told if k in t)) for t in tables]
-
-
-def _table(value: Any) -> dict[str, Any]:
-    """Of settings, as records tell it; empty where the value is none."""
-    if not isinstance(value, str) or not value.startswith("{"):
-        return {}
-    return json.loads(value)
-
-
-def _told_setting(name: str, value: Any) -> str:
-    if name == "kind" or value is True:
-        return str(value if name == "kind" else name)
-    return f"{name} {_told(value)}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 1]}…"
-
-
-def _told(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _scale(values: Float[np.ndarray, " value"]) -> str:

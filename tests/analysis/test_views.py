@@ -65,6 +65,29 @@ def test_tables_of_settings_are_told_by_what_they_differ_in():
     assert knob.texts == ["gaussian", "dale kept", "motifs chain 0.1"]
 
 
+def test_names_that_would_be_too_long_tell_what_tells_them_apart():
+    aligned = {"kind": "aligned", "path": 40 * "x", "rank": 10, "gain": 0.4}
+    starts = [aligned | {"alignment": 0}, {"kind": "gaussian", "gain": 0.4, "match": "norm"}]
+    starts += [aligned | {"alignment": share} for share in (0.5, 1, 1)]
+    inputs = [{"kind": "own"}] * 4 + [{"kind": "aligned", "path": 40 * "y"}]
+    sweep = make_sweep({"cell": [0, 1, 2, 3, 4]}).assign_coords(
+        {
+            "connectivity.recurrent": ("cell", [json.dumps(start) for start in starts]),
+            "connectivity.input": ("cell", [json.dumps(start) for start in inputs]),
+        }
+    )
+    [knob] = knobs_of(sweep)
+    assert knob.texts == [
+        "recurrent=aligned alignment 0, input=own",
+        "recurrent=gaussian, input=own",
+        "recurrent=aligned alignment 0.5, input=own",
+        "recurrent=aligned alignment 1, input=own",
+        "recurrent=aligned alignment 1, input=aligned",
+    ]
+    [knob] = knobs_of(make_sweep({"k": [30 * "a" + 30 * letter for letter in "ab"]}))
+    assert [len(text) for text in knob.texts] == [48, 48]  # cut, as last resort
+
+
 def test_knobs_that_vary_together_are_one_axis():
     sweep = make_sweep({"data.x": [1, 1, 2]}).assign_coords({"y": ("data.x", [1, 2, 3])})
     [knob] = knobs_of(sweep)
