@@ -22,6 +22,7 @@ from icl.analysis.views import (
     colors_along,
     conditions_of,
     filled,
+    first_metric,
     knobs_of,
     main_conditions,
     own_metric,
@@ -50,6 +51,7 @@ def figure_data(dataset: xarray.Dataset, budget: int = BUDGET) -> dict[str, Any]
     return {
         "steps": shown.step.values.tolist(),
         "metrics": {name: METRICS[name] for name in metrics},
+        "first": first_metric(dataset),
         "conditions": [
             {
                 "name": name,

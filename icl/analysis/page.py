@@ -136,9 +136,8 @@ def _controls(data: dict[str, Any]) -> str:
         "</label>"
         for of in data["conditions"]
     ]
-    own = {of["own"] for of in data["conditions"]}
-    metrics = data["metrics"]
-    offered = {"own": OWN} | metrics if len(own) > 1 else {m: metrics[m] for m in own} | metrics
+    first, metrics = data["first"], {"own": OWN} | data["metrics"]
+    offered = {first: metrics[first]} | data["metrics"]
     knobs = [knob["label"] for knob in data["knobs"]]
     pairs = [f"{pair['x']} by {pair['y']}" for pair in data["pairs"]]
     last = len(data["steps"]) - 1

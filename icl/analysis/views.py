@@ -1,6 +1,8 @@
 """What figures of a sweep show: its knobs, each condition's own metric, means along one knob."""
 
+import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -82,6 +84,18 @@ def own_metric(dataset: xarray.Dataset, condition: str) -> str:
 def own_metrics(dataset: xarray.Dataset) -> set[str]:
     """Of all conditions."""
     return {own_metric(dataset, name) for name in conditions_of(dataset)}
+
+
+def first_metric(dataset: xarray.Dataset) -> str:
+    """What is shown first: each condition's own, "own", where they differ in it; else what most
+    claims are about.
+    """
+    own = own_metrics(dataset)
+    if len(own) > 1:
+        return "own"
+    claimed = [claim["metric"] for claim in json.loads(dataset.attrs.get("claims") or "[]")]
+    counts = Counter(metric for metric in claimed if metric in dataset)
+    return counts.most_common(1)[0][0] if counts else own.pop()
 
 
 def filled(dataset: xarray.Dataset) -> xarray.Dataset:

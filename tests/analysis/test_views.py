@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from icl.analysis.views import colors_along, knobs_of, main_conditions, own_metric
+from icl.analysis.views import colors_along, first_metric, knobs_of, main_conditions, own_metric
 from tests.analysis.synthetic import make_sweep
 
 
@@ -63,6 +63,14 @@ def test_tables_of_settings_are_told_by_what_they_differ_in():
     assert knob.texts == ["gaussian", "dale kept", "motifs chain 0.1"]
     [knob] = knobs_of(make_sweep({"recurrent": texts}))
     assert knob.texts == ["gaussian", "dale kept", "motifs chain 0.1"]
+
+
+def test_what_most_claims_are_about_is_shown_first_where_conditions_have_one_metric():
+    claims = [{"metric": name} for name in ("accuracy", "loss", "loss", "kernel_alignment")]
+    one = make_sweep({"k": [1, 2]}, claims=claims).sel(condition=["no_support"])
+    assert first_metric(one) == "loss"
+    assert first_metric(one.assign_attrs(claims="[]")) == "accuracy"
+    assert first_metric(make_sweep({"k": [1, 2]}, claims=claims)) == "own"
 
 
 def test_names_that_would_be_too_long_tell_what_tells_them_apart():
