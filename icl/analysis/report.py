@@ -156,12 +156,17 @@ def _figures(datasets: Mapping[str, xarray.Dataset]) -> dict[str, Figure]:
     """By the names of their files; where there are several sweeps, the overview too."""
     is_one = len(datasets) == 1
     figures = {
-        figure_name if is_one else f"{name}_{figure_name}": figure
+        _file_name(figure_name if is_one else f"{name}_{figure_name}"): figure
         for name, dataset in datasets.items()
         for figure_name, figure in draw_all(dataset).items()
     }
     panels = [] if is_one else panels_of(datasets)
     return figures | ({OVERVIEW: draw_overview(panels)} if panels else {})
+
+
+def _file_name(name: str) -> str:
+    """Of a figure, whose name may hold that of a knob of matrices: block*/mixer/qkv/*."""
+    return re.sub(r"[^\w.-]+", "_", name)
 
 
 def _in_markdown(text: str) -> str:

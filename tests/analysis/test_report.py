@@ -141,6 +141,14 @@ def test_figures_are_written_in_every_format(written: Path):
         assert (written / "figures" / f"effects.{form}").read_bytes().startswith(start)
 
 
+def test_figures_of_knobs_of_matrices_are_files_in_one_folder(tmp_path: Path):
+    sweep = make_sweep({"connectivity.block*/mixer/qkv/*.rank": [1, 4, 16]})
+    write_report({"matrices": sweep}, {}, tmp_path, tmp_path / "report.html")
+    figures = list((tmp_path / "figures").iterdir())
+    assert all(path.is_file() for path in figures)
+    assert "curves_connectivity.block_mixer_qkv_.rank.png" in {path.name for path in figures}
+
+
 def test_the_same_sweep_makes_the_same_files(tmp_path: Path):
     one, other = (tmp_path / name for name in ("one", "other"))
     for folder in (one, other):
