@@ -102,13 +102,14 @@ def filled(dataset: xarray.Dataset) -> xarray.Dataset:
     """The metrics with the last evaluation in place of none.
 
     So that runs evaluated at other steps can be averaged. A run that ended early keeps its last
-    value to the end; one that is not finished has none after it. A measure that was not defined at
-    the last evaluation stays so.
+    value to the end; one that is not finished has none after it, nor has one that diverged of a
+    measure. A measure that was not defined at the last evaluation stays so.
     """
     metrics = dataset[[name for name in METRICS if name in dataset]]
     is_over = dataset.status.isin(ENDED)
     shown = metrics.map(lambda values: _filled(values, is_over))
     for name in set(MEASURES) & set(shown):
+        shown[name] = _filled(metrics[name], is_over & (dataset.status != "diverged"))
         shown[name] = shown[name].where(~is_undefined_at_end(dataset, name), dataset[name])
     return shown
 
