@@ -16,17 +16,20 @@ def names_of(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     It tells all settings that differ among the points; where a name would be too long, as few as
     tell the points apart.
     """
-    settings = _differing(columns)
+    settings = differing(columns)
     count = len(next(iter(columns.values())))
     names = [_name(settings, i) for i in range(count)]
     if max(map(len, names)) > MAX_LABEL:
-        settings = _telling(settings)
+        settings = telling(settings)
         names = [_name(settings, i) for i in range(count)]
     return [name if len(name) <= MAX_LABEL else f"{name[: MAX_LABEL - 1]}…" for name in names]
 
 
-def _differing(columns: Mapping[str, Sequence[Any]]) -> Settings:
-    """None where a table has no such setting. Of points that are all alike, their first knob."""
+def differing(columns: Mapping[str, Sequence[Any]]) -> Settings:
+    """The settings that are not alike at all points; None where a table has no such setting.
+
+    Of points that are all alike, their first knob.
+    """
     settings: Settings = {}
     for knob, values in columns.items():
         tables = [_table(value) for value in values]
@@ -39,7 +42,7 @@ def _differing(columns: Mapping[str, Sequence[Any]]) -> Settings:
     return found or dict([next(iter(settings.items()))])
 
 
-def _telling(settings: Settings) -> Settings:
+def telling(settings: Settings) -> Settings:
     """Without those that tell no points apart that others before them do not."""
     found: Settings = {}
     kinds = [""] * len(next(iter(settings.values())))

@@ -1,6 +1,5 @@
 """Several grids at a look: a small panel for each, ICL and IWL against its first knob."""
 
-import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ import numpy as np
 import xarray
 from jaxtyping import Float, Int
 
+from icl.analysis.names import differing, telling
 from icl.analysis.plots import MAX_TICKS
 from icl.analysis.statistics import band
 from icl.analysis.views import (
@@ -153,38 +153,15 @@ def _values(dataset: xarray.Dataset, dim: str) -> tuple[str, list[Any]]:
     """
     names = [str(name) for name, values in dataset.coords.items() if values.dims == (dim,)]
     names = sorted((name for name in names if name != "cell"), key=lambda name: name != dim)
-    points = [
-        {
-            setting: value
-            for name in names
-            for setting, value in _settings(name, dataset[name].values[i].item()).items()
-        }
-        for i in range(dataset.sizes[dim])
-    ]
-    columns: dict[str, list[Any]] = {}
-    for setting in dict.fromkeys(itertools.chain.from_iterable(points)):
-        column = [point.get(setting, "none") for point in points]
-        if len(set(column)) > 1:
-            columns[setting] = column
-        if len(set(zip(*columns.values(), strict=True))) == len(points):
-            break
-    axis = cut(" / ".join(map(_last, columns)))
-    if not columns:
-        return dim, list(map(str, range(len(points))))
-    if len(columns) == 1:
-        return axis, next(iter(columns.values()))
-    return axis, [" / ".join(map(_told, values)) for values in zip(*columns.values(), strict=True)]
-
-
-def _settings(name: str, value: Any) -> dict[str, Any]:
-    """A value of a knob; where it is itself a set of settings (text in JSON), each of these."""
-    tree = json.loads(value) if isinstance(value, str) and value.startswith("{") else None
-    if not isinstance(tree, dict):
-        return {name: value}
-    return {
-        f"{name}.{key}": of_key if isinstance(of_key, int | float | str) else json.dumps(of_key)
-        for key, of_key in tree.items()
-    }
+    columns = {name: dataset[name].values.tolist() for name in names}
+    settings = telling(differing(columns)) if columns else {}
+    if not settings:
+        return dim, list(map(str, range(dataset.sizes[dim])))
+    axis = cut(" / ".join(_last(key or knob) for knob, key in settings))
+    told = [["none" if v is None else v for v in values] for values in settings.values()]
+    if len(told) == 1:
+        return axis, told[0]
+    return axis, [" / ".join(map(_told, values)) for values in zip(*told, strict=True)]
 
 
 def _told(value: Any) -> str:

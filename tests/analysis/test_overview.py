@@ -93,6 +93,8 @@ def test_knobs_that_vary_together_are_told_as_far_as_they_differ():
     panel = panel_of(cells)
     assert panel.axis == "exemplars / noise"
     assert panel.texts == ["single / 0", "single / 0.3", "all / 0"]
+    panel = panel_of(make_sweep({"cell": [0, 1]}))  # no setting is at hand
+    assert (panel.axis, panel.texts) == ("cell", ["0", "1"])
 
 
 def test_a_grid_without_knobs_is_shown_along_training():
