@@ -25,6 +25,7 @@ SMALL = (
     "data.num_classes=30",
     "data.num_holdout_classes=6",
     "data.num_exemplars=6",
+    "model.num_layers=1",
     "model.width=16",
     "model.num_heads=2",
     "model.embedder.hidden_dim=8",

@@ -93,7 +93,7 @@ def test_a_transformer_by_hand(kind: str, num_layers: int):
 def test_the_formula_of_the_benchmark_is_that_without_the_unseen_half(small_config):
     from benchmarks.flops import training_flops_per_sequence
 
-    config = small_config("data.source.size=8")
+    config = small_config("data.source.size=8", "model.num_layers=2")
     network = make_network(config.model, config.data.num_labels, np.ones((5, 8, 8), np.float32), 40)
     variables = jax.eval_shape(network.init, jax.random.key(0))
     sequence = jax.eval_shape(

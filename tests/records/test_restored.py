@@ -27,7 +27,7 @@ KEPT = ("checkpoints.keep_last=2",)
 # By kind of run: (config file, its settings, name of a matrix, the leaf that it is a part of).
 RUNS = {
     "task": ("liu2023/base.yaml", [f"model.width={WIDTH}"], "recurrent", "recurrent.kernel"),
-    "sequences": ("quickstart.yaml", small(), "block1/mixer/qkv/key", "block1.mixer.qkv.kernel"),
+    "sequences": ("quickstart.yaml", small(), "block0/mixer/qkv/key", "block0.mixer.qkv.kernel"),
 }
 
 
@@ -121,8 +121,8 @@ def test_mistakes_are_one_line_and_nothing_is_written(trained, tmp_path: Path):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ([], 0, "sequences/block1.mixer.qkv.key-6.npy: block1/mixer/qkv/key at step 6, 16 x 16"),
-        (["--step", "4", "--out", "it.npy"], 0, "it.npy: block1/mixer/qkv/key at step 4, 16 x 16"),
+        ([], 0, "sequences/block0.mixer.qkv.key-6.npy: block0/mixer/qkv/key at step 6, 16 x 16"),
+        (["--step", "4", "--out", "it.npy"], 0, "it.npy: block0/mixer/qkv/key at step 4, 16 x 16"),
         (["--step", "0"], 2, "error: --step = 0; allowed: a whole number of at least 1"),
         (["--step", "5"], 2, "error: --step = 5; allowed: 4, 6, as kept"),
         (["--out", "it.csv"], 2, "error: --out = it.csv; allowed: a file .npy"),
@@ -141,7 +141,7 @@ def test_the_command(
 ):
     shutil.copytree(trained["sequences"], tmp_path / "sequences")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [SCRIPT.name, "sequences", "block1/mixer/qkv/key", *words])
+    monkeypatch.setattr(sys, "argv", [SCRIPT.name, "sequences", "block0/mixer/qkv/key", *words])
     with pytest.raises(SystemExit) as exit_:
         runpy.run_path(str(SCRIPT), run_name="__main__")
     out, err = capsys.readouterr()

@@ -143,6 +143,7 @@ def test_a_program_that_does_not_fit_is_refused_before_it_runs():
 
 # Two values of every setting that programs take as an argument, all of them on.
 BOTH = (
+    "model.num_layers=2",
     "data.mixture={bursty: 1, independent: 2}",
     "data.num_blocks=3",
     "connectivity={'block0/mlp_in': {kind: own, rank: 3, gain: 2.0}, 'block0/mlp_out': "
@@ -251,7 +252,7 @@ def test_a_program_knows_nothing_of_what_it_takes_as_an_argument(small_config, t
     connectivity = CONNECTIVITY.replace("FOLDER", str(tmp_path))
     one = small_config(*both, *words(ONE))
     other = small_config(
-        *both[:2], connectivity, "training.weight_decay_of={'block*': 0.3}", *words(OTHER)
+        *both[:3], connectivity, "training.weight_decay_of={'block*': 0.3}", *words(OTHER)
     )
     plain = "data.num_common_classes=0", "evaluation.conditions=[train]"
     sgd, other_sgd = (small_config(*plain, *words(table)) for table in (MOMENTUM, OTHER_MOMENTUM))
