@@ -16,6 +16,7 @@ from icl.analysis.views import (
     filled,
     knobs_of,
     some,
+    told_value,
     what_is_shown,
 )
 from icl.config.claims import MEASURES, METRICS
@@ -72,7 +73,7 @@ def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
             apply_style(axes)
     panels[0, 0].set_ylabel("at the end")
     for axes, place in zip(panels[1:, 0], places, strict=True):
-        axes.set_ylabel(f"over training\n{other.texts[place]}" if other else "over training")
+        axes.set_ylabel(f"over training\n{told_value(other, place)}" if other else "over training")
     for row, title in enumerate((other.label if other else "", knob.label)):
         handles, texts = panels[row, 0].get_legend_handles_labels()
         beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "frameon": False}

@@ -16,6 +16,7 @@ from icl.analysis.views import (
     filled,
     knobs_of,
     some,
+    told_value,
     what_is_shown,
 )
 from icl.config.claims import METRICS, STARTS
@@ -97,7 +98,7 @@ def _draw(
         row[0].set_ylim(0, None if measure == "weight_change" else 1.02)  # of the whole row
     if other:
         for axes, place in zip(panels[0], places, strict=True):
-            axes.set_title(f"{other.texts[place]}\n", fontsize=8)
+            axes.set_title(f"{told_value(other, place)}\n", fontsize=8)
     panels[-1, 0].set_xlabel(label, loc="left")
     handles, texts = panels[0, 0].get_legend_handles_labels()
     look = {"fontsize": 7, "title_fontsize": 7, "frameon": False, "title": knob.label}

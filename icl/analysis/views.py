@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 import matplotlib
 import numpy as np
@@ -153,6 +153,12 @@ def chance_along(
 def some(count: int, most: int) -> Int[np.ndarray, " chosen"]:
     """At most so many of the indices below `count`, evenly spaced, both ends included."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def told_value(knob: Knob, place: SupportsIndex) -> str:
+    """What is said of one value by itself: names speak for themselves, numbers do not."""
+    text = knob.texts[place]
+    return text if knob.scale == "names" else f"{knob.name.rpartition('.')[2]} {text}"
 
 
 def colors_along(knob: Knob | None, count: int) -> list[str]:

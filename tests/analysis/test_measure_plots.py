@@ -25,8 +25,18 @@ def test_numbers_have_lines_at_the_end_and_a_row_of_courses_for_each_other_value
     assert panels[0].lines[1].get_ydata() == pytest.approx(ends.values)
     of_b = panels[2 * len(MEASURES)]
     assert [line.get_label() for line in of_b.lines] == ["1", "10", "100"]
+    assert of_b.get_ylabel() == "over training\nb"
     course = sweep.weight_change.isel(condition=0).mean("seed").sel({"task.kind": "b", "rank": 10})
     assert of_b.lines[1].get_ydata() == pytest.approx(course.values)
+
+
+def test_rows_of_numbers_tell_of_what():
+    figures = draw_measures(measured({"data.p_bursty": [0.9, 1.0], "law.gain": [1, 4]}))
+    labels = [
+        figures[f"measures_{name}"].axes[-len(MEASURES)].get_ylabel()
+        for name in ("data.p_bursty", "law.gain")
+    ]
+    assert labels == ["over training\ngain 4", "over training\np_bursty 1"]
 
 
 def test_where_no_knob_is_a_number_the_one_of_most_values_is_drawn_in_rows():
