@@ -239,8 +239,8 @@ def _start_or_resume(program: Program, run: Run, watcher: Watcher) -> TrainState
             for name, matrix in program.matrices(state).items()
         }
         write_whole(directory.path / CONNECTIVITY, to_lines(measured))
-        is_recurrent = run.config.model.kind != "feed_forward"
-        if is_recurrent and (warning := unstable(measured)):
+        if warning := unstable(run.config.model.kind, measured):
+            directory.log("warning", text=warning)
             watcher.say(warning)
         return state
     state = run.checkpoints.restore(step, program.shapes)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from icl.cluster import Cluster
-from icl.config import TaskExperimentConfig
+from icl.config import AnyConfig, TaskExperimentConfig
 from icl.config.traced import program_of
 from icl.errors import Interrupted
 from icl.loggers import check_loggers
@@ -46,7 +46,7 @@ def run_sweeps(
     cells = cells_of(sweeps)
     check_loggers(loggers)
     if cluster is None:  # whose nodes have the data, this machine perhaps not
-        _check_data(directory, cells)
+        _check_cells(directory, cells)
     store.hold_place()
     with directory.held(sweeps), deferred_signals(progress.say) as received:
         store.fetch(cells)
@@ -66,17 +66,26 @@ def run_sweeps(
         progress.finished(store.out)
 
 
-def _check_data(directory: SweepDirectory, cells: Iterable[Cell]) -> None:
-    """Load the data of cells to be trained, before anything is written. Raises UserError."""
+def _check_cells(directory: SweepDirectory, cells: Iterable[Cell]) -> None:
+    """Load the data of cells to be trained, and try what their weights are to begin as, before
+    anything is written. Raises UserError.
+    """
     directory.check()
-    sources: dict[str, Cell] = {}
+    sources: dict[str, AnyConfig] = {}
+    starts: dict[str, dict[str, AnyConfig]] = {}  # by program
     for cell in cells:
         if status_of(directory.cell_path(cell)) in ("missing", "partial"):
             config = cell.config
             source = config.task if isinstance(config, TaskExperimentConfig) else config.data.source
-            sources.setdefault(repr(source), cell)
-    for cell in reversed(sources.values()):  # the first is the first that is trained: it is kept
-        program_for(cell.config)
+            sources.setdefault(repr(source), config)
+            if config.connectivity:
+                of_program = starts.setdefault(program_of(config), {})
+                of_program.setdefault(repr(config.connectivity), config)
+    for of_program in starts.values():
+        for config in of_program.values():
+            program_for(config).inputs(config)
+    for config in reversed(sources.values()):  # the first is the first that is trained: it is kept
+        program_for(config)
 
 
 def _rungs(sweeps: Iterable[Sweep]) -> list[int | None]:

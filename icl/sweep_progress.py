@@ -11,9 +11,12 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from icl.probes.weights import unstable
 from icl.progress import scores_of
 from icl.records.halving import stopped
+from icl.records.run_directory import EVENTS
 from icl.records.snapshot import Snapshot, snapshot
+from icl.records.starts import read_starts
 from icl.records.sweep_directory import SweepDirectory
 from icl.records.sweep_file import Cell, Sweep, cells_of
 
@@ -28,6 +31,7 @@ class SweepProgress:
         self.console = Console(stderr=True, highlight=False)
         self._bar: Bar | None = None
         self._last: dict[str, Snapshot] = {}
+        self._untold: list[Cell] = []  # of which it is not known yet what their weights begin as
         self._clock = self._begun = 0.0
 
     def say(self, text: str) -> None:
@@ -44,6 +48,7 @@ class SweepProgress:
         """Follow the cells of grids, in a bar where there is a terminal for it."""
         self._directory, self._sweeps = directory, sweeps
         self._last = self._snapshots(cells_of(sweeps))
+        self._untold = [last.cell for last in self._last.values() if last.status not in DONE]
         self._begun, self._clock = self._share, time.monotonic()
         self.say(self._counts())
         if not self.console.is_terminal:
@@ -60,6 +65,7 @@ class SweepProgress:
 
     def look(self) -> None:
         """Read the directory, and say what is new."""
+        self._warn()
         # What is stopped may not stay so: not all cells that it is compared with were there yet.
         going_on = [last.cell for last in self._last.values() if last.status not in DONE]
         for digest, now in self._snapshots(going_on).items():
@@ -111,6 +117,18 @@ class SweepProgress:
         told = {"partial": "begun", "missing": "to do"}
         parts = ", ".join(f"{count} {told.get(status, status)}" for status, count in counts.items())
         return f"{len(self._last)} cells: {parts}"
+
+    def _warn(self) -> None:
+        """Of the first cell whose weights begin unstable: of others their folders tell."""
+        untold = []
+        for cell in self._untold:
+            starts = read_starts(self._directory.cell_path(cell))
+            if text := unstable(cell.config.model.kind, starts):
+                self.say(f"{cell.text}: {text}; other cells may, too: their {EVENTS} tell")
+                untold = []
+                break
+            untold += [] if starts else [cell]
+        self._untold = untold
 
     def _say_ended(self, snap: Snapshot) -> None:
         over = sum(s.is_over for s in self._last.values())

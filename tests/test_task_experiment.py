@@ -18,9 +18,11 @@ from icl.models.task_networks import make_task_network
 from icl.packs import make_single, make_vmap
 from icl.probes.kernel import layer_kernels, projected_kernel, projection_error, tangent_kernel
 from icl.probes.task_measures import kernels, measure_task
+from icl.probes.weights import unstable
 from icl.progress import Progress
 from icl.records import load
 from icl.records.config_file import parse_config
+from icl.records.run_directory import read_lines
 from icl.run import run
 from icl.task_experiment import task_loss
 from icl.types import Trials
@@ -137,7 +139,7 @@ def test_the_loss_is_over_the_steps_that_have_a_weight():
 
 
 def test_a_run_records_measures_from_its_start_on(tmp_path: Path):
-    config = config_of(connectivity={"recurrent": {"kind": "gaussian", "gain": 1.25, "rank": 2}})
+    config = config_of(connectivity={"recurrent": {"kind": "gaussian", "gain": 1.6, "rank": 2}})
     run(config, tmp_path, Progress())
     data = load(tmp_path).sel(condition="task")
     first, last = data.isel(step=0), data.isel(step=-1)
@@ -152,6 +154,8 @@ def test_a_run_records_measures_from_its_start_on(tmp_path: Path):
     assert float(first.accuracy_chance) == 0.5
     began = json.loads((tmp_path / "connectivity.json").read_text())
     assert began["recurrent"]["effective_rank"] < 2.001
+    warnings = [e["text"] for e in read_lines(tmp_path / "events.jsonl") if e["event"] == "warning"]
+    assert warnings == [unstable("rate", began)] != [""]
     told = load(tmp_path).start_effective_rank.sel(matrix="recurrent")
     assert float(told) == began["recurrent"]["effective_rank"]
     assert {path.name for path in tmp_path.iterdir()} >= {"sequences.png", "curves.png"}

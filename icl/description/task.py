@@ -11,7 +11,6 @@ from jaxtyping import Array
 from icl.analysis.spectra import draw_spectra
 from icl.analysis.trials import draw_trials
 from icl.config import TaskExperimentConfig
-from icl.config.task_networks import FeedForwardNetwork
 from icl.description.cost import count_flops, count_parameters
 from icl.loading import load_program
 from icl.probes.weights import measure_matrix, unstable
@@ -43,7 +42,7 @@ def describe_task(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[st
         },
         **costs(program),
         "weights": weights,
-        "warning": "" if isinstance(config.model, FeedForwardNetwork) else unstable(weights),
+        "warning": unstable(config.model.kind, weights),
     }
     recurrent = {n: m for n, m in matrices.items() if n.partition("/")[0] == "recurrent"}
     pictures = {

@@ -55,9 +55,10 @@ def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float |
     return measured
 
 
-def unstable(measured: dict[str, dict[str, float | None]]) -> str:
+def unstable(kind: str, measured: dict[str, dict[str, float | None]]) -> str:
     """One line that says what to expect of recurrent weights; empty where they are stable.
 
+    kind: of the network. In one that is feed-forward activity passes each matrix but once.
     measured: the numbers of all weight matrices by name. Recurrent ones, by name, are those of
     recurrent mixers, with one part for each gate, and of networks for tasks.
     """
@@ -65,10 +66,10 @@ def unstable(measured: dict[str, dict[str, float | None]]) -> str:
         name: radius
         for name, numbers in measured.items()
         if re.search(r"(^|/mixer/)recurrent(/|$)", name)
-        and (radius := numbers["spectral_radius"]) is not None
-        and (radius > STABLE_RADIUS or (numbers["relu_growth"] or 0) > TOLERATED_GROWTH)
+        and (radius := numbers.get("spectral_radius")) is not None
+        and (radius > STABLE_RADIUS or (numbers.get("relu_growth") or 0) > TOLERATED_GROWTH)
     }
-    if not radii:
+    if not radii or kind == "feed_forward":
         return ""
     name = max(radii, key=radii.__getitem__)
     others = f" ({len(radii)} such matrices)" if len(radii) > 1 else ""

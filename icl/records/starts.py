@@ -15,7 +15,7 @@ def load_starts(runs: Sequence[Path]) -> tuple[list[str], dict[str, np.ndarray]]
 
     Nothing where no run has told any yet. A file that is broken tells nothing.
     """
-    told = [_read(run / CONNECTIVITY) for run in runs]
+    told = [read_starts(run) for run in runs]
     names = sorted({name for of_run in told for name in of_run})
     if not names:
         return [], {}
@@ -26,9 +26,10 @@ def load_starts(runs: Sequence[Path]) -> tuple[list[str], dict[str, np.ndarray]]
     return names, arrays
 
 
-def _read(path: Path) -> dict[str, dict[str, float | None]]:
+def read_starts(run: Path) -> dict[str, dict[str, float | None]]:
+    """The numbers of each matrix of one run, by its name; nothing where they are not told."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads((run / CONNECTIVITY).read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -373,16 +373,17 @@ def test_an_unstable_recurrent_matrix_is_told_in_one_line():
         "block0/mixer/input": numbers(9.0),
         "readout": numbers(None),
     }
-    assert unstable(stable) == ""
-    line = unstable(stable | {"block1/mixer/recurrent": numbers(3.217)})
+    assert unstable("gru", stable) == ""
+    line = unstable("gru", stable | {"block1/mixer/recurrent": numbers(3.217)})
     assert line.startswith(
         "block1/mixer/recurrent begins with a spectral radius of 3.22: activity or gradients "
     )
     assert "\n" not in line
     gates = {f"block0/mixer/recurrent/{gate}": numbers(2.0) for gate in ("reset", "update")}
-    assert "of 2 (2 such matrices): " in unstable(gates)
+    assert "of 2 (2 such matrices): " in unstable("gru", gates)
     # Within sqrt(2), but of weights that act together.
-    assert "of 1.3: " in unstable({"recurrent": numbers(1.3, growth=1.3)})
+    assert "of 1.3: " in unstable("rate", {"recurrent": numbers(1.3, growth=1.3)})
+    assert unstable("feed_forward", {"recurrent": numbers(9.0)}) == ""
 
 
 def test_growth_of_activity_is_that_of_relu_units():

@@ -54,7 +54,7 @@ def test_a_sweep_is_one_labelled_array(reference):
         "condition": 3,
         "step": 5,
         "stratum": 10,
-        "matrix": 16,
+        "matrix": 10,
     }
     assert array.loss.dims == ("data.p_bursty", "seed", "condition", "step")
     assert array.train_loss.dims == ("data.p_bursty", "seed", "step")
@@ -161,6 +161,36 @@ def test_a_run_that_has_converged_stops(small_sweep, tmp_path: Path):
         settings={"training.patience": 1, "training.learning_rate": 1e-12},
     )
     assert list(train(patient, tmp_path / "patient").step)[-1] < 40
+
+
+def test_a_start_that_cannot_be_is_told_before_anything_is_written(small_sweep, tmp_path: Path):
+    ranks = {"connectivity": [{"block0/mlp_in": {"kind": "own", "rank": r}} for r in (3, 16, 17)]}
+    with pytest.raises(UserError, match=r"block0/mlp_in.rank = 17; allowed: at most 16"):
+        train(small_sweep(grid=ranks | {"seed": [0, 1]}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_first_unstable_start_is_told_once(
+    small_sweep, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    sweep, directory, progress = small_sweep(), SweepDirectory(tmp_path), SweepProgress()
+
+    def begin(cell, radius: float) -> str:
+        path = directory.cell_path(cell)
+        path.mkdir(parents=True)
+        told = {"block0/mixer/recurrent": {"spectral_radius": radius, "relu_growth": None}}
+        (path / "connectivity.json").write_text(json.dumps(told))
+        progress.look()
+        return capsys.readouterr().err
+
+    with progress.sweep(directory, [sweep]):
+        capsys.readouterr()
+        first, second, third, _ = sweep.cells
+        assert begin(first, 1.2) == ""
+        line = begin(second, 2.5)
+        assert line.startswith(f"{second.text}: block0/mixer/recurrent begins with a spectral ")
+        assert line.count("\n") == 1
+        assert begin(third, 3.0) == ""
 
 
 def test_halving_goes_on_with_the_best_cells(small_sweep, tmp_path: Path, capsys):
