@@ -120,7 +120,7 @@ class SweepProgress:
 
     def _warn(self) -> None:
         """Of the first cell whose weights begin unstable: of others their folders tell."""
-        untold = []
+        untold: list[Cell] = []
         for cell in self._untold:
             starts = read_starts(self._directory.cell_path(cell))
             if text := unstable(cell.config.model.kind, starts):

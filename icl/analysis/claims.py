@@ -37,6 +37,7 @@ from icl.config.claims import (
     claim_errors,
     in_order,
     is_same,
+    one_value_left,
 )
 from icl.errors import UserError
 
@@ -168,7 +169,7 @@ def follows(dataset: xarray.Dataset, claim: Follows) -> Verdict:
     values = rank_correlation(starts, found.values)
     is_whole = (starts + found.values).notnull().all([dim for dim in starts.dims if dim != "seed"])
     if count >= 3 and bool((is_whole & values.isnull()).any()):
-        notes.append("the same in all cells, for some seeds")
+        notes.append(f"{claim.start} the same in all cells, for some seeds")
     numbers = Numbers(values, "unknown" if found.bound else "", tuple(notes))
     ends = (-math.inf, 0.0 - claim.margin) if claim.inverse else (claim.margin, math.inf)
     return _verdict(claim, numbers, Region(*ends, 0.0))
@@ -205,6 +206,8 @@ def _judge_difference(dataset: xarray.Dataset, claim: Rises | Falls, region: Reg
         value if value is not None else other
         for value, other in ((claim.low, values[0]), (claim.high, values[-1]))
     ]
+    if is_same(*ends):
+        raise UserError(one_value_left(claim, values))
     first, last = (
         _numbers(_select(cells, claim.along, end), claim.condition, claim.metric, claim.at)
         for end in ends

@@ -67,9 +67,11 @@ def _name(settings: Settings, place: int) -> str:
 
 def _table(value: Any) -> dict[str, Any]:
     """Of settings, as records tell it; empty where the value is none."""
-    if not isinstance(value, str) or not value.startswith("{"):
+    try:
+        found = json.loads(value) if isinstance(value, str) else None
+    except ValueError:  # a text, such as {seed}.npy
         return {}
-    return json.loads(value)
+    return found if isinstance(found, dict) else {}
 
 
 def _told(key: str | None, value: Any) -> str:

@@ -12,7 +12,15 @@ import xarray
 from icl.analysis.claims import Verdict
 from icl.analysis.derived import THRESHOLD, derive
 from icl.analysis.statistics import t_interval
-from icl.analysis.views import conditions_of, knobs_of, own_metric, own_metrics, short_label
+from icl.analysis.views import (
+    ENDED,
+    conditions_of,
+    knobs_of,
+    own_metric,
+    own_metrics,
+    short_label,
+)
+from icl.config.claims import METRICS
 
 SIGNS = {"pass": "✓", "fail": "✗", "undecided": "?"}  # never told by colour alone
 MAX_ROWS = 120  # of the table of cells; where there are more, cells are averaged along each knob
@@ -84,7 +92,10 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
 
 def derived_table(dataset: xarray.Dataset) -> str:
     """Where each learning curve ends, its peak, its decay, when it gets to the threshold."""
-    derived = derive(dataset)
+    is_over = dataset.status.isin(ENDED)
+    derived = derive(
+        dataset.assign({m: dataset[m].where(is_over) for m in METRICS if m in dataset})
+    )
     rows = [
         [
             *((knob, "", escape(value)) for knob, value in place.items()),
@@ -95,9 +106,9 @@ def derived_table(dataset: xarray.Dataset) -> str:
         for condition in conditions_of(dataset)
     ]
     note = (
-        '<p class="note">Mean over runs ± half the 95 % t interval over seeds. Peak: of means '
-        f"over 3 evaluations. Steps to {THRESHOLD:g}: of the runs that get there and stay for "
-        f"two evaluations.{_which_accuracy(dataset)}</p>"
+        '<p class="note">Mean over runs that ended ± half the 95 % t interval over seeds. '
+        f"Peak: of means over 3 evaluations. Steps to {THRESHOLD:g}: of the runs that get there "
+        f"and stay for two evaluations.{_which_accuracy(dataset)}</p>"
     )
     return folded(
         "Numbers of the learning curves", note + _table(rows), is_open=len(rows) <= MAX_OPEN_ROWS

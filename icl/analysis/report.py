@@ -11,6 +11,7 @@ import xarray
 from matplotlib.figure import Figure
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from icl.analysis.claims import Verdict, judge
@@ -185,11 +186,12 @@ def _judge(name: str, dataset: xarray.Dataset, count: int) -> list[Verdict]:
 
 def _table(name: str, verdicts: list[Verdict]) -> Table:
     columns = ("", "claim", "effect", "95 % interval", "seeds", "effect size")
-    table = Table(*columns, box=SIMPLE, title=f"Claims of {name}", title_justify="left")
+    title = escape(f"Claims of {name}")
+    table = Table(*columns, box=SIMPLE, title=title, title_justify="left")
     for verdict in verdicts:
         table.add_row(
             f"{SIGNS[verdict.verdict]} {verdict.verdict}",
-            f"{verdict.claim}\n  {verdict.detail}" if verdict.detail else verdict.claim,
+            escape(f"{verdict.claim}\n  {verdict.detail}" if verdict.detail else verdict.claim),
             number(verdict.effect),
             interval(*verdict.interval),
             str(verdict.seeds),

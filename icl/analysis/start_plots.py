@@ -60,9 +60,10 @@ def _varying(dataset: xarray.Dataset, number: str) -> list[str]:
 
 
 def _mean_over(dataset: xarray.Dataset, number: str, names: list[str]) -> xarray.DataArray:
+    """Of each run, over those of the matrices that its network has."""
     if not names:
         return xarray.full_like(dataset.status, np.nan, dtype=np.float64)
-    return dataset[f"start_{number}"].sel(matrix=names).mean("matrix", skipna=False)
+    return dataset[f"start_{number}"].sel(matrix=names).mean("matrix")
 
 
 def _most_along(dataset: xarray.Dataset, starts: xarray.DataArray) -> tuple[Knob | None, float]:
@@ -86,7 +87,8 @@ def _draw(
     panels = figure.subplots(len(measures), len(places), squeeze=False, sharex=True, sharey="row")
     condition = conditions_of(dataset)[0]
     last = filled(dataset).isel(step=-1).sel(condition=condition)
-    further = [k.name for k in knobs_of(dataset) if k not in (knob, other)]
+    shown_along = {"seed", knob.name} | ({other.name} if other else set())
+    further = [dim for dim in starts.dims if dim not in shown_along]
     for row, measure in zip(panels, measures, strict=True):
         y = last[measure]
         x = starts.where(y.notnull())  # of the runs that have both

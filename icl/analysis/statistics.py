@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 9999
 RESAMPLING_SEED = 0  # the same data, the same interval
-ROUNDING = 1e-5  # of single precision: numbers that differ by less are in no order
+ROUNDING = 1e-5  # of single precision: numbers that differ by less are alike
 
 Sample = Float[np.ndarray, " seed"]
 
@@ -68,9 +68,9 @@ def paired_difference(last: xarray.DataArray, first: xarray.DataArray) -> xarray
 def rank_correlation(one: xarray.DataArray, other: xarray.DataArray) -> xarray.DataArray:
     """Spearman's, of each seed over all other dimensions; both have the same.
 
-    NaN where a cell has no number, of fewer than three cells, and where one side is constant but
-    for rounding. A sample is a seed: the cells are what they are, and its interval is not about
-    others.
+    NaN where a cell has no number, of fewer than three cells, and where `one` is constant. Where
+    `other` is, 0: it is in no order. What differs by rounding only is a tie. A sample is a seed:
+    the cells are what they are, and its interval is not about others.
     """
     others = [dim for dim in one.dims if dim != "seed"]
     return xarray.apply_ufunc(
@@ -84,9 +84,21 @@ def rank_correlation(one: xarray.DataArray, other: xarray.DataArray) -> xarray.D
 
 
 def _spearman(x: Float[np.ndarray, " cell"], y: Float[np.ndarray, " cell"]) -> float:
-    is_whole = len(x) >= 3 and np.isfinite(x + y).all()
-    is_told = is_whole and all(np.ptp(of) > ROUNDING * np.abs(of).max() for of in (x, y))
-    return float(stats.spearmanr(x, y).statistic) if is_told else np.nan
+    if len(x) < 3 or not np.isfinite(x + y).all():
+        return np.nan
+    first, second = _places(x), _places(y)
+    if not first.any():
+        return np.nan
+    return float(stats.spearmanr(first, second).statistic) if second.any() else 0.0
+
+
+def _places(values: Float[np.ndarray, " cell"]) -> Int[np.ndarray, " cell"]:
+    """In ascending order, from 0; the same of values with no gap between but rounding."""
+    order = np.argsort(values)
+    is_gap = np.diff(values[order]) > ROUNDING * np.abs(values).max()
+    places = np.empty(len(values), int)
+    places[order] = np.concatenate([[0], np.cumsum(is_gap)])
+    return places
 
 
 def effect_size(values: Sample, reference: float = 0.0) -> float:

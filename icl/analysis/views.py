@@ -123,12 +123,10 @@ def along(values: xarray.DataArray, knob: Knob | None) -> xarray.DataArray:
 
 def what_is_averaged(dataset: xarray.Dataset, num_shown: int = 1) -> str:
     """What means along so many knobs are over, in words; nothing where that goes without saying."""
-    notes = []
-    if len(knobs_of(dataset)) > num_shown:
-        notes.append("means over the values of the other knobs")
-        count = int(dataset.status.isin(("missing", "partial")).sum())
-        if count:
-            notes.append(f"without {count} of {dataset.status.size} runs, missing or not finished")
+    is_mean = len(knobs_of(dataset)) > num_shown
+    notes = ["means over the values of the other knobs"] if is_mean else []
+    if count := int(dataset.status.isin(("missing", "partial")).sum()):
+        notes.append(f"without {count} of {dataset.status.size} runs, missing or not finished")
     return ", ".join(notes)
 
 

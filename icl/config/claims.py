@@ -306,6 +306,11 @@ def _along_errors(claim: Any, knobs: Mapping[str, Sequence[Any]]) -> list[str]:
     return errors
 
 
+def one_value_left(claim: Any, values: Sequence[Any]) -> str:
+    """Of a claim along a knob of which `where` leaves no more than these."""
+    return f"where: leaves {_all(values)} of {claim.along}; allowed: two or more of its values"
+
+
 def _is_number(value: Any) -> bool:
     return not isinstance(value, bool | str) and hasattr(value, "__float__")
 

@@ -171,6 +171,10 @@ def connectivity_errors(connectivity: dict[str, Connectivity]) -> list[str]:
             found = _table_errors(law)
         elif isinstance(law, MotifsConnectivity):
             found = _correlation_errors(law)
+        elif isinstance(law, BlockConnectivity) and law.num_groups == 1 and law.contrast == 0:
+            found = [
+                "contrast = 0; allowed where num_groups is 1: above 0, as no weight is between"
+            ]
         elif isinstance(law, DaleConnectivity) and law.kept and law.rank is not None:
             found = [
                 f"rank = {law.rank}; allowed where kept is true: null, as a rank mixes the signs"

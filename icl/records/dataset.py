@@ -1,7 +1,6 @@
 """Records as one labelled array."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from icl.records.sweep_directory import (
     sweep_of,
     tolerant_records,
 )
-from icl.records.sweep_file import Sweep, dump_sweep
+from icl.records.sweep_file import Sweep, coordinate, dump_sweep
 
 Records = list[dict[str, Any]]
 
@@ -158,16 +157,8 @@ def _axes(sweep: Sweep) -> tuple[list[str], dict[str, Any]]:
         if axis.name == "cell":
             coords["cell"] = ("cell", np.arange(len(axis.points)))
         for knob, values in zip(axis.knobs, columns, strict=True):
-            coords[knob] = (axis.name, _coordinate(values))
+            coords[knob] = (axis.name, np.array(coordinate(values)))
     if "seed" not in dims:
         dims.append("seed")
         coords["seed"] = ("seed", np.array([sweep.cells[0].config.seed]))
     return dims, coords
-
-
-def _coordinate(values: Iterable[Any]) -> np.ndarray:
-    """Numbers as numbers; anything else, as a list of conditions, as text."""
-    values = list(values)
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return np.array(values)
-    return np.array([value if isinstance(value, str) else json.dumps(value) for value in values])

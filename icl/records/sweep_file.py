@@ -1,17 +1,28 @@
 """A file of a grid, and the cells that it stands for."""
 
 import copy
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from icl.config import AnyConfig
-from icl.config.claims import MEASURES, Claim, claim_errors, places_in_file
-from icl.config.sweeps import SweepConfig
+from icl.config import AnyConfig, TaskExperimentConfig
+from icl.config.claims import (
+    MEASURES,
+    Claim,
+    Falls,
+    Rises,
+    claim_errors,
+    in_order,
+    is_same,
+    one_value_left,
+    places_in_file,
+)
+from icl.config.sweeps import Axis, SweepConfig
 from icl.config.traced import digest_of
 from icl.errors import UserError
 from icl.records.config_file import (
@@ -232,23 +243,46 @@ def _override_sweep(tree: dict[str, Any], overrides: list[str]) -> None:
         tree[part] = own | {knob: value} if is_axis else with_setting(own, knob, value)
 
 
-def _knobs(config: SweepConfig) -> dict[str, Sequence[Any]]:
-    """What claims can name of the axes: knobs, with their values."""
-    knobs: dict[str, Sequence[Any]] = {
-        axis.name: range(len(axis.points)) for axis in config.axes if axis.name == "cell"
-    }
-    return knobs | {
-        knob: values
-        for axis in config.axes
-        for knob, values in zip(axis.knobs, zip(*axis.points, strict=True), strict=True)
-    }
+def coordinate(values: Iterable[Any]) -> list[Any]:
+    """The values of a knob as arrays and claims know them: numbers, or else texts."""
+    values = list(values)
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return values
+    return [value if isinstance(value, str) else json.dumps(value) for value in values]
+
+
+def _knobs(axis: Axis) -> dict[str, list[Any]]:
+    """What claims can name of an axis: knobs, with their values at each point."""
+    columns = zip(axis.knobs, zip(*axis.points, strict=True), strict=True)
+    knobs = {knob: coordinate(values) for knob, values in columns if knob != "seed"}
+    return ({"cell": list(range(len(axis.points)))} if axis.name == "cell" else {}) | knobs
+
+
+def _all_knobs(config: SweepConfig) -> dict[str, list[Any]]:
+    return {knob: values for axis in config.axes for knob, values in _knobs(axis).items()}
+
+
+def _trend_errors(config: SweepConfig) -> list[str]:
+    """Of claims along a knob of which `where` leaves one value, as of knobs that vary together."""
+    errors = []
+    for i, claim in enumerate(config.claims):
+        if not isinstance(claim, Rises | Falls):
+            continue
+        [knobs] = [of for axis in config.axes if claim.along in (of := _knobs(axis))]
+        values = in_order(
+            value
+            for place, value in enumerate(knobs[claim.along])
+            if all(is_same(knobs[k][place], v) for k, v in claim.where.items() if k in knobs)
+        )
+        errors += [f"claims.{i}.{one_value_left(claim, values)}"] if len(values) < 2 else []
+    return errors
 
 
 def _claims_taken_away(config: SweepConfig, written: SweepConfig) -> tuple[Claim, ...]:
     """Claims that the axes of the file allow, and those of the command line do not."""
 
     def fits(claim: Claim, axes: SweepConfig) -> bool:
-        return not claim_errors([claim], _knobs(axes), list(claim.conditions.values()))
+        return not claim_errors([claim], _all_knobs(axes), list(claim.conditions.values()))
 
     return tuple(c for c in config.claims if fits(c, written) and not fits(c, config))
 
@@ -258,15 +292,36 @@ def _claim_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
     if not cells:  # mistakes in all of them are told first
         return []
     conditions = sorted({name for cell in cells for name in cell.config.evaluation.conditions})
-    errors = claim_errors(config.claims, _knobs(config), conditions)
+    errors = claim_errors(config.claims, _all_knobs(config), conditions)
+    errors = errors or _trend_errors(config)
     if any(not getattr(cell.config.evaluation, "measures", True) for cell in cells):
         errors += [
             f"claims.{i}.metric = {claim.metric}; allowed where evaluation.measures is true"
             for i, claim in enumerate(config.claims)
             if claim.metric in MEASURES
         ]
-    halving = config.halving
-    if halving and halving.condition not in conditions:
-        told = f"halving.condition = {halving.condition}; allowed: {', '.join(conditions)}"
-        errors.append(told)
-    return errors
+    return errors + _halving_errors(config, cells) + _task_errors(config, cells)
+
+
+def _halving_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
+    """Where cells cannot be compared, as one of them is not tested in the condition."""
+    if config.halving is None:
+        return []
+    condition, tested = config.halving.condition, [c.config.evaluation.conditions for c in cells]
+    if all(condition in names for names in tested):
+        return []
+    of_all = [name for name in tested[0] if all(name in names for names in tested)]
+    return [f"halving.condition = {condition}; allowed: {', '.join(of_all)}"]
+
+
+def _task_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
+    """Where a metric needs a context, which tasks do not have."""
+    if not any(isinstance(cell.config, TaskExperimentConfig) for cell in cells):
+        return []
+    metrics = {f"claims.{i}.metric": claim.metric for i, claim in enumerate(config.claims)}
+    metrics |= {"halving.metric": config.halving.metric} if config.halving else {}
+    return [
+        f"{field} = {metric}; allowed: accuracy, as tasks have no context"
+        for field, metric in metrics.items()
+        if metric == "accuracy_in_context"
+    ]

@@ -167,6 +167,17 @@ def test_single_cells_are_found_by_their_knobs():
         verdict_of(sweep, "above", **ICL, threshold=0, where={"data.x": 0, "data.name": "a"})
 
 
+def test_a_trend_needs_two_values_where_knobs_vary_together():
+    sweep = make_sweep({"cell": [0, 1, 2]}).assign_coords(
+        {"data.x": ("cell", [1.0, 1.0, 2.0]), "data.y": ("cell", [3, 4, 4])}
+    )
+    assert verdict_of(sweep, "rises", **ICL, along="data.x", where={"data.y": 4}).seeds == 3
+    with pytest.raises(UserError) as error:
+        verdict_of(sweep, "rises", **ICL, along="data.x", where={"data.y": 3})
+    message = "claims.0.where: leaves 1.0 of data.x; allowed: two or more of its values"
+    assert str(error.value) == message
+
+
 BAD = [
     ({"condition": "holdout"}, "claims.0.condition = holdout; allowed: fewshot_holdout, fewshot_"),
     ({"along": "data.x"}, "claims.0.along = data.x; allowed: a knob of the grid, data.p_bursty, d"),
@@ -194,7 +205,13 @@ def test_what_weights_begin_as_counts_once_it_is_told():
     assert verdict_of(make_sweep(), "follows", **claim).verdict == "undecided"
     alike = verdict_of(FINE, "follows", **claim | {"matrix": "readout"})
     assert (alike.verdict, alike.seeds) == ("undecided", 0)
-    assert "the same in all cells" in alike.detail
+    assert "effective_rank the same in all cells" in alike.detail
+    flat = FINE.copy(deep=True)
+    flat.accuracy_in_context[..., 0, 0, :] = 0.5  # of a seed, whatever the start: in no order
+    found = verdict_of(flat, "follows", **claim | {"where": {ZIPF: 1.0}, "at": "peak"})
+    whole = verdict_of(FINE, "follows", **claim | {"where": {ZIPF: 1.0}, "at": "peak"})
+    assert (found.verdict, found.seeds) == ("undecided", 3)
+    assert found.effect < whole.effect
     with pytest.raises(UserError) as error:
         verdict_of(FINE, "follows", **claim | {"matrix": "recurent"})
     message = "claims.0.matrix = recurent; allowed: recurrent, readout, or a pattern of these"

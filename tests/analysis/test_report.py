@@ -12,7 +12,7 @@ import pytest
 import xarray
 
 from icl.analysis.interactive import figure_data
-from icl.analysis.page_tables import MAX_ROWS
+from icl.analysis.page_tables import MAX_ROWS, derived_table
 from icl.analysis.plots import FORMATS
 from icl.analysis.report import Report, print_report, write_report
 from icl.errors import UserError
@@ -227,6 +227,28 @@ def test_claims_cannot_break_the_markdown_table(tmp_path: Path):
     lines = (tmp_path / "verdicts.md").read_text().splitlines()
     assert len(lines) == 5
     assert r"| p(a\|b) \*rises\*, \<b> |" in lines[2]
+
+
+def test_claims_are_printed_as_they_are(tmp_path: Path):
+    text = "of block0/mixer/qkv/[qk]*, not [/b]"
+    claims = [{**CLAIMS[0], "text": text}]
+    report = write(tmp_path, make_sweep({"data.p_bursty": [0, 1]}, claims=claims))
+    with (tmp_path / "out.txt").open("w") as file:
+        print_report(report, file)
+    assert text in " ".join((tmp_path / "out.txt").read_text().split())
+
+
+def test_the_table_of_numbers_is_of_runs_that_ended():
+    gone = without(
+        make_sweep({"data.p_bursty": [0, 1]}), "partial", **{"data.p_bursty": 1, "seed": 0}
+    )
+    begun = gone.copy(deep=True)
+    for metric in ("accuracy", "accuracy_in_context"):
+        begun[metric][1, 0, :, :3] = 0.1  # its first evaluations
+    text = derived_table(begun)
+    assert "of 2 runs" in text
+    assert "of 3 runs" in text
+    assert text == derived_table(gone)
 
 
 def test_without_claims_the_markdown_has_no_table(tmp_path: Path):

@@ -29,6 +29,31 @@ def test_a_point_for_each_value_a_column_for_each_of_the_other_knob():
     assert [point.get_ydata()[0] for point in points] == pytest.approx(ends.values)
 
 
+@pytest.mark.parametrize("dims", [("task.kind", "rank"), ("rank", "task.kind")])
+def test_an_axis_of_one_value_is_no_column(dims: tuple[str, str]):
+    sweep = measured({dim: KNOBS[dim] for dim in dims})
+    one = sweep.isel({"task.kind": [0]})
+    panels = draw_starts(one)["starts_effective_rank"].axes
+    assert len(panels) == 2
+    expected = draw_starts(sweep.isel({"task.kind": 0}))["starts_effective_rank"].axes
+    for panel, alone in zip(panels, expected, strict=True):
+        assert panel.get_title(loc="left") == alone.get_title(loc="left")
+
+
+def test_networks_with_matrices_of_their_own_are_drawn_together():
+    sweep = measured(KNOBS)
+    other = sweep.start_effective_rank.sel(matrix=["recurrent"]).assign_coords(matrix=["gates"])
+    is_first = sweep["task.kind"] == "a"
+    starts = xarray.concat(
+        [sweep.start_effective_rank.where(is_first), other.where(~is_first)], "matrix"
+    )
+    merged = sweep.drop_vars(["start_effective_rank", "matrix"]).assign(start_effective_rank=starts)
+    [figure] = draw_starts(merged).values()
+    whole = draw_starts(sweep)["starts_effective_rank"]
+    told = [[panel.get_title(loc="left") for panel in of.axes] for of in (figure, whole)]
+    assert told[0] == told[1]
+
+
 def test_the_correlation_is_over_points_seed_by_seed():
     panels = draw_starts(measured(KNOBS))["starts_effective_rank"].axes
     told = [panel.get_title(loc="left") for panel in panels]

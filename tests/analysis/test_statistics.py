@@ -42,6 +42,15 @@ def test_the_rank_correlation_is_spearmans_over_all_cells_of_a_seed():
     assert np.isnan(rank_correlation(xarray.ones_like(one), other)).all()
     assert np.isnan(rank_correlation(1 + 1e-7 * one, other)).all()
     assert np.isnan(rank_correlation(one[:, :1], other[:, :1])).all()  # two cells
+    assert (rank_correlation(one, xarray.ones_like(other)) == 0).all()  # in no order
+
+
+@pytest.mark.parametrize("rounding", [0.0, 1e-8, -1e-8])
+def test_numbers_that_differ_by_rounding_are_ties(rounding: float):
+    one = np.array([[1.0], [1 + rounding], [1 + 2 * rounding], [2], [2 + rounding], [2.0]])
+    other = np.array([[1.0], [2], [3], [4], [5], [6]])
+    found = rank_correlation(*(xarray.DataArray(of, dims=("a", "seed")) for of in (one, other)))
+    assert float(found[0]) == pytest.approx(stats.spearmanr([1, 1, 1, 2, 2, 2], range(6)).statistic)
 
 
 def test_the_bootstrap_is_scipys_and_the_same_each_time():

@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from icl.analysis.views import colors_along, first_metric, knobs_of, main_conditions, own_metric
-from tests.analysis.synthetic import make_sweep
+from icl.analysis.views import (
+    colors_along,
+    first_metric,
+    knobs_of,
+    main_conditions,
+    own_metric,
+    what_is_averaged,
+)
+from tests.analysis.synthetic import make_sweep, without
 
 
 @pytest.mark.parametrize(
@@ -101,6 +108,17 @@ def test_knobs_that_vary_together_are_one_axis():
     [knob] = knobs_of(sweep)
     assert knob.label == "data.x (with y)"
     assert knob.texts == ["x=1, y=1", "x=1, y=2", "x=2, y=3"]
+
+
+def test_a_text_in_braces_is_not_a_table_of_settings():
+    [knob] = knobs_of(make_sweep({"path": ["{seed}.npy", "x.npy"]}))
+    assert knob.texts == ["{seed}.npy", "x.npy"]
+
+
+def test_runs_that_are_not_finished_are_told_whatever_the_number_of_knobs():
+    sweep = without(make_sweep({"x": [1, 2]}), "partial", x=1, seed=0)
+    assert what_is_averaged(sweep) == "without 1 of 6 runs, missing or not finished"
+    assert what_is_averaged(make_sweep({"x": [1, 2]})) == ""
 
 
 def test_an_axis_with_one_value_is_not_a_knob():

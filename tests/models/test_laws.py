@@ -335,6 +335,10 @@ def test_files_that_hold_no_such_matrix_are_told_by_what_they_hold(tmp_path: Pat
             "{kind: cell_types, fractions: [1], probabilities: [[0.5]], strengths: [[0]]}",
             ".strengths = 0 wherever probabilities are not; allowed: at least one other",
         ),
+        (
+            "{kind: block, num_groups: 1, contrast: 0}",
+            ".contrast = 0; allowed where num_groups is 1: above 0, as no weight is between",
+        ),
         ("{kind: cell_types, fractions: [-1]}", ".fractions.0 = -1; allowed: a number above 0 "),
         ("{kind: aligned}", ".path: missing; allowed: a value"),
         (

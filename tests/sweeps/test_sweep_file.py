@@ -13,6 +13,7 @@ from icl.errors import UserError
 from icl.records.config_file import parse_config
 from icl.records.sweep_file import Sweep, dump_sweep, load_sweep, load_sweeps
 
+TASK = Path(__file__).parent.parent.parent / "configs" / "liu2023" / "base.yaml"
 CLAIM = {
     "kind": "rises",
     "text": "ICL rises",
@@ -229,6 +230,28 @@ MISTAKES = {
     "halving.condition = none; allowed: fewshot_holdout, fewshot_train, no_support": {
         "grid": {"seed": [0]},
         "halving": {"steps": [10], "condition": "none"},
+    },
+    "halving.metric = accuracy_in_context; allowed: accuracy, as tasks have no context": {
+        "base": str(TASK),
+        "grid": {"seed": [0]},
+        "halving": {"steps": [10], "condition": "task"},
+    },
+    "claims.0.metric = accuracy_in_context; allowed: accuracy, as tasks have no context": {
+        "base": str(TASK),
+        "grid": {"training.momentum": [0.5, 0.9]},
+        "claims": [CLAIM | {"along": "training.momentum", "condition": "task"}],
+    },
+    "claims.0.where.seed = 0; allowed: knobs of the grid, data.p_bursty": {
+        "grid": {"data.p_bursty": [0, 1], "seed": [0, 1]},
+        "claims": [CLAIM | {"where": {"seed": 0}}],
+    },
+    "claims.0.where.training.clip_norm = 1; allowed: null, 1.0": {
+        "grid": {"training.clip_norm": [None, 1.0], "data.p_bursty": [0, 1]},
+        "claims": [CLAIM | {"where": {"training.clip_norm": 1}}],
+    },
+    "claims.0.where: leaves 0 of data.p_bursty; allowed: two or more of its values": {
+        "zip": [{"data.p_bursty": [0, 1], "data.zipf_exponent": [1, 2]}],
+        "claims": [CLAIM | {"where": {"data.zipf_exponent": 1}}],
     },
     "gird: unknown setting; allowed: base, settings, grid, zip, cells, halving, claims": {
         "gird": {},
