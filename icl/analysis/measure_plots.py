@@ -15,7 +15,11 @@ from icl.analysis.views import (
     conditions_of,
     filled,
     knobs_of,
+    main_conditions,
+    own_metric,
+    short_label,
     some,
+    strategy_of,
     told_value,
     what_is_shown,
 )
@@ -33,10 +37,11 @@ MAX_GROUPS, MAX_LINES, MAX_NAMES = 4, 5, 10
 def draw_measures(dataset: xarray.Dataset) -> dict[str, Figure]:
     """A figure for each knob that is a number, or for the one of most values where none is.
 
-    Above at the end of training, a line for each value of the first other knob, or each condition
-    where there is none; below over training, a row for each value of the other knob and in it a
-    line for each value of the knob, of the first condition. Means are over all further knobs,
-    bands 95 % over seeds.
+    A column for each measure, and before them, of networks that learn from sequences, for ICL and
+    IWL. Above at the end of training, a line for each value of the first other knob, or each
+    condition where there is none; below over training, a row for each value of the other knob and
+    in it a line for each value of the knob, of the first condition. Means are over all further
+    knobs, bands 95 % over seeds.
     """
     knobs = knobs_of(dataset)
     if not knobs or not set(MEASURES) & set(dataset):
@@ -50,24 +55,23 @@ def draw_measures(dataset: xarray.Dataset) -> dict[str, Figure]:
 
 
 def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
-    measures = [name for name in SHOWN if name in dataset]
+    columns = _columns(dataset)
     places = some(len(other.texts), MAX_GROUPS) if other else [None]
-    width = 2.2 * len(measures) + (3.0 if knob.scale == "names" else 1.5)
+    width = 2.2 * len(columns) + (3.0 if knob.scale == "names" else 1.5)
     figure = Figure(figsize=(width, 2.3 * (1 + len(places))), layout="constrained")
-    panels = figure.subplots(1 + len(places), len(measures), squeeze=False)
-    shown = filled(dataset)
-    for column, measure in enumerate(measures):
-        last, limit = shown[measure].isel(step=-1), None if measure == "weight_change" else 1.02
+    panels = figure.subplots(1 + len(places), len(columns), squeeze=False)
+    for column, (title, values) in enumerate(columns.items()):
+        last, limit = values.isel(step=-1), None if values.name == "weight_change" else 1.02
         if knob.scale == "names":
             _draw_named_ends(panels[0, column], last, knob, other, is_first=column == 0)
             panels[0, column].set_xlim(0, limit)
         else:
             _draw_ends(panels[0, column], last, knob, other, is_first=column == 0)
             panels[0, column].set_ylim(0, limit)
-        panels[0, column].set_title(METRICS[measure])
+        panels[0, column].set_title(title)
         for axes, place in zip(panels[1:, column], places, strict=True):
             chosen = {other.name: place} if other else {}
-            _draw_courses(axes, shown[measure].isel(chosen), knob)
+            _draw_courses(axes, values.isel(chosen), knob)
             axes.set_ylim(0, limit)
         for axes in panels[:, column]:
             apply_style(axes)
@@ -75,16 +79,29 @@ def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
     for axes, place in zip(panels[1:, 0], places, strict=True):
         axes.set_ylabel(f"over training\n{told_value(other, place)}" if other else "over training")
     for row, title in enumerate((other.label if other else "", knob.label)):
-        handles, texts = panels[row, 0].get_legend_handles_labels()
+        handles, texts = panels[row, -1].get_legend_handles_labels()
         beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "frameon": False}
         panels[row, -1].legend(
             handles, texts, title=title, fontsize=6.5, title_fontsize=7, **beside
         )
-    told, conditions = what_is_shown(dataset, 2), conditions_of(shown)
+    told, conditions = what_is_shown(dataset, 2), conditions_of(dataset)
     if len(conditions) > 1:  # above, each has a line of its own where there is no other knob
-        told += f"; {'' if other else 'over training '}on {conditions[0]}"
+        told += f"; measures {'' if other else 'over training '}on {conditions[0]}"
     tell_above(figure, told)
     return figure
+
+
+def _columns(dataset: xarray.Dataset) -> dict[str, xarray.DataArray]:
+    """What is shown, by its title: (knob, ..., seed, condition, step), first the condition shown
+    where there is room for one.
+    """
+    shown = filled(dataset)
+    strategies = [name for name in main_conditions(conditions_of(dataset)) if strategy_of(name)]
+    columns = {
+        short_label(name): shown[own_metric(dataset, name)].sel(condition=[name])
+        for name in strategies
+    }
+    return columns | {METRICS[name]: shown[name] for name in SHOWN if name in dataset}
 
 
 def _draw_ends(

@@ -50,6 +50,7 @@ STARTS = {
     "norm": "norm",
     "spectral_norm": "spectral norm",
     "spectral_radius": "spectral radius",
+    "leading_eigenvalue": "leading eigenvalue",
     "effective_rank": "effective rank",
     "stable_rank": "stable rank",
     "eigenvalue_rank": "eigenvalue rank",

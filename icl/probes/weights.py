@@ -27,6 +27,7 @@ def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float |
         Vetterli 2007): from 1 to the size.
     spectral_radius: the largest absolute eigenvalue; None where the matrix is not square (or
         too large).
+    leading_eigenvalue: the largest real part of an eigenvalue; None likewise.
     eigenvalue_rank: sum of absolute eigenvalues / (spectral radius * size), from 1 / size to 1:
         the effective rank of Liu et al. 2023; None likewise, and where all eigenvalues are 0.
     relu_growth: the factor by which activity of ReLU units grows in a step without input, from all
@@ -43,12 +44,15 @@ def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float |
         "stable_rank": float(np.sum(values**2) / values[0] ** 2) if norm else 0.0,
         "effective_rank": _entropy_rank(values) if norm else 0.0,
         "spectral_radius": None,
+        "leading_eigenvalue": None,
         "eigenvalue_rank": None,
         "relu_growth": None,
     }
     if matrix.shape[0] == matrix.shape[1] <= MAX_EIGENVALUES:
-        sizes = np.abs(np.linalg.eigvals(matrix))
+        eigenvalues = np.linalg.eigvals(matrix)
+        sizes = np.abs(eigenvalues)
         measured["spectral_radius"] = float(sizes.max())
+        measured["leading_eigenvalue"] = float(eigenvalues.real.max())
         if sizes.max() > 0:
             measured["eigenvalue_rank"] = float(sizes.sum() / (sizes.max() * len(sizes)))
         measured["relu_growth"] = _relu_growth(matrix)

@@ -10,7 +10,8 @@ MEASURES = ("weight_change", "representation_alignment", "kernel_alignment")
 
 
 def measured(knobs: dict[str, list]) -> xarray.Dataset:
-    sweep = make_sweep(knobs)
+    """Of a task, so that it is in no condition for ICL or IWL."""
+    sweep = make_sweep(knobs).assign_coords(condition=["task", "other", "third"])
     return sweep.assign(dict.fromkeys(MEASURES, sweep.accuracy))
 
 
@@ -39,6 +40,20 @@ def test_rows_of_numbers_tell_of_what():
     assert labels == ["over training\ngain 4", "over training\np_bursty 1"]
 
 
+def test_networks_on_sequences_have_both_strategies_beside_their_measures():
+    sweep = make_sweep({"data.p_bursty": [0.9, 1.0], "gain": [1, 4]})
+    sweep = sweep.assign(kernel_alignment=1 - sweep.accuracy)
+    panels = draw_measures(sweep)["measures_gain"].axes
+    titles = [panel.get_title() for panel in panels[:3]]
+    assert titles == ["ICL: fewshot_holdout", "IWL: no_support", "kernel alignment"]
+    mean = sweep.mean("seed").sel({"data.p_bursty": 1.0, "gain": 4})
+    for panel, condition in ((6, "fewshot_holdout"), (7, "no_support")):
+        course = panels[panel].lines[1].get_ydata()
+        assert course == pytest.approx(mean.accuracy.sel(condition=condition).values)
+    course = panels[8].lines[1].get_ydata()
+    assert course == pytest.approx(mean.kernel_alignment.sel(condition="fewshot_holdout").values)
+
+
 def test_where_no_knob_is_a_number_the_one_of_most_values_is_drawn_in_rows():
     sweep = measured({"task.kind": ["a", "b"], "cell": [0, 1, 2]}).assign_coords(
         {"start": ("cell", ["gaussian", "dale", "motifs"])}
@@ -56,8 +71,8 @@ def test_the_condition_is_told_where_there_are_several():
     assert sweep.sizes["condition"] > 1
     one, two = sweep.condition.values[:1].tolist(), sweep.condition.values[:2].tolist()
     for knob, conditions, told in (
-        (["a", "b"], two, f"; on {two[0]}"),
-        (["a"], two, f"; over training on {two[0]}"),
+        (["a", "b"], two, f"; measures on {two[0]}"),
+        (["a"], two, f"; measures over training on {two[0]}"),
         (["a", "b"], one, None),
     ):
         chosen = sweep.sel({"task.kind": knob, "condition": conditions})

@@ -327,11 +327,12 @@ def test_measures_of_known_matrices():
         "stable_rank": 6,
         "effective_rank": 6,
         "spectral_radius": 2,
+        "leading_eigenvalue": np.linalg.eigvals(2 * rotation).real.max(),
         "eigenvalue_rank": 1,
     }
     assert 0 <= measured.pop("relu_growth") < 2
     assert measured == pytest.approx(expected)
-    diagonal = measure_matrix(np.diag([3.0, -1.0, 0.0, 0.0]))
+    diagonal = measure_matrix(np.diag([-3.0, 1.0, 0.0, 0.0]))
     shares = np.array([0.75, 0.25])
     assert diagonal == pytest.approx(
         {
@@ -340,8 +341,9 @@ def test_measures_of_known_matrices():
             "stable_rank": 10 / 9,
             "effective_rank": math.exp(-np.sum(shares * np.log(shares))),
             "spectral_radius": 3,
+            "leading_eigenvalue": 1,
             "eigenvalue_rank": 4 / 12,
-            "relu_growth": 3,
+            "relu_growth": 1,
         }
     )
 
@@ -357,6 +359,7 @@ def test_effective_ranks_fall_with_the_rank(rank):
 def test_of_matrices_that_are_not_square_there_are_no_eigenvalues_and_zeros_have_no_rank():
     measured = measure_matrix(np.ones((3, 5)))
     assert measured["spectral_radius"] is None
+    assert measured["leading_eigenvalue"] is None
     assert measured["eigenvalue_rank"] is None
     assert measured["effective_rank"] == pytest.approx(1, abs=1e-6)
     zeros = measure_matrix(np.zeros((4, 4)))

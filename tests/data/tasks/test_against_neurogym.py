@@ -16,7 +16,7 @@ from icl.data.tasks import make_task, make_task_knobs
 from tests.data.tasks.numpy_trials import every_trial, schedule
 from tests.statistics import ALPHA, assert_same_samples
 
-neurogym = pytest.importorskip("neurogym", reason="NeuroGym is not installed")
+neurogym = pytest.importorskip("neurogym", reason="NeuroGym, or PyTorch, is not installed")
 IS_LATER = int(metadata.version("neurogym").split(".")[0]) >= 2
 
 ENVIRONMENTS = {
