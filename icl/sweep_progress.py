@@ -14,7 +14,7 @@ from rich.table import Table
 from icl.probes.weights import unstable
 from icl.progress import scores_of
 from icl.records.halving import stopped
-from icl.records.run_directory import EVENTS
+from icl.records.run_directory import CONNECTIVITY
 from icl.records.snapshot import Snapshot, snapshot
 from icl.records.starts import read_starts
 from icl.records.sweep_directory import SweepDirectory
@@ -124,7 +124,7 @@ class SweepProgress:
         for cell in self._untold:
             starts = read_starts(self._directory.cell_path(cell))
             if text := unstable(cell.config.model.kind, starts):
-                self.say(f"{cell.text}: {text}; other cells may, too: their {EVENTS} tell")
+                self.say(f"{cell.text}: {text}; other cells may, too: their {CONNECTIVITY} tell")
                 untold = []
                 break
             untold += [] if starts else [cell]

@@ -35,9 +35,10 @@ from icl.config.claims import (
     Rises,
     Transient,
     claim_errors,
+    ends_of,
     in_order,
     is_same,
-    one_value_left,
+    too_few_left,
 )
 from icl.errors import UserError
 
@@ -201,13 +202,10 @@ def _judge_value(dataset: xarray.Dataset, claim: Any, region: Region) -> Verdict
 
 def _judge_difference(dataset: xarray.Dataset, claim: Rises | Falls, region: Region) -> Verdict:
     cells = _cells(dataset, claim)
-    values = in_order(cells[claim.along].values.tolist())
-    ends = [
-        value if value is not None else other
-        for value, other in ((claim.low, values[0]), (claim.high, values[-1]))
-    ]
-    if is_same(*ends):
-        raise UserError(one_value_left(claim, values))
+    values = cells[claim.along].values.tolist()
+    if told := too_few_left(claim, values):
+        raise UserError(told)
+    ends = ends_of(claim, values)
     first, last = (
         _numbers(_select(cells, claim.along, end), claim.condition, claim.metric, claim.at)
         for end in ends

@@ -15,7 +15,6 @@ from icl.analysis.views import (
     conditions_of,
     filled,
     knobs_of,
-    main_conditions,
     own_metric,
     short_label,
     some,
@@ -55,7 +54,7 @@ def draw_measures(dataset: xarray.Dataset) -> dict[str, Figure]:
 
 
 def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
-    columns = _columns(dataset)
+    columns, colors = _columns(dataset), colors_of(conditions_of(dataset))
     places = some(len(other.texts), MAX_GROUPS) if other else [None]
     width = 2.2 * len(columns) + (3.0 if knob.scale == "names" else 1.5)
     figure = Figure(figsize=(width, 2.3 * (1 + len(places))), layout="constrained")
@@ -63,10 +62,10 @@ def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
     for column, (title, values) in enumerate(columns.items()):
         last, limit = values.isel(step=-1), None if values.name == "weight_change" else 1.02
         if knob.scale == "names":
-            _draw_named_ends(panels[0, column], last, knob, other, is_first=column == 0)
+            _draw_named_ends(panels[0, column], last, knob, other, colors, is_first=column == 0)
             panels[0, column].set_xlim(0, limit)
         else:
-            _draw_ends(panels[0, column], last, knob, other, is_first=column == 0)
+            _draw_ends(panels[0, column], last, knob, other, colors, is_first=column == 0)
             panels[0, column].set_ylim(0, limit)
         panels[0, column].set_title(title)
         for axes, place in zip(panels[1:, column], places, strict=True):
@@ -96,20 +95,25 @@ def _columns(dataset: xarray.Dataset) -> dict[str, xarray.DataArray]:
     where there is room for one.
     """
     shown = filled(dataset)
-    strategies = [name for name in main_conditions(conditions_of(dataset)) if strategy_of(name)]
+    firsts = {strategy_of(name): name for name in reversed(conditions_of(dataset))}
     columns = {
         short_label(name): shown[own_metric(dataset, name)].sel(condition=[name])
-        for name in strategies
+        for name in (firsts[strategy] for strategy in ("ICL", "IWL") if strategy in firsts)
     }
     return columns | {METRICS[name]: shown[name] for name in SHOWN if name in dataset}
 
 
 def _draw_ends(
-    axes: Any, values: xarray.DataArray, knob: Knob, other: Knob | None, is_first: bool
+    axes: Any,
+    values: xarray.DataArray,
+    knob: Knob,
+    other: Knob | None,
+    colors: dict[str, str],
+    is_first: bool,
 ) -> None:
     """The number at the end against the knob, at even distances."""
     places, order = np.arange(len(knob.texts)), np.argsort(knob.places)
-    for i, (label, color, part) in enumerate(_groups(values, knob, other)):
+    for i, (label, color, part) in enumerate(_groups(values, knob, other, colors)):
         mean, low, high = (side.values[order] for side in band(part))
         axes.fill_between(places, low, high, color=color, alpha=0.18, linewidth=0)
         look = {"marker": MARKERS[i % len(MARKERS)], "markersize": 4, "linewidth": 1.3}
@@ -120,10 +124,15 @@ def _draw_ends(
 
 
 def _draw_named_ends(
-    axes: Any, values: xarray.DataArray, knob: Knob, other: Knob | None, is_first: bool
+    axes: Any,
+    values: xarray.DataArray,
+    knob: Knob,
+    other: Knob | None,
+    colors: dict[str, str],
+    is_first: bool,
 ) -> None:
     """The number at the end of each value of a knob that is none: rows, read from above."""
-    places, groups = np.arange(len(knob.texts)), _groups(values, knob, other)
+    places, groups = np.arange(len(knob.texts)), _groups(values, knob, other, colors)
     for i, (label, color, part) in enumerate(groups):
         mean, low, high = (side.values for side in band(part))
         look = {"marker": MARKERS[i % len(MARKERS)], "markersize": 3.5, "elinewidth": 1.2}
@@ -135,14 +144,13 @@ def _draw_named_ends(
 
 
 def _groups(
-    values: xarray.DataArray, knob: Knob, other: Knob | None
+    values: xarray.DataArray, knob: Knob, other: Knob | None, colors: dict[str, str]
 ) -> list[tuple[str, str, xarray.DataArray]]:
-    """Label, colour and (knob, seed) of each line."""
+    """Label, colour and (knob, seed) of each line. colors: of the conditions."""
     conditions = conditions_of(values.to_dataset(name="values"))
     if other is None:
         return [
-            (name, color, along(values.sel(condition=name), knob))
-            for name, color in colors_of(conditions).items()
+            (name, colors[name], along(values.sel(condition=name), knob)) for name in conditions
         ]
     chosen = some(len(other.texts), MAX_GROUPS)
     first = values.sel(condition=conditions[0])

@@ -32,8 +32,8 @@ def differing(columns: Mapping[str, Sequence[Any]]) -> Settings:
     """
     settings: Settings = {}
     for knob, values in columns.items():
-        tables = [_table(value) for value in values]
-        if all(tables):
+        tables = [table for value in values if (table := _table(value)) is not None]
+        if any(tables) and len(tables) == len(values):
             for key in dict.fromkeys(key for table in tables for key in table):
                 settings[knob, key] = [table.get(key) for table in tables]
         else:
@@ -65,13 +65,15 @@ def _name(settings: Settings, place: int) -> str:
     )
 
 
-def _table(value: Any) -> dict[str, Any]:
-    """Of settings, as records tell it; empty where the value is none."""
+def _table(value: Any) -> dict[str, Any] | None:
+    """Of settings, as records tell it, empty where there are none; None where it is no table."""
+    if value in (None, "null"):
+        return {}
     try:
         found = json.loads(value) if isinstance(value, str) else None
     except ValueError:  # a text, such as {seed}.npy
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _told(key: str | None, value: Any) -> str:

@@ -95,7 +95,8 @@ def _spearman(x: Float[np.ndarray, " cell"], y: Float[np.ndarray, " cell"]) -> f
 def _places(values: Float[np.ndarray, " cell"]) -> Int[np.ndarray, " cell"]:
     """In ascending order, from 0; the same of values with no gap between but rounding."""
     order = np.argsort(values)
-    is_gap = np.diff(values[order]) > ROUNDING * np.abs(values).max()
+    sizes = np.abs(values[order])
+    is_gap = np.diff(values[order]) > ROUNDING * np.maximum(sizes[1:], sizes[:-1])
     places = np.empty(len(values), int)
     places[order] = np.concatenate([[0], np.cumsum(is_gap)])
     return places

@@ -307,9 +307,20 @@ def _along_errors(claim: Any, knobs: Mapping[str, Sequence[Any]]) -> list[str]:
     return errors
 
 
-def one_value_left(claim: Any, values: Sequence[Any]) -> str:
-    """Of a claim along a knob of which `where` leaves no more than these."""
-    return f"where: leaves {_all(values)} of {claim.along}; allowed: two or more of its values"
+def ends_of(claim: Any, values: Iterable[Any]) -> tuple[Any, Any]:
+    """The values of a knob between which a claim has its difference."""
+    ordered = in_order(values)
+    low = ordered[0] if claim.low is None else claim.low
+    return low, ordered[-1] if claim.high is None else claim.high
+
+
+def too_few_left(claim: Any, values: Sequence[Any]) -> str:
+    """Where there is no difference along a knob of which `where` leaves these; nothing else."""
+    ends = ends_of(claim, values)
+    if not is_same(*ends) and all(any(is_same(end, v) for v in values) for end in ends):
+        return ""
+    left = _all(in_order(values))
+    return f"where: leaves {left} of {claim.along}; allowed: two of its values, low and high"
 
 
 def _is_number(value: Any) -> bool:

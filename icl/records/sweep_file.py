@@ -17,10 +17,9 @@ from icl.config.claims import (
     Falls,
     Rises,
     claim_errors,
-    in_order,
     is_same,
-    one_value_left,
     places_in_file,
+    too_few_left,
 )
 from icl.config.sweeps import Axis, SweepConfig
 from icl.config.traced import digest_of
@@ -262,19 +261,23 @@ def _all_knobs(config: SweepConfig) -> dict[str, list[Any]]:
     return {knob: values for axis in config.axes for knob, values in _knobs(axis).items()}
 
 
-def _trend_errors(config: SweepConfig) -> list[str]:
-    """Of claims along a knob of which `where` leaves one value, as of knobs that vary together."""
+def _left_errors(config: SweepConfig) -> list[str]:
+    """Of claims about cells that are not there, as where knobs vary together."""
     errors = []
     for i, claim in enumerate(config.claims):
-        if not isinstance(claim, Rises | Falls):
-            continue
-        [knobs] = [of for axis in config.axes if claim.along in (of := _knobs(axis))]
-        values = in_order(
-            value
-            for place, value in enumerate(knobs[claim.along])
-            if all(is_same(knobs[k][place], v) for k, v in claim.where.items() if k in knobs)
-        )
-        errors += [f"claims.{i}.{one_value_left(claim, values)}"] if len(values) < 2 else []
+        for knobs in map(_knobs, config.axes):
+            where = {knob: value for knob, value in claim.where.items() if knob in knobs}
+            places = [
+                place
+                for place in range(max(map(len, knobs.values()), default=0))
+                if all(is_same(knobs[knob][place], value) for knob, value in where.items())
+            ]
+            if where and not places:
+                told = " and ".join(f"{knob} = {value}" for knob, value in where.items())
+                errors.append(f"claims.{i}.where: no cell with {told}; allowed: a cell of the grid")
+            elif isinstance(claim, Rises | Falls) and claim.along in knobs:
+                found = too_few_left(claim, [knobs[claim.along][place] for place in places])
+                errors += [f"claims.{i}.{found}"] if found else []
     return errors
 
 
@@ -293,7 +296,7 @@ def _claim_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
         return []
     conditions = sorted({name for cell in cells for name in cell.config.evaluation.conditions})
     errors = claim_errors(config.claims, _all_knobs(config), conditions)
-    errors = errors or _trend_errors(config)
+    errors = errors or _left_errors(config)
     if any(not getattr(cell.config.evaluation, "measures", True) for cell in cells):
         errors += [
             f"claims.{i}.metric = {claim.metric}; allowed where evaluation.measures is true"
@@ -318,10 +321,14 @@ def _task_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
     """Where a metric needs a context, which tasks do not have."""
     if not any(isinstance(cell.config, TaskExperimentConfig) for cell in cells):
         return []
-    metrics = {f"claims.{i}.metric": claim.metric for i, claim in enumerate(config.claims)}
+    metrics = {
+        f"claims.{i}.{field}": getattr(claim, field, "")
+        for i, claim in enumerate(config.claims)
+        for field in ("metric", "other_metric")
+    }
     metrics |= {"halving.metric": config.halving.metric} if config.halving else {}
     return [
-        f"{field} = {metric}; allowed: accuracy, as tasks have no context"
+        f"{field} = {metric}; allowed: others, as accuracy or loss, as tasks have no context"
         for field, metric in metrics.items()
         if metric == "accuracy_in_context"
     ]

@@ -174,7 +174,7 @@ def test_a_trend_needs_two_values_where_knobs_vary_together():
     assert verdict_of(sweep, "rises", **ICL, along="data.x", where={"data.y": 4}).seeds == 3
     with pytest.raises(UserError) as error:
         verdict_of(sweep, "rises", **ICL, along="data.x", where={"data.y": 3})
-    message = "claims.0.where: leaves 1.0 of data.x; allowed: two or more of its values"
+    message = "claims.0.where: leaves 1.0 of data.x; allowed: two of its values, low and high"
     assert str(error.value) == message
 
 

@@ -54,6 +54,14 @@ def test_networks_on_sequences_have_both_strategies_beside_their_measures():
     assert course == pytest.approx(mean.kernel_alignment.sel(condition="fewshot_holdout").values)
 
 
+def test_a_condition_has_one_colour_and_each_strategy_its_first():
+    sweep = make_sweep({"gain": [1, 4]}).assign_coords(condition=["train", "train_novel", "third"])
+    panels = draw_measures(sweep.assign(kernel_alignment=sweep.accuracy))["measures_gain"].axes
+    assert [panel.get_title() for panel in panels[:2]] == ["ICL: train_novel", "kernel alignment"]
+    [alone] = [line.get_color() for line in panels[0].lines]
+    assert [line.get_color() for line in panels[1].lines].index(alone) == 1
+
+
 def test_where_no_knob_is_a_number_the_one_of_most_values_is_drawn_in_rows():
     sweep = measured({"task.kind": ["a", "b"], "cell": [0, 1, 2]}).assign_coords(
         {"start": ("cell", ["gaussian", "dale", "motifs"])}

@@ -45,6 +45,12 @@ def test_the_rank_correlation_is_spearmans_over_all_cells_of_a_seed():
     assert (rank_correlation(one, xarray.ones_like(other)) == 0).all()  # in no order
 
 
+def test_an_outlier_makes_no_ties():
+    one = xarray.DataArray([[1.0], [2], [3], [4]], dims=("a", "seed"))
+    other = one.copy(data=[[0.1], [0.2], [0.3], [1e5]])
+    assert float(rank_correlation(one, other)[0]) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("rounding", [0.0, 1e-8, -1e-8])
 def test_numbers_that_differ_by_rounding_are_ties(rounding: float):
     one = np.array([[1.0], [1 + rounding], [1 + 2 * rounding], [2], [2 + rounding], [2.0]])

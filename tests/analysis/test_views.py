@@ -110,6 +110,13 @@ def test_knobs_that_vary_together_are_one_axis():
     assert knob.texts == ["x=1, y=1", "x=1, y=2", "x=2, y=3"]
 
 
+def test_a_table_may_be_empty_or_none():
+    tables = ["{}", "null", json.dumps({"kind": "own", "gain": 4.0}), json.dumps({"kind": "own"})]
+    [knob] = knobs_of(make_sweep({"law": tables}))
+    assert knob.texts[2:] == ["own gain 4", "own"]
+    assert not any("{" in text for text in knob.texts)
+
+
 def test_a_text_in_braces_is_not_a_table_of_settings():
     [knob] = knobs_of(make_sweep({"path": ["{seed}.npy", "x.npy"]}))
     assert knob.texts == ["{seed}.npy", "x.npy"]

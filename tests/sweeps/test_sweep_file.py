@@ -231,12 +231,12 @@ MISTAKES = {
         "grid": {"seed": [0]},
         "halving": {"steps": [10], "condition": "none"},
     },
-    "halving.metric = accuracy_in_context; allowed: accuracy, as tasks have no context": {
+    "halving.metric = accuracy_in_context; allowed: others, as accuracy or loss, as tasks have": {
         "base": str(TASK),
         "grid": {"seed": [0]},
         "halving": {"steps": [10], "condition": "task"},
     },
-    "claims.0.metric = accuracy_in_context; allowed: accuracy, as tasks have no context": {
+    "claims.0.metric = accuracy_in_context; allowed: others, as accuracy or loss, as tasks": {
         "base": str(TASK),
         "grid": {"training.momentum": [0.5, 0.9]},
         "claims": [CLAIM | {"along": "training.momentum", "condition": "task"}],
@@ -249,9 +249,18 @@ MISTAKES = {
         "grid": {"training.clip_norm": [None, 1.0], "data.p_bursty": [0, 1]},
         "claims": [CLAIM | {"where": {"training.clip_norm": 1}}],
     },
-    "claims.0.where: leaves 0 of data.p_bursty; allowed: two or more of its values": {
+    "claims.0.where: leaves 0 of data.p_bursty; allowed: two of its values, low and high": {
         "zip": [{"data.p_bursty": [0, 1], "data.zipf_exponent": [1, 2]}],
         "claims": [CLAIM | {"where": {"data.zipf_exponent": 1}}],
+    },
+    "claims.0.where: leaves 0, 0.5 of data.p_bursty; allowed: two of its values, low and": {
+        "zip": [{"data.p_bursty": [0, 0.5, 1], "data.zipf_exponent": [1, 1, 2]}],
+        "claims": [CLAIM | {"where": {"data.zipf_exponent": 1}, "high": 1}],
+    },
+    "claims.0.where: no cell with data.ways = 1 and data.zipf_exponent = 2; allowed: a cell": {
+        "grid": {"data.p_bursty": [0, 1]},
+        "zip": [{"data.ways": [1, 2], "data.zipf_exponent": [1, 2]}],
+        "claims": [CLAIM | {"where": {"data.ways": 1, "data.zipf_exponent": 2}}],
     },
     "gird: unknown setting; allowed: base, settings, grid, zip, cells, halving, claims": {
         "gird": {},
