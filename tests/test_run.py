@@ -63,7 +63,8 @@ class Script:
 
 
 def test_a_run_leaves_its_files(tmp_path: Path, small_config, capsys: pytest.CaptureFixture):
-    config = small_config("connectivity={block0/mlp_in: {kind: own, gain: 3.0, rank: 2}}")
+    start = "connectivity={block0/mlp_in: {kind: own, gain: 3.0, rank: 2}}"
+    config = small_config("model.num_layers=2", start)
     run(config, tmp_path, Progress())
     names = {"config.yaml", "connectivity.json", "events.jsonl", "metrics.jsonl", "summary.json"}
     names |= {"curves.png", "sequences.png", "checkpoints"}

@@ -332,7 +332,7 @@ def test_a_dry_run_tells_what_would_be_done_and_writes_nothing(
     assert "data.label_noise=0.5 data.p_bursty=1.0 seed=1" in told
     assert "8 cells, 8 to do, in 2 programs; about" in told
     rows = [line.split() for line in told.splitlines() if "MiB" in line and "at most" not in line]
-    assert [row[1:5] for row in rows] == [["4", str(packs), str(at_a_time), "12,648"]] * 2
+    assert [row[1:5] for row in rows] == [["4", str(packs), str(at_a_time), "9,368"]] * 2
     most = re.search(r"at most (\d+) MiB at a time, of (\d+) GiB", told)
     assert most is not None
     # What a lane takes is more than its weights and Adam's two averages of them, and less than all.
@@ -378,7 +378,7 @@ def test_a_dry_run_tells_how_many_runs_fit_into_memory(
     monkeypatch.setattr("icl.dry_run.make_vmap", make)
     sweep = small_sweep(grid={"seed": [0, 1, 2, 3, 4]})
     dry_run([sweep], Store(str(tmp_path / "out")), "vmap")
-    (row,) = (line.split() for line in capsys.readouterr().out.splitlines() if "12,648" in line)
+    (row,) = (line.split() for line in capsys.readouterr().out.splitlines() if "9,368" in line)
     assert row[1:4] == ["5", "3", "2"]  # cells, packs, runs at a time
 
 
