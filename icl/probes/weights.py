@@ -15,6 +15,7 @@ STABLE_RADIUS = math.sqrt(2)
 # Of activity, a step: more than what a finite random network on that edge has by chance.
 TOLERATED_GROWTH = 1.1
 GROWTH_STEPS = 100
+GATED = ("gru", "lstm")
 
 
 def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float | None]:
@@ -62,25 +63,27 @@ def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float |
 def unstable(kind: str, measured: dict[str, dict[str, float | None]]) -> str:
     """One line that says what to expect of recurrent weights; empty where they are stable.
 
-    kind: of the network. In one that is feed-forward activity passes each matrix but once.
+    kind: of the network. In one that is feed-forward activity passes each matrix but once; gated
+    units are bounded, and their activity does not grow as that of ReLU units.
     measured: the numbers of all weight matrices by name. Recurrent ones, by name, are those of
     recurrent mixers, with one part for each gate, and of networks for tasks.
     """
-    radii = {
-        name: radius
-        for name, numbers in measured.items()
-        if re.search(r"(^|/mixer/)recurrent(/|$)", name)
-        and (radius := numbers.get("spectral_radius")) is not None
-        and (radius > STABLE_RADIUS or (numbers.get("relu_growth") or 0) > TOLERATED_GROWTH)
-    }
+    radii, factors = {}, {}
+    for name, numbers in measured.items():
+        radius = numbers.get("spectral_radius")
+        if radius is None or not re.search(r"(^|/mixer/)recurrent(/|$)", name):
+            continue
+        growth = 0.0 if kind in GATED else numbers.get("relu_growth") or 0.0
+        if radius > STABLE_RADIUS or growth > TOLERATED_GROWTH:
+            radii[name], factors[name] = radius, max(radius, growth)
     if not radii or kind == "feed_forward":
         return ""
-    name = max(radii, key=radii.__getitem__)
+    name = max(factors, key=factors.__getitem__)
     others = f" ({len(radii)} such matrices)" if len(radii) > 1 else ""
     return (
         f"{name} begins with a spectral radius of {radii[name]:.3g}{others}: activity or gradients "
-        f"may grow by up to about this factor a step and training diverge; if it does, lower "
-        f"connectivity gain, or set match: spectral_radius with a gain of at most 1"
+        f"may grow by up to about {factors[name]:.3g} times a step and training diverge; if it "
+        f"does, lower connectivity gain, or set match: spectral_radius with a gain of at most 1"
     )
 
 

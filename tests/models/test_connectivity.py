@@ -385,7 +385,11 @@ def test_an_unstable_recurrent_matrix_is_told_in_one_line():
     gates = {f"block0/mixer/recurrent/{gate}": numbers(2.0) for gate in ("reset", "update")}
     assert "of 2 (2 such matrices): " in unstable("gru", gates)
     # Within sqrt(2), but of weights that act together.
-    assert "of 1.3: " in unstable("rate", {"recurrent": numbers(1.3, growth=1.3)})
+    together = {"recurrent": numbers(1.2, growth=1.3)}
+    assert "of 1.2: activity or gradients may grow by up to about 1.3 " in unstable(
+        "rate", together
+    )
+    assert unstable("gru", together) == ""  # whose units are bounded
     assert unstable("feed_forward", {"recurrent": numbers(9.0)}) == ""
 
 
