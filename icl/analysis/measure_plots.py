@@ -1,5 +1,6 @@
 """How rich or lazy learning was, for print: measures at the end against a knob, and over time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ SHOWN = (
     "sign_similarity",
 )
 MAX_GROUPS, MAX_LINES, MAX_NAMES = 4, 5, 10
+Group = tuple[str, str, xarray.DataArray]  # label, colour, (knob, seed)
 
 
 def draw_measures(dataset: xarray.Dataset) -> dict[str, Figure]:
@@ -60,12 +62,13 @@ def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
     figure = Figure(figsize=(width, 2.3 * (1 + len(places))), layout="constrained")
     panels = figure.subplots(1 + len(places), len(columns), squeeze=False)
     for column, (title, values) in enumerate(columns.items()):
-        last, limit = values.isel(step=-1), None if values.name == "weight_change" else 1.02
+        limit = None if values.name == "weight_change" else 1.02
+        groups = _groups(values.isel(step=-1), knob, other, colors)
         if knob.scale == "names":
-            _draw_named_ends(panels[0, column], last, knob, other, colors, is_first=column == 0)
+            _draw_named_ends(panels[0, column], groups, knob, is_first=column == 0)
             panels[0, column].set_xlim(0, limit)
         else:
-            _draw_ends(panels[0, column], last, knob, other, colors, is_first=column == 0)
+            _draw_ends(panels[0, column], groups, knob, is_first=column == 0)
             panels[0, column].set_ylim(0, limit)
         panels[0, column].set_title(title)
         for axes, place in zip(panels[1:, column], places, strict=True):
@@ -103,17 +106,10 @@ def _columns(dataset: xarray.Dataset) -> dict[str, xarray.DataArray]:
     return columns | {METRICS[name]: shown[name] for name in SHOWN if name in dataset}
 
 
-def _draw_ends(
-    axes: Any,
-    values: xarray.DataArray,
-    knob: Knob,
-    other: Knob | None,
-    colors: dict[str, str],
-    is_first: bool,
-) -> None:
+def _draw_ends(axes: Any, groups: Sequence[Group], knob: Knob, is_first: bool) -> None:
     """The number at the end against the knob, at even distances."""
     places, order = np.arange(len(knob.texts)), np.argsort(knob.places)
-    for i, (label, color, part) in enumerate(_groups(values, knob, other, colors)):
+    for i, (label, color, part) in enumerate(groups):
         mean, low, high = (side.values[order] for side in band(part))
         axes.fill_between(places, low, high, color=color, alpha=0.18, linewidth=0)
         look = {"marker": MARKERS[i % len(MARKERS)], "markersize": 4, "linewidth": 1.3}
@@ -123,16 +119,9 @@ def _draw_ends(
         axes.set_xlabel(knob.label, loc="left")
 
 
-def _draw_named_ends(
-    axes: Any,
-    values: xarray.DataArray,
-    knob: Knob,
-    other: Knob | None,
-    colors: dict[str, str],
-    is_first: bool,
-) -> None:
+def _draw_named_ends(axes: Any, groups: Sequence[Group], knob: Knob, is_first: bool) -> None:
     """The number at the end of each value of a knob that is none: rows, read from above."""
-    places, groups = np.arange(len(knob.texts)), _groups(values, knob, other, colors)
+    places = np.arange(len(knob.texts))
     for i, (label, color, part) in enumerate(groups):
         mean, low, high = (side.values for side in band(part))
         look = {"marker": MARKERS[i % len(MARKERS)], "markersize": 3.5, "elinewidth": 1.2}
@@ -145,7 +134,7 @@ def _draw_named_ends(
 
 def _groups(
     values: xarray.DataArray, knob: Knob, other: Knob | None, colors: dict[str, str]
-) -> list[tuple[str, str, xarray.DataArray]]:
+) -> list[Group]:
     """Label, colour and (knob, seed) of each line. colors: of the conditions."""
     conditions = conditions_of(values.to_dataset(name="values"))
     if other is None:
