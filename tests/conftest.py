@@ -83,7 +83,7 @@ def quick_compilation() -> Iterator[None]:
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Of child processes, which compile the same programs again and again."""
     return {
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("xla")),
+        "JAX_COMPILATION_CACHE_DIR": str(shared_folder(tmp_path_factory) / "xla"),
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
