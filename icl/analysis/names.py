@@ -6,7 +6,8 @@ from typing import Any
 
 MAX_LABEL = 48  # characters
 
-# A knob, and of a knob whose values are tables a setting within -> its value at each point.
+# A knob, and of a knob whose values are tables a setting within -> its value at each point. Of a
+# table within, both names: "qkv/value gain".
 Settings = dict[tuple[str, str | None], list[Any]]
 
 
@@ -34,22 +35,60 @@ def differing(columns: Mapping[str, Sequence[Any]]) -> Settings:
     for knob, values in columns.items():
         tables = [table for value in values if (table := _table(value)) is not None]
         if any(tables) and len(tables) == len(values):
-            for key in dict.fromkeys(key for table in tables for key in table):
-                settings[knob, key] = [table.get(key) for table in tables]
+            for key, column in _flat(tables).items():
+                settings[knob, key] = column
         else:
             settings[knob, None] = list(values)
     found = {name: values for name, values in settings.items() if len(set(map(str, values))) > 1}
     return found or dict([next(iter(settings.items()))])
 
 
+def _flat(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Each setting, and each of a table within, at each point; None where a point has none.
+
+    A kind that is the same wherever there is one is left out, if the table within says more.
+    """
+    items = [(place, *item) for place, table in enumerate(tables) for item in table.items()]
+    short = _shortened([key for _, key, value in items if _holds_settings(value)])
+    columns: dict[str, list[Any]] = {}
+    for place, key, value in items:
+        named = (
+            {f"{short[key]} {inner}": setting for inner, setting in value.items()}
+            if _holds_settings(value)
+            else {key: value}
+        )
+        for name, setting in named.items():
+            columns.setdefault(name, [None] * len(tables))[place] = setting
+    for name in [name for name in columns if name.endswith(" kind")]:
+        siblings = [other for other in columns if other.startswith(name.removesuffix("kind"))]
+        if len(siblings) > 1 and len(set(map(str, columns[name])) - {"None"}) == 1:
+            del columns[name]
+    return columns
+
+
+def _holds_settings(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value)
+
+
+def _shortened(paths: Sequence[str]) -> dict[str, str]:
+    """Paths of weights without the components that all begin with, but for the last of these."""
+    split = [path.split("/") for path in paths]
+    alike = 0
+    while split and all(len(path) > alike + 1 and path[alike] == split[0][alike] for path in split):
+        alike += 1
+    return {path: "/".join(path.split("/")[max(alike - 1, 0) :]) for path in paths}
+
+
 def telling(settings: Settings) -> Settings:
-    """Without those that tell no points apart that others before them do not."""
+    """As few as tell the points apart, with one at least that each point has."""
     found: Settings = {}
     kinds = [""] * len(next(iter(settings.values())))
+    nameless = set(range(len(kinds)))
     for name, values in settings.items():
         finer = [f"{kind} {value}" for kind, value in zip(kinds, values, strict=True)]
-        if len(set(finer)) > len(set(kinds)):
-            found[name], kinds = values, finer
+        there = {place for place, value in enumerate(values) if value is not None}
+        if len(set(finer)) > len(set(kinds)) or there & nameless:
+            found[name], kinds, nameless = values, finer, nameless - there
     return found
 
 
@@ -83,4 +122,4 @@ def _told(key: str | None, value: Any) -> str:
         return text
     if value is None:
         return ""
-    return key if value is True else f"{key} {text}"
+    return key if value is True else f"{key.removesuffix(' kind')} {text}"

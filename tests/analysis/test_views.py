@@ -117,6 +117,26 @@ def test_a_table_may_be_empty_or_none():
     assert not any("{" in text for text in knob.texts)
 
 
+def test_settings_of_tables_within_tables_are_told():
+    qkv = "block*/mixer/qkv"
+    large = {"kind": "own", "gain": 4.0}
+    tables = [{f"{qkv}/*": large | {"gain": 1.0}}, {f"{qkv}/*": large}, {f"{qkv}/value": large}]
+    tables.append({f"{qkv}/query": large, f"{qkv}/key": large})
+    [knob] = knobs_of(make_sweep({"connectivity": list(map(json.dumps, tables))}))
+    both = "qkv/query gain 4 qkv/key gain 4"
+    assert knob.texts == ["qkv/* gain 1", "qkv/* gain 4", "qkv/value gain 4", both]
+    tables[-1] = {"recurrent_weights/of_all": large, "readout_weights/of_all": large}
+    [knob] = knobs_of(make_sweep({"connectivity": list(map(json.dumps, tables))}))
+    assert knob.texts[-1].startswith("recurrent_weights/of_all gain 4")  # too long with both
+    assert all(knob.texts)
+
+
+def test_kinds_of_tables_within_tables_are_told_where_they_differ():
+    models = [{"embedder": {"kind": kind, "width": 8}, "mixer": {}} for kind in ("mlp", "linear")]
+    [knob] = knobs_of(make_sweep({"model": list(map(json.dumps, models))}))
+    assert knob.texts == ["embedder mlp", "embedder linear"]
+
+
 def test_a_text_in_braces_is_not_a_table_of_settings():
     [knob] = knobs_of(make_sweep({"path": ["{seed}.npy", "x.npy"]}))
     assert knob.texts == ["{seed}.npy", "x.npy"]
