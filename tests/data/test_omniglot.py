@@ -15,6 +15,7 @@ from icl.config.sources import OmniglotSource
 from icl.data.exemplars import omniglot
 from icl.data.exemplars.omniglot import Part, load_omniglot
 from icl.errors import UserError
+from tests.conftest import shared_folder
 
 FAKE_PARTS = (Part("images_background", "", 3), Part("images_evaluation", "", 2))
 SOURCE = OmniglotSource(size=28)
@@ -311,7 +312,7 @@ def published_folder() -> Path:
 @pytest.fixture(scope="module")
 def published(published_folder, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ICL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("ICL_CACHE_DIR", str(shared_folder(tmp_path_factory) / "cache"))
         return load_omniglot(SOURCE)
 
 
