@@ -9,16 +9,14 @@ import jax
 import pytest
 
 from icl.command_line import parse_arguments
-from icl.config import ExperimentConfig
 from icl.config.traced import program_of
 from icl.errors import UserError
 from icl.loading import load_program
 from icl.progress import Progress
-from icl.records.config_file import load_config
 from icl.records.sweep_file import load_sweep
 from icl.run import run
 
-from .conftest import CONFIGS, QUICKSTART, is_grid, small
+from .conftest import QUICKSTART, is_grid, small
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -122,27 +120,6 @@ def test_a_recorded_config_is_a_config(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "argv", ["train.py", path, "seed=2"])
     arguments = parse_arguments("", "quickstart.yaml")
     assert (arguments.config, arguments.overrides) == (path, ["seed=2"])
-
-
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_every_config_runs_two_steps(tmp_path: Path, path: Path):
-    """Grids are over these; that their cells are valid is known from loading them.
-
-    Of all networks one layer: compiling all of them takes a minute.
-    """
-    # One condition: compiling many takes minutes, and that they are valid is known from loading.
-    config, overrides = load_config(path), list(BRIEF)
-    if isinstance(config, ExperimentConfig):
-        if config.data.source.kind == "omniglot":
-            if "ICL_OMNIGLOT_DIR" not in os.environ:
-                pytest.skip("ICL_OMNIGLOT_DIR names no folder with Omniglot")
-            overrides.append("data.source.size=28")
-        if config.model.embedder.kind == "resnet":  # half a minute to compile; tested by itself
-            overrides.append("model.embedder={kind: linear}")
-        overrides.append("model.num_layers=1")
-        overrides.append(f"evaluation.conditions=[{config.evaluation.conditions[0]}]")
-    run(load_config(path, overrides), tmp_path, Progress())
-    assert (tmp_path / "summary.json").exists()
 
 
 STARTS = [
