@@ -111,7 +111,6 @@ GRIDS: dict[str, dict[str, Any]] = {
     "claim values": {"grid": SEEDS | BURSTY, "claims": [CLAIM | {"low": 0.7, "high": 0.2}]},
     "claim measure": {"grid": SEEDS | BURSTY, "claims": [CLAIM | {"metric": "kernel_alignment"}]},
     "claim each": {"grid": SEEDS | BURSTY, "claims": [CLAIM | {"each": {"data.p_bursty": 1}}]},
-    "halving": {"grid": SEEDS, "halving": {"rounds": 0, "condition": "markov"}},
 }
 
 REPORTS: dict[str, tuple[str, ...]] = {
