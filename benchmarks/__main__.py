@@ -26,8 +26,8 @@ from benchmarks import (
 from benchmarks.machine import MATRIX_SIDE, NUM_FLOATS, matrix_product, memory_read
 from benchmarks.picture import draw_parts
 from benchmarks.tell import Figures, median, parser_of, sections_in, tell, write
-from icl.command_line import run_command
-from icl.config.models import NETWORKS
+from icl.cli import run_command
+from icl.config.networks import NETWORKS
 from icl.errors import UserError
 
 

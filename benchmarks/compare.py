@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tell import SPREAD
-from icl.command_line import run_command
+from icl.cli import run_command
 from icl.errors import UserError
 
 PEAK = "machine/matrix products, GFLOP/s"

@@ -16,10 +16,10 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from benchmarks.parts import NETWORKS, config_of
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import run_command
+from icl.cli import run_command
 from icl.config import ExperimentConfig
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_program
+from icl.data.sources.load import load_exemplars
+from icl.problems.sequences import make_program
 
 TURNS = 3
 

@@ -11,9 +11,9 @@ import sys
 
 from benchmarks.parts import NETWORKS, config_of, train_steps
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import run_command
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_program
+from icl.cli import run_command
+from icl.data.sources.load import load_exemplars
+from icl.problems.sequences import make_program
 
 TURNS = 5
 NUM_SEQUENCES = 32_000

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.forms import Forms, looped, repeated, trained
 from icl.data.batches import drawn_by
-from icl.data.distribution import random_order
+from icl.data.bits import random_order
 
 BATCH, ITEMS, SIDE, WORDS = 64, 9, 28, 60
 CLASSES, EXEMPLARS, COMPONENTS, HIDDEN, WIDTH = 1600, 20, 64, 128, 64

@@ -17,13 +17,13 @@ import numpy as np
 
 from benchmarks.sweeps import copy_cells, make_run
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
+from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_experiment, make_program
-from icl.packs import make_vmap
+from icl.config.yaml import load_config
+from icl.data.sources.load import load_exemplars
+from icl.problems.sequences import make_experiment, make_program
 from icl.records import load
-from icl.records.config_file import load_config
+from icl.runs.engines.lanes import make_lanes
 
 TURNS = 7
 CLIFF = 0.5  # above the expected exponent, between two neighbouring values
@@ -138,7 +138,7 @@ def _lanes(count: int) -> Work:
     config = _config("training.batch_size=8")
     program = make_program(config, load_exemplars(config.data.source))
     inputs = [program.inputs(config.model_copy(update={"seed": seed})) for seed in range(count)]
-    pack = make_vmap(program, inputs)
+    pack = make_lanes(program, inputs)
     lanes = pack.train(pack.place([program.init(own) for own in inputs]), 1)
     done, steps = 1, max(1, 64 // count)
 

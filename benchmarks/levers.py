@@ -13,7 +13,7 @@ from benchmarks.forms import Forms, Work
 from benchmarks.network_levers import NETWORK_LEVERS
 from benchmarks.run_levers import RUN_LEVERS
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import run_command
+from icl.cli import run_command
 
 TURNS = 15
 

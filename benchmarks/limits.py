@@ -21,15 +21,15 @@ from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.parts import NETWORKS, config_of, train_steps, useful_flops
 from benchmarks.tasks import own_steps
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
+from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
-from icl.data.exemplars import load_exemplars
+from icl.config.yaml import load_config
+from icl.data.sources.load import load_exemplars
 from icl.description.cost import programs_inside
-from icl.experiment import SequenceProgram, make_program
-from icl.loading import load_program
-from icl.records.config_file import load_config
-from icl.task_experiment import TaskProgram, task_loss
-from icl.training import sequence_loss
+from icl.problems.load import load_program
+from icl.problems.sequences import SequenceProgram, make_program
+from icl.problems.trials import TaskProgram
+from icl.training.losses import sequence_loss, task_loss
 from icl.types import Variables
 
 TURNS = 9

@@ -16,13 +16,13 @@ import numpy as np
 
 from benchmarks.compiling import nothing_kept
 from benchmarks.tell import Figures, median, write
-from icl.command_line import CONFIGS, run_command
+from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
-from icl.config.models import NETWORKS
-from icl.data.exemplars import load_exemplars
+from icl.config.networks import NETWORKS
+from icl.config.yaml import load_config
+from icl.data.sources.load import load_exemplars
 from icl.description.cost import network_costs
-from icl.experiment import make_experiment
-from icl.records.config_file import load_config
+from icl.problems.sequences import make_experiment
 
 TURNS = 7
 CONTEXTS = (8, 32, 128)

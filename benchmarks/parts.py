@@ -18,16 +18,18 @@ import numpy as np
 from benchmarks.flops import training_flops_per_sequence
 from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
+from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
+from icl.config.yaml import load_config
 from icl.data.batches import draw_indices
-from icl.data.exemplars import load_exemplars
-from icl.data.exemplars.on_device import example_items
+from icl.data.sources.load import load_exemplars
+from icl.data.sources.on_device import example_items
 from icl.description.cost import network_costs
-from icl.experiment import SequenceProgram, make_program
+from icl.problems.sequences import SequenceProgram, make_program
 from icl.records.checkpoints import Checkpoints
-from icl.records.config_file import load_config
-from icl.training import TrainState, make_optimizer, sequence_loss, train_until
+from icl.training.losses import sequence_loss
+from icl.training.optimizer import make_optimizer
+from icl.training.step import TrainState, train_until
 from icl.types import Sequence, Variables
 
 TURNS = 9

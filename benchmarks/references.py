@@ -11,10 +11,10 @@ from typing import NamedTuple
 from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.parts import train_steps
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_program
-from icl.records.config_file import load_config
+from icl.cli import CONFIGS, run_command
+from icl.config.yaml import load_config
+from icl.data.sources.load import load_exemplars
+from icl.problems.sequences import make_program
 
 TURNS = 9
 PEAK = 197e9  # of their machine, float32 operations a second

@@ -10,9 +10,9 @@ import optax
 from benchmarks.forms import Forms, Work, looped, repeated
 from benchmarks.parts import NETWORKS, config_of
 from icl.config import ExperimentConfig
-from icl.data.exemplars import load_exemplars
-from icl.experiment import SequenceProgram, make_program
-from icl.training import query_loss
+from icl.data.sources.load import load_exemplars
+from icl.problems.sequences import SequenceProgram, make_program
+from icl.training.losses import query_loss
 from icl.types import Variables
 
 STEPS = 10

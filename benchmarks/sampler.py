@@ -13,11 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import run_command
+from icl.cli import run_command
 from icl.config import DataConfig
 from icl.config.sources import SymbolicSource
 from icl.data.batches import draw_indices
-from icl.data.families import make_families, make_knobs
+from icl.data.families.make import make_families
+from icl.data.knobs import make_knobs
 from icl.types import Knobs
 
 TURNS = 15

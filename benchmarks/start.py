@@ -17,12 +17,12 @@ from pathlib import Path
 import jax
 
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
-from icl.data.exemplars import load_exemplars
-from icl.data.exemplars.cache import cache_dir
-from icl.data.exemplars.on_device import put_on_device
+from icl.cli import CONFIGS, run_command
+from icl.config.yaml import load_config
+from icl.data.sources.load import load_exemplars
+from icl.data.sources.on_device import put_on_device
 from icl.errors import UserError
-from icl.records.config_file import load_config
+from icl.files import cache_dir
 from icl.records.run_directory import EVENTS, read_lines
 
 TURNS = 3

@@ -21,23 +21,26 @@ import numpy as np
 
 from benchmarks.compiling import nothing_kept
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.analysis.report import report
-from icl.command_line import CONFIGS, run_command
+from icl.analysis.report.make import report
+from icl.cli import CONFIGS, run_command
+from icl.config.grid import make_sweep
 from icl.config.sweeps import SweepConfig
-from icl.data.exemplars import load_exemplars
-from icl.experiment import Experiment, SequenceProgram, bind, make_program
-from icl.packs import make_single, make_vmap, num_workers
-from icl.program import Inputs
+from icl.config.yaml import load_config, read_settings
+from icl.data.sources.load import load_exemplars
+from icl.problems.base import Inputs
+from icl.problems.sequences import Experiment, SequenceProgram, bind, make_program
 from icl.records import load
-from icl.records.config_file import load_config, read_settings
 from icl.records.run_directory import METRICS, SUMMARY
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
-from icl.records.sweep_file import make_sweep
-from icl.sweep import run_sweeps
-from icl.sweep_progress import SweepProgress
-from icl.training import TrainState
-from icl.worker import Task, run_task
+from icl.runs.engines.lanes import make_lanes
+from icl.runs.engines.single import make_single
+from icl.runs.engines.table import num_workers
+from icl.sweeps.plan import Job
+from icl.sweeps.progress import SweepProgress
+from icl.sweeps.run import run_sweeps
+from icl.sweeps.worker import run_job
+from icl.training.step import TrainState
 
 QUICKSTART = CONFIGS / "quickstart.yaml"
 NUM_RUNS = (4, 16)
@@ -75,7 +78,7 @@ def compiling(program: SequenceProgram, count: int) -> Figures:
     state = single.place([program.init(inputs[0])])
     with nothing_kept():
         one = _seconds(lambda: single.train(state, 1))
-        lanes = _seconds(lambda: make_vmap(program, inputs))
+        lanes = _seconds(lambda: make_lanes(program, inputs))
     return {f"compiling {count} lanes over compiling one run": lanes / one}
 
 
@@ -123,7 +126,7 @@ def _one_by_one(
 
 
 def _as_lanes(program: SequenceProgram, inputs: list[Inputs]) -> Callable[[int], None]:
-    pack = make_vmap(program, inputs)
+    pack = make_lanes(program, inputs)
     lanes = pack.place([program.init(own) for own in inputs])
 
     def train(stop: int) -> None:
@@ -177,7 +180,7 @@ def overhead(program: SequenceProgram, folder: Path, steps: int) -> Figures:
             list(pool.map(bare, runs))
 
     def alone_in_directory(name: str) -> None:
-        run_task(Task(((folder / name, configs[0]),), "threads"), [])
+        run_job(Job(((folder / name, configs[0]),), "threads"), [])
 
     def as_sweep(name: str) -> None:
         with redirect_stdout(io.StringIO()):
@@ -215,7 +218,7 @@ def thousand_cells(folder: Path, run: Path) -> Figures:
 def make_run(run: Path) -> None:
     """A finished run of 40 steps and 21 evaluations."""
     base = load_config(QUICKSTART, [f"{name}={value}" for name, value in SHORT.items()])
-    run_task(Task(((run, base),), "threads"), [])
+    run_job(Job(((run, base),), "threads"), [])
     assert status_of(run) == "finished"
 
 

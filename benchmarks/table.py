@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tell import with_spread
-from icl.command_line import run_command
+from icl.cli import run_command
 from icl.errors import UserError
 
 

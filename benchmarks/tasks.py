@@ -17,12 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
+from icl.cli import CONFIGS, run_command
 from icl.config import TaskExperimentConfig
-from icl.loading import load_program
+from icl.config.yaml import load_config
 from icl.models.task_networks import RECURRENT_GAIN
-from icl.records.config_file import load_config
-from icl.task_experiment import TaskProgram
+from icl.problems.load import load_program
+from icl.problems.trials import TaskProgram
 from icl.types import Trials
 
 TURNS = 9

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from icl.environment import describe_environment
 from icl.errors import UserError
+from icl.runs.environment import describe_environment
 
 Figures = dict[str, Any]
 SPREAD = "quartiles"

@@ -55,11 +55,11 @@ class Exemplars:
     shape: tuple[int, ...]
 
 
-class Law(NamedTuple):
+class ClassDistribution(NamedTuple):
     """A distribution over the classes `first` .. `first + size - 1`: uniform, or a table's.
 
     thresholds: cumulative probabilities of classes from 0 on in units of 2**-32, see
-        `icl.data.distribution`; given that the class is one of those above. None: uniform.
+        `icl.data.classes`; given that the class is one of those above. None: uniform.
     guide: where to look in the thresholds; only speed depends on it.
     """
 
@@ -83,7 +83,7 @@ class Knobs(NamedTuple):
     """
 
     weights: Float[Array, " family"]
-    laws: dict[str, Law]
+    laws: dict[str, ClassDistribution]
     step: Int[Array, ""]
     num_classes: Int[Array, ""]
     num_trained_labels: Int[Array, ""]

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from icl.command_line import check_folder, parse_arguments, run_command
-from icl.records.config_file import load_config
+from icl.cli import check_folder, parse_arguments, run_command
+from icl.config.yaml import load_config
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     # JAX takes seconds to load: only once the config is known to be right.
     from icl.description.any_config import describe_any
     from icl.description.tables import print_report
-    from icl.records.run_directory import to_lines, write_whole
+    from icl.files import to_lines, write_whole
 
     report, pictures = describe_any(config)
     text = to_lines(report)

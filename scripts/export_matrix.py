@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from icl.command_line import check_folder, run_command, whole_number
+from icl.cli import check_folder, run_command, whole_number
 from icl.errors import UserError
 
 
@@ -25,7 +25,7 @@ def main() -> int:
         check_folder(str(Path(arguments.out).parent))
     # JAX takes seconds to load: only once the arguments are known to be right.
     from icl.probes.weights import measure_matrix
-    from icl.records.restored import matrix_of, save_matrix
+    from icl.runs.restore import matrix_of, save_matrix
 
     step, matrix = matrix_of(arguments.run, arguments.matrix, step)
     name = f"{arguments.matrix.replace('/', '.')}-{step}.npy"

@@ -1,8 +1,8 @@
 """Make networks comparable: scripts/match.py [CONFIG] [key=value ...] --parameters N|--flops N."""
 
-from icl.command_line import parse_arguments, run_command
+from icl.cli import parse_arguments, run_command
+from icl.config.yaml import load_config
 from icl.errors import UserError
-from icl.records.config_file import load_config
 
 BUDGETS = {
     "parameters": "trained parameters in all",
@@ -22,8 +22,8 @@ def main() -> int:
         raise UserError("budget: give one; allowed: --parameters N or --flops N")
     config = load_config(arguments.config, arguments.overrides)
     # JAX takes seconds to load: only once the config is known to be right.
-    from icl.data.exemplars import load_exemplars
-    from icl.data.exemplars.on_device import example_items, put_on_device
+    from icl.data.sources.load import load_exemplars
+    from icl.data.sources.on_device import example_items, put_on_device
     from icl.description.matching import COSTS, match
 
     exemplars = put_on_device(config.data, load_exemplars(config.data.source))

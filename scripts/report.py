@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from icl.command_line import check_folder, run_command
+from icl.cli import check_folder, run_command
 from icl.errors import UserError
 
 
@@ -25,7 +25,7 @@ def main() -> int:
     if arguments.grid and not arguments.export:
         raise UserError(f"--grid = {arguments.grid}: of no use here; allowed: with --export")
     # Slow to load: only once the arguments are known to be right.
-    from icl.analysis.report import print_report, report
+    from icl.analysis.report.make import print_report, report
     from icl.records import load
     from icl.records.export import check_export, export
 

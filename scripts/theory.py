@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from icl.command_line import check_folder, run_command
+from icl.cli import check_folder, run_command
 from icl.errors import UserError
 
 
@@ -19,8 +19,8 @@ def main() -> int:
         raise UserError("--out = : empty; allowed: a folder")
     check_folder(out)
     # Slow to load: only once the arguments are known to be right.
-    from icl.analysis.theory import draw_theory
-    from icl.records.run_directory import to_lines, write_whole
+    from icl.analysis.figures.theory import draw_theory
+    from icl.files import to_lines, write_whole
     from icl.theory.comparison import compare, to_table
 
     report = compare(seed=0)

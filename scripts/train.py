@@ -4,11 +4,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from icl.command_line import parse_arguments, run_command
+from icl.cli import parse_arguments, run_command
+from icl.config.yaml import load_config
 from icl.errors import Interrupted
-from icl.progress import Progress
-from icl.records.config_file import load_config
-from icl.run import run
+from icl.runs.progress import Progress
+from icl.runs.run import run
 
 
 def main() -> int:
@@ -18,7 +18,7 @@ def main() -> int:
     progress = Progress()
     try:
         if arguments.distributed:
-            from icl.distributed import run_distributed
+            from icl.runs.distributed import run_distributed
 
             run_distributed(config, arguments.out, progress)
         else:

@@ -8,15 +8,15 @@ from pathlib import Path
 import jax
 import pytest
 
-from icl.command_line import parse_arguments
+from icl.cli import parse_arguments
 from icl.config import ExperimentConfig
+from icl.config.grid import load_sweep
 from icl.config.traced import program_of
+from icl.config.yaml import load_config
 from icl.errors import UserError
-from icl.loading import load_program
-from icl.progress import Progress
-from icl.records.config_file import load_config
-from icl.records.sweep_file import load_sweep
-from icl.run import run
+from icl.problems.load import load_program
+from icl.runs.progress import Progress
+from icl.runs.run import run
 
 from .conftest import CONFIGS, QUICKSTART, is_grid, small
 

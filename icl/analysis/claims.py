@@ -14,7 +14,7 @@ import xarray
 from pydantic import TypeAdapter
 
 from icl.analysis.derived import THRESHOLD, is_undefined_at_end, number_of
-from icl.analysis.starts import start_of
+from icl.analysis.initial_weights import start_of
 from icl.analysis.statistics import (
     INTERVALS,
     Estimate,

@@ -9,8 +9,8 @@ import numpy as np
 import xarray
 from jaxtyping import Float, Int
 
+from icl.analysis.figures.plots import MAX_TICKS
 from icl.analysis.names import differing, telling
-from icl.analysis.plots import MAX_TICKS
 from icl.analysis.statistics import band
 from icl.analysis.views import (
     Knob,

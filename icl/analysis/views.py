@@ -12,8 +12,8 @@ import xarray
 from jaxtyping import Float, Int
 
 from icl.analysis.derived import is_undefined_at_end
+from icl.analysis.figures.style import NAMED
 from icl.analysis.names import names_of
-from icl.analysis.style import NAMED
 from icl.config.claims import MEASURES, METRICS
 
 NOT_SWEPT = ("seed", "condition", "step", "stratum", "matrix")

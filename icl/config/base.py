@@ -3,7 +3,7 @@
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
-class Frozen(BaseModel):
+class Settings(BaseModel):
     """Immutable, strict about unknown keys, types and NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

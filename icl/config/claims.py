@@ -10,7 +10,7 @@ a condition. Seeds are the sample; `where` picks cells, and the cells that are l
     coexist         two numbers are above their thresholds at one and the same value of a knob
     follows         cells are in the order of what their weights begin as; or in the reverse
 
-In a file `each` makes one claim into many: `spread`. How each is decided: `icl.analysis.claims`.
+In a file `each` makes one claim into many: `expand_claims`. `icl.analysis.claims` judges them.
 """
 
 import itertools
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from icl.config.base import Frozen, raise_all
+from icl.config.base import Settings, raise_all
 
 # What an evaluation records, and what figures call it. Measures say how far learning has moved a
 # network: docs/probes.md defines each.
@@ -46,7 +46,7 @@ METRICS = {
     **MEASURES,
 }
 # What is told of each weight matrix before training: `icl.probes.weights` defines each.
-STARTS = {
+WEIGHT_STATISTICS = {
     "norm": "norm",
     "spectral_norm": "spectral norm",
     "spectral_radius": "spectral radius",
@@ -61,14 +61,14 @@ if TYPE_CHECKING:  # which cannot read the names off the tables
     Start = str
 else:
     Metric = Literal[tuple(METRICS)]
-    Start = Literal[tuple(STARTS)]
+    Start = Literal[tuple(WEIGHT_STATISTICS)]
 ACCURACIES = ("accuracy", "accuracy_in_context", "answers_in_context")
 # Of a learning curve: `icl.analysis.derived` defines each.
 CurveNumber = Literal["final", "peak", "mean", "late_change", "time_to_threshold", "decay"]
 OF_OTHERS = ("final", "mean", "late_change")
 
 
-class _Claim(Frozen):
+class _Claim(Settings):
     """What all claims say."""
 
     text: str = Field(min_length=1, description="the claim in words")
@@ -168,7 +168,7 @@ Claim = Annotated[
 ]
 
 
-def spread(claims: Any) -> Any:
+def expand_claims(claims: Any) -> Any:
     """In place of a claim with `each`, one for every choice of the values of the knobs there.
 
     each: knobs, by dotted name, with a list of values, or a table of values by what the text calls
@@ -189,10 +189,10 @@ def spread(claims: Any) -> Any:
 
 
 def places_in_file(claims: Any) -> list[int]:
-    """Of each claim that `spread` makes, the number of the one that it is made of."""
+    """Of each claim that `expand_claims` makes, the number of the one that it is made of."""
     if not isinstance(claims, list):
         return []
-    return [i for i, claim in enumerate(claims) for _ in spread([claim])]
+    return [i for i, claim in enumerate(claims) for _ in expand_claims([claim])]
 
 
 def _spread(claim: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import FromList, Frozen
+from icl.config.base import FromList, Settings
 from icl.config.cortical_column import FRACTIONS, PROBABILITIES, STRENGTHS
 
 Share = Annotated[float, Field(gt=0, le=1e9)]
@@ -13,7 +13,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Strength = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
-class OwnConnectivity(Frozen):
+class OwnConnectivity(Settings):
     """The network's own initial weights.
 
     gain, rank and match come last, in this order, whatever the kind.

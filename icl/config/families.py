@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import FromList, Frozen
+from icl.config.base import FromList, Settings
 
 MAX_CONTEXT_LEN = 512  # pairs
 
@@ -32,7 +32,7 @@ Labels = Literal[
 ]
 
 
-class BurstyFamily(Frozen):
+class BurstyFamily(Settings):
     """Classes repeated as a pattern says, the first of them asked for.
 
     classes: pool of the first classes, up to the last that comes more than once.
@@ -55,7 +55,7 @@ class BurstyFamily(Frozen):
     exemplars: Literal["train", "holdout"] = "train"
 
 
-class FewShotFamily(Frozen):
+class FewShotFamily(Settings):
     """`ways` different classes, `shots` times each, and no others."""
 
     kind: Literal["few_shot"] = "few_shot"
@@ -67,7 +67,7 @@ class FewShotFamily(Frozen):
     exemplars: Literal["train", "holdout"] = "train"
 
 
-class IndependentFamily(Frozen):
+class IndependentFamily(Settings):
     """Items drawn one by one.
 
     support: of the query's class in the context; `any`: as it comes, `always`: else the query is
@@ -85,7 +85,7 @@ class IndependentFamily(Frozen):
     exemplars: Literal["train", "holdout"] = "train"
 
 
-class MarkovFamily(Frozen):
+class MarkovFamily(Settings):
     """Paths of Markov chains; only with data.source.kind = markov.
 
     chains: `train`: as data.source has them, `novel`: a new one for each sequence.

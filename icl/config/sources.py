@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from icl.config.base import Frozen, raise_all
+from icl.config.base import Settings, raise_all
 
 MAX_BANK_BYTES = 2**35
 
@@ -17,7 +17,7 @@ ENDLESS_CLASSES = 2**30
 ENDLESS_EXEMPLARS = 2**16
 
 
-class OmniglotSource(Frozen):
+class OmniglotSource(Settings):
     """The Omniglot characters (Lake et al. 2015): 1,623 classes of 20 drawings."""
 
     kind: Literal["omniglot"] = "omniglot"
@@ -31,7 +31,7 @@ class OmniglotSource(Frozen):
         return self.size, self.size
 
 
-class GlyphsSource(Frozen):
+class GlyphsSource(Settings):
     """Characters drawn by a procedure, as varied as Omniglot's; no download."""
 
     kind: Literal["glyphs"] = "glyphs"
@@ -57,7 +57,7 @@ class GlyphsSource(Frozen):
         return self
 
 
-class GaussianSource(Frozen):
+class GaussianSource(Settings):
     """A mixture of Gaussians in `dim` dimensions (Reddy 2023): classes and exemplars without end.
 
     The mean of a class is N(0, I / dim); an exemplar is (mean + spread * N(0, I / dim)) /
@@ -77,7 +77,7 @@ class GaussianSource(Frozen):
         return (self.dim,)
 
 
-class SymbolicSource(Frozen):
+class SymbolicSource(Settings):
     """Symbols without any likeness: an exemplar is the number of its class."""
 
     kind: Literal["symbolic"] = "symbolic"
@@ -87,7 +87,7 @@ class SymbolicSource(Frozen):
     shape: ClassVar[tuple[int, ...]] = ()
 
 
-class FeaturesSource(Frozen):
+class FeaturesSource(Settings):
     """Any array [class, exemplar, dim] from a .npy, .npz, .h5, .hdf5 or .safetensors file."""
 
     kind: Literal["features"] = "features"
@@ -99,7 +99,7 @@ class FeaturesSource(Frozen):
     shape: ClassVar[None] = None
 
 
-class MarkovSource(Frozen):
+class MarkovSource(Settings):
     """Symbols from Markov chains whose rows are Dirichlet(concentration) (Edelman 2024, Park 2024).
 
     A context is a path of the chain as pairs (symbol, next symbol), the query its last symbol.

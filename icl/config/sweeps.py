@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from icl.config.base import FromList, Frozen, raise_all
-from icl.config.claims import Claim, spread
+from icl.config.base import FromList, Settings, raise_all
+from icl.config.claims import Claim, expand_claims
 
 MAX_CELLS = 100_000
 
@@ -50,7 +50,7 @@ def _spaced(first: float, last: float, count: int) -> list[float]:
 Values = Annotated[list[Any], BeforeValidator(expand)]
 
 
-class Halving(Frozen):
+class Halving(Settings):
     """Successive halving: at each step of `steps` the best share of the cells goes on.
 
     Cells are ranked by their mean over seeds, so that the seeds of a cell stay together.
@@ -68,7 +68,7 @@ class Halving(Frozen):
         return self
 
 
-class Axis(Frozen):
+class Axis(Settings):
     """One dimension of a grid: at each of its points, the values of one or several knobs."""
 
     name: str
@@ -76,7 +76,7 @@ class Axis(Frozen):
     points: tuple[tuple[Any, ...], ...]
 
 
-class SweepConfig(Frozen):
+class SweepConfig(Settings):
     """A file of a grid. Its axes multiply: those of `grid`, each entry of `zip`, and `cells`."""
 
     base: str | dict[str, Any] = Field(
@@ -91,7 +91,7 @@ class SweepConfig(Frozen):
         (), description="single points: settings by dotted name"
     )
     halving: Halving | None = None
-    claims: Annotated[tuple[Claim, ...], FromList, BeforeValidator(spread)] = ()
+    claims: Annotated[tuple[Claim, ...], FromList, BeforeValidator(expand_claims)] = ()
 
     @property
     def axes(self) -> list[Axis]:

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from icl.config.base import FromList, Frozen, raise_all
+from icl.config.base import FromList, Settings, raise_all
 
 MAX_STEPS = 10_000
 
@@ -29,7 +29,7 @@ Duration = Annotated[int, Field(ge=0, le=1_000_000, description=_MS)]
 OwnDuration = Annotated[int, Field(ge=1, le=1_000_000, description=_MS)]  # never left out
 
 
-class OverTime(Frozen):
+class OverTime(Settings):
     """What a task says of itself before any trial is drawn.
 
     kind: its name. last_only: whether the last step alone has a weight.
@@ -193,7 +193,7 @@ class ContextDependentTask(DecisionTask):
         return {"fixation": 1, **rings, "context": 2}
 
 
-class MnistImages(Frozen):
+class MnistImages(Settings):
     """The 70,000 handwritten digits of LeCun et al. (1998), 28 x 28; downloaded once."""
 
     kind: Literal["mnist"] = "mnist"
@@ -201,7 +201,7 @@ class MnistImages(Frozen):
     side: ClassVar[int] = 28
 
 
-class SklearnImages(Frozen):
+class SklearnImages(Settings):
     """The 1,797 handwritten digits that scikit-learn ships, 8 x 8; no download."""
 
     kind: Literal["sklearn"] = "sklearn"

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree, Shaped, UInt32
 
-from icl.data.distribution import Words, start_of_part, uniform_below
-from icl.data.sequences import Family
+from icl.data.bits import RandomBits, start_of_part, uniform_below
+from icl.data.families.base import Family
 from icl.types import Exemplars, IndexSequence, Knobs, Sequence
 
 # More than any family takes.
@@ -20,7 +20,7 @@ def count_words(family: Family, knobs: Knobs) -> int:
 
     def draw(array: Array, knobs: Knobs) -> IndexSequence:
         nonlocal used
-        words = Words(array)
+        words = RandomBits(array)
         drawn = family(words, knobs)
         used = words.used
         return drawn
@@ -39,7 +39,7 @@ def draw_indices(
     """A batch of sequences as integers. generator: of random bits, see `drawn_by`."""
     shape = batch_size, count_words(family, knobs)
     words = drawn_by(generator, lambda key: jax.random.bits(key, shape, jnp.uint32), key)
-    return jax.vmap(lambda row: family(Words(row), knobs))(words)
+    return jax.vmap(lambda row: family(RandomBits(row), knobs))(words)
 
 
 def drawn_by(generator: str, draw: Callable[[Key[Array, ""]], Array], key: Key[Array, ""]) -> Array:
@@ -85,7 +85,7 @@ def draw_numbered(keys: Key[Array, " batch"], family: Family, knobs: Knobs) -> I
     count = count_words(family, knobs)
 
     def draw(key: Key[Array, ""]) -> IndexSequence:
-        return family(Words(jax.random.bits(key, (count,), jnp.uint32)), knobs)
+        return family(RandomBits(jax.random.bits(key, (count,), jnp.uint32)), knobs)
 
     return jax.vmap(draw)(keys)
 

@@ -3,14 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Int, UInt32
 
-from icl.data.distribution import (
-    Words,
-    distinct_below,
-    draw_classes,
-    happens,
-    random_order,
-    uniform_below,
-)
+from icl.data.bits import RandomBits, happens, random_order, uniform_below
+from icl.data.classes import distinct_below, draw_classes
 from icl.types import Knobs
 
 
@@ -80,7 +74,7 @@ def own_labels(
 
 
 def labels_of_sequence(
-    kind: str, words: Words, classes: Int[Array, " k"], ways: int, knobs: Knobs
+    kind: str, words: RandomBits, classes: Int[Array, " k"], ways: int, knobs: Knobs
 ) -> tuple[Int[Array, " k"], Int[Array, ""]]:
     """A label for each class of a sequence, and how many labels are synonyms of it.
 
@@ -104,7 +98,7 @@ def labels_of_sequence(
     return own_labels(words.take(count), others, knobs), one
 
 
-def _pair(words: Words, held_out: bool, knobs: Knobs) -> Int[Array, "2"]:
+def _pair(words: RandomBits, held_out: bool, knobs: Knobs) -> Int[Array, "2"]:
     """One of the pairs of labels on its side of their split, in random order."""
     assert knobs.label_pairs is not None
     assert knobs.num_holdout_pairs is not None
@@ -116,7 +110,9 @@ def _pair(words: Words, held_out: bool, knobs: Knobs) -> Int[Array, "2"]:
     return jnp.where(bits[1] >> 31, pair[::-1], pair)
 
 
-def disturbed(labels: Int[Array, " item"], words: Words, knobs: Knobs) -> Int[Array, " item"]:
+def with_label_noise(
+    labels: Int[Array, " item"], words: RandomBits, knobs: Knobs
+) -> Int[Array, " item"]:
     """Labels of a training sequence, some of them drawn anew, uniformly from all trained ones.
 
     label_noise: of every item, the query's too (Chan B. et al. 2024).

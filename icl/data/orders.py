@@ -11,17 +11,17 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from icl.config.families import num_ways
-from icl.data.distribution import Words, random_order
+from icl.data.bits import RandomBits, random_order
 
 Pattern = tuple[int, ...]
 
 
-def shuffled(words: Words, pattern: Pattern) -> Int[Array, " context"]:
+def shuffled(words: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
     """All orders alike."""
     return random_order(words.take(sum(pattern)))
 
 
-def grouped(words: Words, pattern: Pattern) -> Int[Array, " context"]:
+def grouped(words: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
     """Repeated classes in rounds, each class once a round while it lasts (Chan et al. 2022).
 
     Two classes of two items come as ABAB, ABBA, BAAB or BABA.
@@ -37,7 +37,7 @@ def grouped(words: Words, pattern: Pattern) -> Int[Array, " context"]:
     return _inverse(jnp.concatenate([repeated_places, places[num_repeated:]]))
 
 
-def blocked(words: Words, pattern: Pattern) -> Int[Array, " context"]:
+def blocked(words: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
     """All items of a class one after another, the classes in random order."""
     of_class = np.repeat(np.arange(len(pattern)), pattern)
     order_of_classes = random_order(words.take(len(pattern)))
@@ -57,7 +57,7 @@ def _inverse(places: Int[Array, " n"]) -> Int[Array, " n"]:
     return jnp.zeros_like(places).at[places].set(jnp.arange(len(places), dtype=places.dtype))
 
 
-ORDERS: dict[str, Callable[[Words, Pattern], Int[Array, " context"]]] = {
+ORDERS: dict[str, Callable[[RandomBits, Pattern], Int[Array, " context"]]] = {
     "shuffled": shuffled,
     "grouped": grouped,
     "blocked": blocked,

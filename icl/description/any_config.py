@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from icl.analysis.distribution import draw_distribution
-from icl.analysis.pictures import draw_rows
-from icl.analysis.spectra import draw_spectra
+from icl.analysis.figures.distribution import draw_distribution
+from icl.analysis.figures.sequences import draw_rows
+from icl.analysis.figures.spectra import draw_spectra
 from icl.config import AnyConfig, ExperimentConfig, TaskExperimentConfig
-from icl.description import describe
-from icl.description.task import describe_task
-from icl.loading import load_program
-from icl.models.connectivity import fitting
+from icl.description.sequences import describe
+from icl.description.trials import describe_task
+from icl.models.initial.connectivity import fitting
+from icl.problems.load import load_program
 
 MAX_SPECTRA = 8
 

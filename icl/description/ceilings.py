@@ -1,7 +1,7 @@
 """What ideal learners score: how much a context holds, and how much can be known by heart.
 
 A learner that is torn between answers takes one of them at random. What is recorded is the
-expected mark, over these choices, of `icl.evaluation.score`.
+expected mark, over these choices, of `icl.evaluation.scores.score`.
 """
 
 from typing import NamedTuple
@@ -58,7 +58,7 @@ def read_context(indices: IndexSequence) -> Context:
 def is_right(
     answers: Int[np.ndarray, "*answer sequence"], indices: IndexSequence
 ) -> Bool[np.ndarray, "*answer sequence"]:
-    """As `icl.evaluation.score` has it: a synonym of the query's label."""
+    """As `icl.evaluation.scores.score` has it: a synonym of the query's label."""
     synonyms, target = np.asarray(indices.synonyms), np.asarray(indices.labels[:, -1])
     return answers // synonyms == target // synonyms
 

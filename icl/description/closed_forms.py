@@ -13,7 +13,9 @@ from scipy.special import gammaln
 
 from icl.config import DataConfig
 from icl.config.sources import MarkovSource
-from icl.data.sequences import Bursty, Family, Independent
+from icl.data.families.base import Family
+from icl.data.families.bursty import Bursty
+from icl.data.families.independent import Independent
 
 # Pairs of classes: beyond this a sum over them is not worth the wait.
 MAX_PAIRS = 2**24

@@ -16,8 +16,8 @@ from jax.extend import core
 from jaxtyping import PyTree, Shaped
 
 from icl.config import ExperimentConfig
-from icl.models import Network, make_network
-from icl.training import Apply, query_loss
+from icl.models.network import Network, make_network
+from icl.training.losses import Apply, query_loss
 from icl.types import Sequence, Variables
 
 

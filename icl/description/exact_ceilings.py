@@ -11,7 +11,9 @@ import numpy as np
 
 from icl.config import DataConfig
 from icl.config.sources import ENDLESS_CLASSES
-from icl.data.sequences import Bursty, Family, Independent
+from icl.data.families.base import Family
+from icl.data.families.bursty import Bursty
+from icl.data.families.independent import Independent
 from icl.description.ceilings import learned_pools
 from icl.description.closed_forms import (
     Pool,

@@ -12,7 +12,9 @@ from jaxtyping import Float, Int
 
 from icl.config import DataConfig
 from icl.config.sources import MarkovSource
-from icl.data.sequences import Bursty, Family, Independent
+from icl.data.families.base import Family
+from icl.data.families.bursty import Bursty
+from icl.data.families.independent import Independent
 from icl.description.closed_forms import Pool, Pools, query_law
 
 

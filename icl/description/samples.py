@@ -13,22 +13,15 @@ from jaxtyping import Array, Int, Key, Shaped, UInt32
 
 from icl.config import ExperimentConfig
 from icl.config.sources import MarkovSource
-from icl.data.batches import (
-    at_step,
-    choose,
-    count_words,
-    in_block,
-    keys_of,
-    look_up,
-    split_each,
-)
-from icl.data.distribution import Words
-from icl.data.exemplars import load_exemplars
-from icl.data.exemplars.on_device import exemplars_in_use, put_on_device
-from icl.data.families import make_families, make_knobs
-from icl.data.sequences import Family
-from icl.evaluation import make_conditions
-from icl.experiment import make_inputs
+from icl.data.batches import at_step, choose, count_words, in_block, keys_of, look_up, split_each
+from icl.data.bits import RandomBits
+from icl.data.families.base import Family
+from icl.data.families.make import make_families
+from icl.data.knobs import make_knobs
+from icl.data.sources.load import load_exemplars
+from icl.data.sources.on_device import exemplars_in_use, put_on_device
+from icl.evaluation.conditions import make_conditions
+from icl.problems.sequences import make_inputs
 from icl.types import Exemplars, IndexSequence, Knobs
 
 NUM_TRAINING, NUM_CONDITION = 100_000, 20_000
@@ -120,7 +113,7 @@ def draw_sample(
             own = knobs
             if is_training and knobs.num_blocks is not None:
                 own = in_block(at_step(knobs._replace(block_steps=jnp.int32(1)), block))
-            return family(Words(words), own._replace(step=knobs.step))
+            return family(RandomBits(words), own._replace(step=knobs.step))
 
         return jax.vmap(one)(_words(keys, size, count_words(family, knobs)), blocks)
 

@@ -8,7 +8,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from icl.description.task_tables import task_tables
+from icl.description.trial_tables import task_tables
 
 WIDTH = 110
 MAX_BURSTS = 8  # rows of the table of bursts
@@ -16,7 +16,7 @@ LEARNERS = ("nearest_neighbour", "in_context", "in_weights", "combined")
 
 
 def print_report(report: dict[str, Any], files: list[Path], out: Any) -> None:
-    """Tables of the report of `icl.description` or of a task, and where its files are.
+    """Tables of the report of `icl.description.sequences` or of a task, and where its files are.
 
     out: a text file, or a terminal, whose width is then kept to.
     """

@@ -4,13 +4,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.models.layers import LINEAR_INIT, Make
+from icl.models.layers import LINEAR_INIT, Layers
 
 
 class ShortConvolution(nnx.Module):
     """Over a token and the `size - 1` before it, in float32; before the first are zeros."""
 
-    def __init__(self, channels: int, size: int, make: Make):
+    def __init__(self, channels: int, size: int, make: Layers):
         self.kernel = make.param(LINEAR_INIT, size, channels)
         self.bias = make.param(nnx.initializers.zeros, channels)
 

@@ -1,6 +1,6 @@
 """From a raw exemplar to a vector of the network's width.
 
-An embedder is made from (its config, example exemplars, width, number of classes, `Make`). The
+An embedder is made from (its config, example exemplars, width, number of classes, `Layers`). The
 examples fix the shape, and what is fitted in advance is fitted on them; where they are symbols,
 these are the whole numbers below the number of classes, and a row of a table is kept for each.
 """
@@ -22,7 +22,7 @@ from icl.config.embedders import (
 )
 from icl.errors import UserError
 from icl.models.images import convolve
-from icl.models.layers import Frozen, Make
+from icl.models.layers import Constant, Layers
 from icl.models.resnet import ResNet
 
 # Above this size only the leading eigenvectors are computed, by iteration.
@@ -43,8 +43,8 @@ class Standardize(nnx.Module):
     """
 
     def __init__(self, examples: Examples):
-        self.mean = Frozen(jnp.float32(examples.mean()))
-        self.deviation = Frozen(jnp.float32(examples.std() or 1.0))
+        self.mean = Constant(jnp.float32(examples.mean()))
+        self.deviation = Constant(jnp.float32(examples.std() or 1.0))
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n *shape"]:
         return (x - self.mean[...]) / self.deviation[...]
@@ -57,7 +57,7 @@ class Linear(nnx.Module):
         examples: Examples,
         width: int,
         num_classes: int,
-        make: Make,
+        make: Layers,
     ):
         self.out = make.linear(int(np.prod(examples.shape[1:])), width)
 
@@ -72,7 +72,7 @@ class MLP(nnx.Module):
         examples: Examples,
         width: int,
         num_classes: int,
-        make: Make,
+        make: Layers,
     ):
         self.standardize = Standardize(examples)
         self.hidden = make.linear(int(np.prod(examples.shape[1:])), config.hidden_dim)
@@ -114,11 +114,11 @@ class PCA(nnx.Module):
         examples: Examples,
         width: int,
         num_classes: int,
-        make: Make,
+        make: Layers,
     ):
         mean, components = principal_components(examples, config.num_components)
-        self.mean = Frozen(jnp.asarray(mean))
-        self.components = Frozen(jnp.asarray(components))
+        self.mean = Constant(jnp.asarray(mean))
+        self.components = Constant(jnp.asarray(components))
         self.out = make.linear(config.num_components, width)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
@@ -132,7 +132,7 @@ class Conv(nnx.Module):
         examples: Examples,
         width: int,
         num_classes: int,
-        make: Make,
+        make: Layers,
     ):
         self.standardize = Standardize(examples)
         height, breadth = examples.shape[1:]
@@ -160,7 +160,7 @@ class OneHot(nnx.Module):
         examples: Int[np.ndarray, " example"],
         width: int,
         num_classes: int,
-        make: Make,
+        make: Layers,
     ):
         self.out = make.linear(num_classes, width)
 
@@ -175,7 +175,7 @@ class Table(nnx.Module):
         examples: Int[np.ndarray, " example"],
         width: int,
         num_classes: int,
-        make: Make,
+        make: Layers,
     ):
         init = nnx.initializers.normal(config.init_std)
         self.table = nnx.Embed(num_classes, width, embedding_init=init, rngs=make.rngs)
@@ -191,7 +191,7 @@ class Identity(nnx.Module):
         examples: Examples,
         width: int,
         num_classes: int,
-        make: Make,
+        make: Layers,
     ):
         size = int(np.prod(examples.shape[1:]))
         if size != width:

@@ -17,12 +17,12 @@ def on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
-class Frozen(nnx.Variable):
+class Constant(nnx.Variable):
     """An array of the network that is not trained and not updated."""
 
 
 @dataclass(frozen=True)
-class Make:
+class Layers:
     """Makes the layers of a network, from one stream of random numbers.
 
     dtype: of products; parameters are float32, and so are sums, norms and what a product of

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.models.layers import Make
+from icl.models.layers import Layers
 
 State = tuple[Array, ...]  # the first is the hidden state
 # (inputs plus the recurrent matrix's product with the hidden state [batch, columns]; inputs that
@@ -18,7 +18,7 @@ Cell = Callable[[Array, Any, State], State]
 
 
 def make_layer(
-    make: Make, width: int, num_parts: int, kernel_init: nnx.Initializer, bias: bool = True
+    make: Layers, width: int, num_parts: int, kernel_init: nnx.Initializer, bias: bool = True
 ) -> nnx.Linear:
     """From `width` numbers to `num_parts` times as many, with initial weights of its own."""
     return nnx.Linear(
@@ -60,7 +60,7 @@ def run(
     return (hidden[-1:] if query_only else hidden).swapaxes(0, 1)
 
 
-def set_apart(
+def split_candidate(
     products: Float[Array, "*batch columns"], size: int
 ) -> tuple[Float[Array, "*batch columns"], Float[Array, "*batch part"]]:
     """The last columns, beside the products with zeros in their place: see `Cell`."""

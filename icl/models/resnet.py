@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from icl.config.embedders import ResNetEmbedder
 from icl.models.images import convolve, max_pool
-from icl.models.layers import Make
+from icl.models.layers import Layers
 
 STAGES = ((16, 1), (32, 2), (32, 2), (64, 2))  # channels, stride of the first block
 STEM_CHANNELS = 64
@@ -20,7 +20,7 @@ STEM_CHANNELS = 64
 class ConvNorm(nnx.Module):
     """A convolution without bias, then batch norm."""
 
-    def __init__(self, c_in: int, c_out: int, size: int, stride: int, make: Make):
+    def __init__(self, c_in: int, c_out: int, size: int, stride: int, make: Layers):
         self.conv = make.conv(c_in, c_out, size, stride, bias=False)
         self.norm = nnx.BatchNorm(c_out, momentum=0.9, epsilon=1e-5, rngs=make.rngs)
 
@@ -31,7 +31,7 @@ class ConvNorm(nnx.Module):
 class Bottleneck(nnx.Module):
     """1 x 1 to a quarter of the channels, 3 x 3, 1 x 1 back; the first of a stage projects."""
 
-    def __init__(self, c_in: int, c_out: int, stride: int, project: bool, make: Make):
+    def __init__(self, c_in: int, c_out: int, stride: int, project: bool, make: Layers):
         self.reduce = ConvNorm(c_in, c_out // 4, 1, 1, make)
         self.middle = ConvNorm(c_out // 4, c_out // 4, 3, stride, make)
         self.expand = ConvNorm(c_out // 4, c_out, 1, 1, make)
@@ -54,7 +54,7 @@ class ResNet(nnx.Module):
         examples: Float[np.ndarray, "example *shape"],
         width: int,
         num_classes: int,
-        make: Make,
+        make: Layers,
     ):
         self.stem = ConvNorm(1, STEM_CHANNELS, 7, 2, make)
         c_in = STEM_CHANNELS

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Key
 
 from icl.config.task_networks import FeedForwardNetwork, RateNetwork, TaskNetworkConfig
 from icl.models.matrices import Fused
-from icl.models.recurrence import Cell, State, hidden_states, set_apart
+from icl.models.recurrence import Cell, State, hidden_states, split_candidate
 
 # The code of Liu et al. 2023: recurrent weights normal, of deviation 1.25 / sqrt(width); all others
 # uniform within 1 / sqrt(fan-in), as PyTorch's linear maps.
@@ -85,7 +85,7 @@ def make_task_network(
 
     def split(products: Array) -> tuple[Array, Array | None]:
         """Those that are added to the recurrent ones, and those that are not."""
-        return set_apart(products, width) if sets_apart else (products, None)
+        return split_candidate(products, width) if sets_apart else (products, None)
 
     def step(params: Params, state: State, x: Array, added: Array) -> tuple[State, Array]:
         product = state[0] @ params["recurrent"]["kernel"] + added

@@ -27,7 +27,7 @@ from icl.types import Aux, Sequence, Variables
 NUM_SEQUENCES = 64  # that measures are taken on
 INPUT = ("embedder", "label_table")  # what blocks are fed by
 
-Apply = Callable[[Variables, Sequence], tuple[Array, Aux]]  # of `icl.models.Network`
+Apply = Callable[[Variables, Sequence], tuple[Array, Aux]]  # of `icl.models.network.Network`
 
 
 def measure_sequences(

@@ -60,7 +60,7 @@ def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float |
     return measured
 
 
-def unstable(kind: str, measured: dict[str, dict[str, float | None]]) -> str:
+def stability_warning(kind: str, measured: dict[str, dict[str, float | None]]) -> str:
     """One line that says what to expect of recurrent weights; empty where they are stable.
 
     kind: of the network. In one that is feed-forward activity passes each matrix but once; gated

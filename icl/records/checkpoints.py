@@ -47,7 +47,7 @@ class Checkpoints:
             keep_period=config.keep_every,
             create=False,
             cleanup_tmp_directories=True,
-            # Of many processes each has a folder of its own, see `icl.distributed`.
+            # Of many processes each has a folder of its own, see `icl.runs.distributed`.
             multiprocessing_options=ocp.options.MultiprocessingOptions(
                 primary_host=own,
                 active_processes={own} if is_one_of_many else None,

@@ -8,19 +8,13 @@ import numpy as np
 import xarray
 import yaml
 
+from icl.config.grid import Sweep, coordinate, dump_sweep
+from icl.config.yaml import dump_config, load_config
 from icl.errors import UserError
-from icl.records.config_file import dump_config, load_config
 from icl.records.halving import stopped
+from icl.records.initial_weights import load_initial_weights
 from icl.records.run_directory import CONFIG, METRICS, read_lines
-from icl.records.starts import load_starts
-from icl.records.sweep_directory import (
-    CELLS,
-    SweepDirectory,
-    status_of,
-    sweep_of,
-    tolerant_records,
-)
-from icl.records.sweep_file import Sweep, coordinate, dump_sweep
+from icl.records.sweep_directory import CELLS, SweepDirectory, status_of, sweep_of, tolerant_records
 
 Records = list[dict[str, Any]]
 
@@ -46,7 +40,7 @@ def load_run(run: str | Path) -> xarray.Dataset:
         metric: (_dims(values)[1:], values[0])
         for metric, values in _arrays([records], steps, conditions).items()
     }
-    matrices, starts = load_starts([path])
+    matrices, starts = load_initial_weights([path])
     variables |= {name: (("matrix",), values[0]) for name, values in starts.items()}
     return xarray.Dataset(
         variables,
@@ -89,7 +83,7 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
     for metric, values in _arrays(records, steps, conditions).items():
         own = _dims(values)[1:]
         variables[metric] = ((*dims, *own), values.reshape(*shape, *values.shape[1:]))
-    matrices, starts = load_starts(folders)
+    matrices, starts = load_initial_weights(folders)
     for number, values in starts.items():
         variables[number] = ((*dims, "matrix"), values.reshape(*shape, -1))
     variables["status"] = (dims, np.array(statuses, dtype=object).reshape(shape).astype(str))

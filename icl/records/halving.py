@@ -6,8 +6,8 @@ Who goes on is read off the records, so that it is the same whoever asks, and wh
 import math
 from collections.abc import Iterable
 
+from icl.config.grid import Cell, Sweep
 from icl.records.sweep_directory import SweepDirectory, status_of, tolerant_records
-from icl.records.sweep_file import Cell, Sweep
 
 
 def survivors(sweep: Sweep, directory: SweepDirectory, until: int | None) -> list[Cell]:

@@ -21,34 +21,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from icl.config import AnyConfig
+from icl.config.yaml import differences, dump_config, load_config
 from icl.errors import UserError
-from icl.records.config_file import differences, dump_config, load_config
+from icl.files import write_whole
 
 CONFIG, EVENTS, METRICS, SUMMARY = "config.yaml", "events.jsonl", "metrics.jsonl", "summary.json"
 CONNECTIVITY, FAILURE = "connectivity.json", "failure.json"
 LOCK = ".lock"
 SEQUENCES = "sequences.png"  # what the network is shown
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Replace a file by new content, or leave it as it is if anything fails."""
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None
-
-
-def to_lines(table: dict[str, Any]) -> str:
-    """A JSON object with a line for each entry."""
-    parts = (f"{json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in table.items())
-    return "{" + ",\n ".join(parts) + "}\n"
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:

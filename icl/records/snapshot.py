@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from icl.config.grid import Cell
 from icl.records.run_directory import METRICS
 from icl.records.sweep_directory import status_of
-from icl.records.sweep_file import Cell
 
 TAIL_BYTES = 65536  # more than a line of metrics is long
 

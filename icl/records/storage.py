@@ -14,18 +14,11 @@ from typing import Any
 
 import fsspec
 
-from icl.data.exemplars.cache import cache_dir
+from icl.config.grid import Cell
 from icl.errors import UserError
-from icl.records.run_directory import (
-    CONFIG,
-    CONNECTIVITY,
-    FAILURE,
-    METRICS,
-    SEQUENCES,
-    SUMMARY,
-)
+from icl.files import cache_dir
+from icl.records.run_directory import CONFIG, CONNECTIVITY, FAILURE, METRICS, SEQUENCES, SUMMARY
 from icl.records.sweep_directory import CELLS, GRIDS, list_grids
-from icl.records.sweep_file import Cell
 
 MANIFEST = "manifest.json"
 # Of a finished cell, all that a reader needs.

@@ -15,19 +15,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from icl.config.grid import Cell, Sweep, dump_sweep, load_sweep
+from icl.config.yaml import load_config
 from icl.errors import UserError
+from icl.files import write_whole
 from icl.records.checkpoints import Checkpoints
-from icl.records.config_file import load_config
-from icl.records.run_directory import (
-    CONFIG,
-    FAILURE,
-    LOCK,
-    METRICS,
-    SUMMARY,
-    read_lines,
-    write_whole,
-)
-from icl.records.sweep_file import Cell, Sweep, dump_sweep, load_sweep
+from icl.records.run_directory import CONFIG, FAILURE, LOCK, METRICS, SUMMARY, read_lines
 
 GRIDS, CELLS, ASIDE = "grids", "cells", "corrupt"
 

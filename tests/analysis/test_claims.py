@@ -12,7 +12,8 @@ from icl.analysis.claims import CLAIMS, Verdict, judge
 from icl.analysis.views import filled
 from icl.config.claims import Claim
 from icl.errors import UserError
-from tests.analysis.synthetic import make_sweep, with_starts, without
+
+from .synthetic import make_sweep, with_starts, without
 
 ICL = {"condition": "fewshot_holdout", "metric": "accuracy_in_context"}
 IWL = {"condition": "no_support", "metric": "accuracy"}

@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 import xarray
 
-from icl.analysis.derived import (
-    DERIVED,
-    METRICS,
-    NUMBERS,
-    derive,
-    is_undefined_at_end,
-    number_of,
-)
-from tests.analysis.synthetic import make_sweep, without
+from icl.analysis.derived import DERIVED, METRICS, NUMBERS, derive, is_undefined_at_end, number_of
+
+from .synthetic import make_sweep, without
 
 NAN = float("nan")
 

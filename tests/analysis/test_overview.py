@@ -9,9 +9,10 @@ import pytest
 import xarray
 from scipy import stats
 
+from icl.analysis.figures.overview import draw_alone, draw_overview, looks_of
 from icl.analysis.overview import SHOWN, Panel, described, panels_of
-from icl.analysis.overview_plots import draw_alone, draw_overview, looks_of
-from tests.analysis.synthetic import CONDITIONS, make_sweep, without
+
+from .synthetic import CONDITIONS, make_sweep, without
 
 
 def panel_of(dataset: xarray.Dataset) -> Panel:

@@ -14,7 +14,8 @@ from icl.analysis.views import (
     own_metric,
     what_is_averaged,
 )
-from tests.analysis.synthetic import make_sweep, without
+
+from .synthetic import make_sweep, without
 
 
 @pytest.mark.parametrize(

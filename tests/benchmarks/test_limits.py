@@ -4,12 +4,12 @@ import pytest
 
 from benchmarks.limits import sequence_products, trial_products
 from benchmarks.parts import NETWORKS, config_of, useful_flops
-from icl.command_line import CONFIGS
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_program
-from icl.loading import load_program
-from icl.records.config_file import load_config
-from icl.task_experiment import TaskProgram
+from icl.cli import CONFIGS
+from icl.config.yaml import load_config
+from icl.data.sources.load import load_exemplars
+from icl.problems.load import load_program
+from icl.problems.sequences import make_program
+from icl.problems.trials import TaskProgram
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "12 layers" not in name])

@@ -11,24 +11,20 @@ from scipy import stats
 
 from icl.config import DataConfig, ExperimentConfig
 from icl.config.embedders import LinearEmbedder
-from icl.config.models import TransformerConfig
+from icl.config.networks import TransformerConfig
 from icl.config.sources import GlyphsSource
 from icl.data.batches import at_step, choose, count_words, draw_indices, in_block, look_up
-from icl.data.distribution import Words
-from icl.data.exemplars.on_device import put_on_device
-from icl.data.families import make_families
-from icl.data.sequences import Independent
-from icl.evaluation import make_conditions
-from icl.experiment import draw_batch, draw_training_batch, make_inputs
-from icl.program import Inputs
+from icl.data.bits import RandomBits
+from icl.data.families.independent import Independent
+from icl.data.families.make import make_families
+from icl.data.sources.on_device import put_on_device
+from icl.evaluation.conditions import make_conditions
+from icl.problems.base import Inputs
+from icl.problems.sequences import draw_batch, draw_training_batch, make_inputs
 from icl.types import ExemplarBank, Exemplars, IndexSequence
-from tests.data.drawing import QUICKLY
-from tests.statistics import (
-    ALPHA,
-    assert_proportion,
-    assert_same_distribution,
-    assert_same_samples,
-)
+
+from ..chi_square import ALPHA, assert_proportion, assert_same_distribution, assert_same_samples
+from .drawing import QUICKLY
 
 SOURCE = GlyphsSource(num_classes=24, num_exemplars=2, size=8)
 SMALL = {"num_classes": 20, "num_holdout_classes": 4, "context_len": 2, "shots": 1, "ways": 1}
@@ -76,7 +72,7 @@ def rows(sequence) -> np.ndarray:
     return np.concatenate([items.reshape(len(items), -1), sequence.labels], axis=1)
 
 
-# Words.
+# RandomBits.
 
 
 def test_words_are_counted_as_a_family_takes_them():
@@ -84,17 +80,17 @@ def test_words_are_counted_as_a_family_takes_them():
     family = Independent(8)
     count = count_words(family, knobs)
     bits = jax.random.bits(jax.random.key(0), (count,), jnp.uint32)
-    words = Words(bits)
+    words = RandomBits(bits)
     family(words, knobs)
     assert words.used == count
     with pytest.raises(AssertionError, match="more words taken"):
-        family(Words(bits[:-1]), knobs)
+        family(RandomBits(bits[:-1]), knobs)
     batch = draw_indices(jax.random.key(0), family, knobs, 3)
     assert batch.classes.shape == (3, 9)
 
 
 def test_words_are_taken_once():
-    words = Words(jnp.arange(10, dtype=jnp.uint32))
+    words = RandomBits(jnp.arange(10, dtype=jnp.uint32))
     first, other = words.take(2, 2), words.copy()
     assert first.tolist() == [[0, 1], [2, 3]]
     assert words.take().tolist() == other.take(1).tolist()[0] == 4

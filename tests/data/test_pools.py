@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from icl.config.sources import ENDLESS_CLASSES, GaussianSource
-from icl.data.distribution import draw_classes, draw_independent_classes
-from icl.data.families import make_knobs as knobs_of_data
-from icl.data.sequences import Bursty
-from icl.types import Law
-from tests.data import reference
-from tests.data.drawing import (
+from icl.data.classes import draw_classes, draw_independent_classes
+from icl.data.families.bursty import Bursty
+from icl.data.knobs import make_knobs as knobs_of_data
+from icl.types import ClassDistribution
+
+from ..chi_square import assert_same_distribution
+from . import reference
+from .drawing import (
     NAMED_FAMILIES,
     QUICKLY,
     context_counts,
@@ -23,7 +25,6 @@ from tests.data.drawing import (
     make_data,
     make_knobs,
 )
-from tests.statistics import assert_same_distribution
 
 NUM_DRAWS, LARGEST = 50_000, 100_000
 POOLS = ("train", "uniform", "common", "rare", "common_zipfian", "rare_zipfian", "holdout", "novel")
@@ -37,7 +38,11 @@ def _draw_many(bits, law, excluded, distinct):
 
 
 def draw_many(
-    law: Law, distinct: bool, seed: int = 0, count: int = 4, excluded: tuple[int, ...] = ()
+    law: ClassDistribution,
+    distinct: bool,
+    seed: int = 0,
+    count: int = 4,
+    excluded: tuple[int, ...] = (),
 ) -> np.ndarray:
     """Laws of one kind share a program."""
     bits = jax.random.bits(jax.random.key(seed), (NUM_DRAWS, count), jnp.uint32)
@@ -46,7 +51,9 @@ def draw_many(
 
 
 @functools.cache
-def laws(num_classes: int = 1600, zipf_exponent: float = 0.0, **settings) -> dict[str, Law]:
+def laws(
+    num_classes: int = 1600, zipf_exponent: float = 0.0, **settings
+) -> dict[str, ClassDistribution]:
     settings = {"num_source_classes": LARGEST, "num_holdout_classes": 23} | settings
     settings["num_holdout_classes"] *= num_classes < settings["num_source_classes"]
     return make_knobs(num_classes=num_classes, zipf_exponent=zipf_exponent, **settings).laws

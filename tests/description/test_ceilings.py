@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from icl.config.families import NAMED, IndependentFamily
-from icl.description import ceilings, exact, is_known, learned
+from icl.description import ceilings
 from icl.description.combining import combined
 from icl.description.exact_ceilings import LEARNERS
 from icl.description.samples import draw_sample
+from icl.description.sequences import exact, is_known, learned
 from icl.description.votes import most_frequent
-from icl.evaluation import score
+from icl.evaluation.scores import score
 from icl.types import IndexSequence
-from tests.description.samples import NUM_SEQUENCES, TRAINING, parts_of, training_sample
+
+from .samples import NUM_SEQUENCES, TRAINING, parts_of, training_sample
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

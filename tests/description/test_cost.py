@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from icl.config.models import TransformerConfig
+from icl.config.networks import TransformerConfig
 from icl.description.cost import count_flops, count_parameters, forward_flops, training_cost
-from icl.models import make_network
+from icl.models.network import make_network
 from icl.types import Sequence
 
 WIDTH, CONTEXT, PIXELS, LABELS, HIDDEN = 16, 3, 9, 11, 8

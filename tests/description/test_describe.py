@@ -11,28 +11,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from icl.analysis.distribution import draw_distribution
-from icl.analysis.pictures import (
+from icl.analysis.figures.distribution import draw_distribution
+from icl.analysis.figures.sequences import (
     MAX_ITEMS,
     draw_rows,
     draw_sequences,
     rows_per_family,
     shown_items,
 )
-from icl.command_line import check_folder
-from icl.data.exemplars import load_exemplars
-from icl.data.exemplars.on_device import example_items
-from icl.description import describe
+from icl.cli import check_folder
+from icl.config.yaml import load_config
+from icl.data.sources.load import load_exemplars
+from icl.data.sources.on_device import example_items
 from icl.description.any_config import describe_any
 from icl.description.cost import network_costs
 from icl.description.samples import make_parts
+from icl.description.sequences import describe
 from icl.description.tables import LEARNERS, MAX_BURSTS, print_report
 from icl.errors import UserError
-from icl.experiment import make_experiment
-from icl.records.config_file import load_config
-from icl.records.run_directory import to_lines
-from tests.conftest import small
-from tests.description.samples import BASE
+from icl.files import to_lines
+from icl.problems.sequences import make_experiment
+
+from ..conftest import small
+from .samples import BASE
 
 ROOT = Path(__file__).parent.parent.parent
 PAPER = ROOT / "configs" / "chan2022" / "base.yaml"
@@ -44,7 +45,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 def _fewer_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("icl.description.samples.NUM_TRAINING", 5_000)
     monkeypatch.setattr("icl.description.samples.NUM_CONDITION", 1_000)
-    monkeypatch.setattr("icl.description.NUM_LOOKED_UP", 200)
+    monkeypatch.setattr("icl.description.sequences.NUM_LOOKED_UP", 200)
 
 
 def run_script(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:

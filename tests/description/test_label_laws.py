@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from icl.description import measure, theory
 from icl.description.label_laws import shift_of
 from icl.description.samples import draw_sample
-from tests.description.samples import parts_of
+from icl.description.sequences import measure, theory
+
+from .samples import parts_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from icl.config import ExperimentConfig
+from icl.config.yaml import load_config
 from icl.description.cost import num_parameters
 from icl.description.matching import COSTS, match
 from icl.errors import UserError
-from icl.records.config_file import load_config
-from tests.conftest import QUICKSTART, small
+
+from ..conftest import QUICKSTART, small
 
 EXAMPLES = np.ones((20, 12, 12), np.float32)
 

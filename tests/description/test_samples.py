@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from icl.description import describe
 from icl.description.samples import MAX_ENTRIES, draw_sample, how_many, items_of
-from icl.experiment import draw_training_batch, make_inputs
-from tests.description.samples import parts_of
+from icl.description.sequences import describe
+from icl.problems.sequences import draw_training_batch, make_inputs
+
+from .samples import parts_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

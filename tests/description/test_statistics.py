@@ -6,17 +6,13 @@ import math
 import numpy as np
 import pytest
 
-from icl.description import measure, theory
 from icl.description.closed_forms import burst_counts, class_frequencies, make_pools
-from icl.description.statistics import (
-    bursts,
-    estimate,
-    label_entropies,
-    shares,
-)
+from icl.description.sequences import measure, theory
+from icl.description.statistics import bursts, estimate, label_entropies, shares
 from icl.types import IndexSequence
-from tests.description.samples import NUM_SEQUENCES, TRAINING, parts_of, training_sample
-from tests.statistics import ALPHA, assert_same_distribution
+
+from ..chi_square import ALPHA, assert_same_distribution
+from .samples import NUM_SEQUENCES, TRAINING, parts_of, training_sample
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

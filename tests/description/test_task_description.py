@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from icl.config.tasks import TaskConfig
-from icl.data.tasks import TASKS
+from icl.config.yaml import parse_config
+from icl.data.tasks.make import TASKS
 from icl.description.tables import print_report
-from icl.description.task import costs, describe_task
-from icl.description.task_tables import task_tables
+from icl.description.trial_tables import task_tables
+from icl.description.trials import costs, describe_task
 from icl.errors import UserError
-from icl.loading import load_program
-from icl.records.config_file import parse_config
+from icl.problems.load import load_program
 
 ROOT = Path(__file__).parent.parent.parent
 STEPS, INPUTS, OUTPUTS, WIDTH = 3, 3, 3, 16
@@ -127,7 +127,7 @@ def test_a_warning_comes_last_where_there_is_one(described: tuple[dict, dict[str
 def test_every_network_is_described(kind: str, gates: int, monkeypatch: pytest.MonkeyPatch):
     drawn: list[np.ndarray] = []
     monkeypatch.setattr(
-        "icl.description.task.draw_spectra", lambda parts: drawn.extend(parts.values()) or b""
+        "icl.description.trials.draw_spectra", lambda parts: drawn.extend(parts.values()) or b""
     )
     report, pictures = describe_task(config_of(kind=kind))
     assert json.loads(json.dumps(report, allow_nan=False)) == report

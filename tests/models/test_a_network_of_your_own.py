@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import QUICKSTART
+from ..conftest import QUICKSTART
 
 ROOT = QUICKSTART.parent.parent
 KIND = "moving_average"
@@ -28,7 +28,7 @@ def test_a_network_added_as_the_documentation_says_is_tested_like_all_others(tmp
     assert entry in listed
     registry.write_text(listed)
     chosen = f"{KIND} and (enters or query or batch or init or matrices)"
-    files = ["tests/models/test_networks.py", "tests/models/test_connectivity.py"]
+    files = ["tests/models/test_networks.py", "tests/models/initial/test_connectivity.py"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-n", "0", "-q", "-k", chosen, *files],
         cwd=tmp_path,

@@ -2,11 +2,12 @@
 
 import pytest
 
-from icl.config.models import NETWORKS
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_experiment
-from icl.records.config_file import load_config
-from tests.conftest import QUICKSTART
+from icl.config.networks import NETWORKS
+from icl.config.yaml import load_config
+from icl.data.sources.load import load_exemplars
+from icl.problems.sequences import make_experiment
+
+from ..conftest import QUICKSTART
 
 CONFIG = QUICKSTART.parent / "in_context_only.yaml"
 ENOUGH = 0.5 + 6 * 0.5 / 32  # six standard errors of 1,024 sequences above chance

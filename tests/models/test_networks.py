@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from icl.config.checks.networks import EMBEDDERS_BY_RANK
 from icl.config.embedders import PCAEmbedder, ResNetEmbedder, TableEmbedder
-from icl.config.models import NETWORKS, Model, TransformerConfig
-from icl.config.network_checks import EMBEDDERS_BY_RANK
+from icl.config.networks import NETWORKS, Model, TransformerConfig
 from icl.errors import UserError
-from icl.models import Network, make_network
 from icl.models.embedders import EMBEDDERS, principal_components
 from icl.models.layers import LINEAR_INIT, rotate, sinusoidal_positions
+from icl.models.network import Network, make_network
 from icl.types import Sequence, Variables
-from tests.models import numpy_transformer
+
+from . import numpy_transformer
 
 # Of a kind not named here, the defaults are tested.
 SMALL: dict[str, dict[str, Any]] = {

@@ -11,14 +11,15 @@ import pytest
 from flax import nnx
 from pydantic import TypeAdapter
 
-from icl.config.models import Model
-from icl.models import make_network
-from icl.models.layers import Make
+from icl.config.networks import Model
+from icl.models.layers import Layers
 from icl.models.matrices import with_matrices
-from icl.models.mixers import find_mixer
-from icl.training import query_loss
+from icl.models.mixers.find import find_mixer
+from icl.models.network import make_network
+from icl.training.losses import query_loss
 from icl.types import Sequence, Variables
-from tests.models import numpy_recurrent
+
+from . import numpy_recurrent
 
 BATCH, WIDTH = 2, 6
 CASES: dict[str, dict[str, Any]] = {
@@ -40,7 +41,7 @@ class Cell:
 
     def __init__(self, name: str, width: int = WIDTH, dtype: Any = jnp.float32):
         self.config: Any = TypeAdapter(Model).validate_python(CASES[name] | {"width": width})
-        mixer = find_mixer(self.config.kind)(self.config, Make(nnx.Rngs(0), dtype))
+        mixer = find_mixer(self.config.kind)(self.config, Layers(nnx.Rngs(0), dtype))
         self.fused = getattr(mixer, "FUSED", {})
         self.graph, self.state = nnx.split(mixer)
         self.params: Any = nnx.to_pure_dict(self.state)

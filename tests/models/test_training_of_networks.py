@@ -5,13 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from icl.config.models import NETWORKS
-from icl.config.network_checks import EMBEDDERS_BY_RANK
-from icl.data.exemplars import load_exemplars
-from icl.experiment import Experiment, make_experiment
+from icl.config.checks.networks import EMBEDDERS_BY_RANK
+from icl.config.networks import NETWORKS
+from icl.config.yaml import load_config
+from icl.data.sources.load import load_exemplars
 from icl.models.embedders import EMBEDDERS
-from icl.records.config_file import load_config
-from tests.conftest import QUICKSTART, small
+from icl.problems.sequences import Experiment, make_experiment
+
+from ..conftest import QUICKSTART, small
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from icl.errors import UserError
-from icl.records.run_directory import RunDirectory, append_line, read_lines, write_whole
+from icl.files import write_whole
+from icl.records.run_directory import RunDirectory, append_line, read_lines
 
 
 def test_a_file_is_replaced_whole_or_left_as_it_is(tmp_path: Path):

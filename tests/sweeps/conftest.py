@@ -13,12 +13,12 @@ import pytest
 import xarray
 import yaml
 
+from icl.config.grid import Sweep, load_sweep
+from icl.config.yaml import load_config
 from icl.records import load
-from icl.records.config_file import load_config
 from icl.records.storage import Store
-from icl.records.sweep_file import Sweep, load_sweep
-from icl.sweep import run_sweeps
-from icl.sweep_progress import SweepProgress
+from icl.sweeps.progress import SweepProgress
+from icl.sweeps.run import run_sweeps
 
 from ..conftest import QUICKSTART, small
 

@@ -9,9 +9,9 @@ import pytest
 import xarray
 
 from icl.errors import UserError
-from icl.loggers import LOGGERS, PACKAGES, check_loggers, numbers_of
 from icl.records.export import FORMATS, export
 from icl.records.run_directory import RunDirectory
+from icl.runs.loggers import LOGGERS, PACKAGES, check_loggers, numbers_of
 
 from ..analysis.synthetic import make_sweep
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from icl.config.grid import load_sweep
 from icl.records import load
 from icl.records.run_directory import RunDirectory, read_lines
 from icl.records.sweep_directory import SweepDirectory
-from icl.records.sweep_file import load_sweep
 
 from .conftest import (
     Script,

@@ -11,21 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from icl.analysis.report import report
-from icl.dry_run import Measured, dry_run
+from icl.analysis.report.make import report
 from icl.errors import UserError
-from icl.packs import ENGINES, make_vmap, num_workers
-from icl.progress import Progress
 from icl.records import load, sweep_names
 from icl.records.halving import expected_steps, stopped
 from icl.records.run_directory import RunDirectory, append_line
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
-from icl.run import run
-from icl.sweep import plan, run_sweeps
-from icl.sweep_progress import SweepProgress
-from icl.watch import watch
-from icl.worker import run_task
+from icl.runs.engines.lanes import make_lanes
+from icl.runs.engines.table import ENGINES, num_workers
+from icl.runs.progress import Progress
+from icl.runs.run import run
+from icl.sweeps.dry_run import Measured, dry_run
+from icl.sweeps.plan import plan
+from icl.sweeps.progress import SweepProgress
+from icl.sweeps.run import run_sweeps
+from icl.sweeps.watch import watch
+from icl.sweeps.worker import run_job
 
 from .conftest import assert_close_array, assert_same_array, metrics_of, train
 
@@ -309,7 +311,7 @@ def test_a_pack_that_does_not_fit_into_memory_is_halved(
         sizes.append(len(inputs))
         if len(inputs) > 1:
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        return make_vmap(program, inputs)
+        return make_lanes(program, inputs)
 
     monkeypatch.setitem(ENGINES, "vmap", make)
     assert_close_array(train(sweep, tmp_path / "out", "vmap"), array)
@@ -346,7 +348,7 @@ def test_a_dry_run_counts_what_is_left(
     sweep, out, _ = reference
     dry_run([sweep], Store(str(out)), "auto")
     assert "4 cells, 0 to do, in 0 programs" in capsys.readouterr().out
-    monkeypatch.setattr("icl.dry_run.measure", lambda *_: Measured(1.0, 2**20, 1))
+    monkeypatch.setattr("icl.sweeps.dry_run.measure", lambda *_: Measured(1.0, 2**20, 1))
     shares = {}
     for steps in (40, 400):
         longer = small_sweep(f"training.num_steps={steps}", "checkpoints.every=10")
@@ -358,7 +360,7 @@ def test_a_dry_run_counts_what_is_left(
     longer = small_sweep("checkpoints.every=10")
     with half.held([longer]):
         for task in plan(half, longer.cells, "threads", until=20):
-            run_task(task, [])
+            run_job(task, [])
     dry_run([longer], Store(str(half.path)), "threads")
     assert "about 80 s" in capsys.readouterr().out
     (tmp_path / "foreign").mkdir()
@@ -373,9 +375,9 @@ def test_a_dry_run_tells_how_many_runs_fit_into_memory(
     def make(program, inputs):
         if len(inputs) > 2:
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        return make_vmap(program, inputs)
+        return make_lanes(program, inputs)
 
-    monkeypatch.setattr("icl.dry_run.make_vmap", make)
+    monkeypatch.setattr("icl.sweeps.dry_run.make_vmap", make)
     sweep = small_sweep(grid={"seed": [0, 1, 2, 3, 4]})
     dry_run([sweep], Store(str(tmp_path / "out")), "vmap")
     (row,) = (line.split() for line in capsys.readouterr().out.splitlines() if "9,368" in line)
@@ -410,7 +412,7 @@ def test_data_and_loggers_that_are_not_there_are_told_before_anything_is_written
 
 def test_a_sweep_can_be_followed_while_it_goes_on(small_sweep, tmp_path: Path, monkeypatch, capsys):
     """Another thread watches from the first record to the end."""
-    monkeypatch.setattr("icl.watch.SECONDS_BETWEEN_LOOKS", 0.05)
+    monkeypatch.setattr("icl.sweeps.watch.SECONDS_BETWEEN_LOOKS", 0.05)
     sweep, out = small_sweep("training.num_steps=100"), tmp_path / "out"
     with ThreadPoolExecutor(1) as pool:
         training = pool.submit(train, sweep, out)

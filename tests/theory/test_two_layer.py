@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from icl.analysis.theory import draw_theory
+from icl.analysis.figures.theory import draw_theory
 from icl.errors import UserError
 from icl.theory.comparison import (
     FEATURE_STARTS,

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Array, Int32, UInt8
 
 from icl.config.tasks import MnistImages
-from icl.data.exemplars.cache import cache_dir
-from icl.data.exemplars.download import download
+from icl.data.sources.download import download
 from icl.errors import UserError
+from icl.files import cache_dir
 
 
 class LabelledImages(NamedTuple):

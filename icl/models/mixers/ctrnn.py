@@ -4,8 +4,8 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config.models import CTRNNConfig
-from icl.models.layers import Make
+from icl.config.networks import CTRNNConfig
+from icl.models.layers import Layers
 from icl.models.recurrence import State, make_layer, run
 from icl.types import Aux
 
@@ -21,8 +21,8 @@ class Mixer(nnx.Module):
     Notes `hidden`: [batch, out, width].
     """
 
-    def __init__(self, config: CTRNNConfig, make: Make):
-        self.is_training = False  # `icl.models.make_network` says when it is
+    def __init__(self, config: CTRNNConfig, make: Layers):
+        self.is_training = False  # `icl.models.network.make_network` says when it is
         self.leak = config.leak
         self.input = make_layer(make, config.width, 1, INPUT_INIT, bias=False)
         self.recurrent = make_layer(make, config.width, 1, RECURRENT_INIT, bias=False)

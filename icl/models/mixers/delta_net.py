@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config.models import HeadsConfig
+from icl.config.networks import HeadsConfig
 from icl.models.chunks import State, from_heads, product, scan_chunks, to_heads
-from icl.models.layers import Make, causal_mask, project
+from icl.models.layers import Layers, causal_mask, project
 from icl.types import Aux
 
 # Added to squared norms, which are divided by.
@@ -25,7 +25,7 @@ class Mixer(nnx.Module):
 
     FUSED: ClassVar = {"qkv": ("query", "key", "value")}
 
-    def __init__(self, config: HeadsConfig, make: Make):
+    def __init__(self, config: HeadsConfig, make: Layers):
         width, self.num_heads = config.width, config.num_heads
         self.qkv = make.linear(width, 3 * width, bias=False)
         self.beta = make.linear(width, self.num_heads, bias=False)

@@ -8,8 +8,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from icl.config.networks import NetworkConfig
-from icl.models.layers import Make
-from icl.models.recurrence import State, run, set_apart
+from icl.models.layers import Layers
+from icl.models.recurrence import State, run, split_candidate
 from icl.types import Aux
 
 
@@ -24,8 +24,8 @@ class Mixer(nnx.Module):
     GATES: ClassVar = ("reset_gate", "update_gate", "candidate")
     FUSED: ClassVar = {"input": GATES, "recurrent": GATES}
 
-    def __init__(self, config: NetworkConfig, make: Make):
-        self.is_training = False  # `icl.models.make_network` says when it is
+    def __init__(self, config: NetworkConfig, make: Layers):
+        self.is_training = False  # `icl.models.network.make_network` says when it is
         self.input = make.linear(config.width, 3 * config.width)
         self.recurrent = make.linear(config.width, 3 * config.width)
 
@@ -39,6 +39,6 @@ class Mixer(nnx.Module):
             kept = jax.nn.sigmoid(z)
             return ((1 - kept) * candidate + kept * h,)
 
-        added, apart = set_apart(self.input(x.swapaxes(0, 1)), x.shape[2])
+        added, apart = split_candidate(self.input(x.swapaxes(0, 1)), x.shape[2])
         hidden = run(cell, self.recurrent, added, 1, query_only, self.is_training, apart)
         return hidden, {"hidden": hidden}

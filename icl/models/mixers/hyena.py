@@ -7,9 +7,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config.models import HyenaConfig
+from icl.config.networks import HyenaConfig
 from icl.models.convolution import ShortConvolution, long_convolution
-from icl.models.layers import Make
+from icl.models.layers import Layers
 from icl.types import Aux
 
 # What a filter sees of a lag, and how it falls off, is the same in sequences of every length: the
@@ -25,7 +25,7 @@ class Mixer(nnx.Module):
     the way past each filter in the authors' code: the filter's value at lag 0 is one.
     """
 
-    def __init__(self, config: HyenaConfig, make: Make):
+    def __init__(self, config: HyenaConfig, make: Layers):
         width, self.order, self.dtype = config.width, config.order, make.dtype
         self.value = Projection(width, config.conv_size, make)
         for i in range(config.order):
@@ -48,7 +48,7 @@ class Mixer(nnx.Module):
 class Projection(nnx.Module):
     """A linear map of each token, then a short convolution."""
 
-    def __init__(self, width: int, conv_size: int, make: Make):
+    def __init__(self, width: int, conv_size: int, make: Layers):
         self.conv_size = conv_size
         self.linear = make.linear(width, width)
         self.conv = ShortConvolution(width, conv_size, make)
@@ -67,8 +67,8 @@ class Filter(nnx.Module):
     Its products are float32: they are few, and make the filter of all sequences.
     """
 
-    def __init__(self, width: int, hidden_dim: int, make: Make):
-        float32 = Make(make.rngs)
+    def __init__(self, width: int, hidden_dim: int, make: Layers):
+        float32 = Layers(make.rngs)
         self.width = width
         self.input = float32.linear(2 * len(WAVELENGTHS), hidden_dim)
         self.hidden = float32.linear(hidden_dim, hidden_dim)

@@ -7,9 +7,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config.models import HeadsConfig
+from icl.config.networks import HeadsConfig
 from icl.models.chunks import decaying_attention, from_heads, to_heads
-from icl.models.layers import Make, project
+from icl.models.layers import Layers, project
 from icl.types import Aux
 
 # Added to the sum of similarities, which are 0 where features underflow.
@@ -21,7 +21,7 @@ class Mixer(nnx.Module):
 
     FUSED: ClassVar = {"qkv": ("query", "key", "value")}
 
-    def __init__(self, config: HeadsConfig, make: Make):
+    def __init__(self, config: HeadsConfig, make: Layers):
         self.num_heads = config.num_heads
         self.qkv = make.linear(config.width, 3 * config.width)
         self.out = make.linear(config.width, config.width)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config.models import LSTMConfig
-from icl.models.layers import Make
+from icl.config.networks import LSTMConfig
+from icl.models.layers import Layers
 from icl.models.recurrence import State, haiku_init, make_layer, run
 from icl.types import Aux
 
@@ -19,8 +19,8 @@ class Mixer(nnx.Module):
     GATES: ClassVar = ("input_gate", "cell", "forget_gate", "output_gate")
     FUSED: ClassVar = {"input": GATES, "recurrent": GATES}
 
-    def __init__(self, config: LSTMConfig, make: Make):
-        self.is_training = False  # `icl.models.make_network` says when it is
+    def __init__(self, config: LSTMConfig, make: Layers):
+        self.is_training = False  # `icl.models.network.make_network` says when it is
         self.forget_bias = config.forget_bias
         # haiku's LSTM, in Chan et al. 2022, reads token and state with one kernel: both are its
         # fan-in, and one bias serves both.

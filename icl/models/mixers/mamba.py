@@ -10,9 +10,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
-from icl.config.models import MambaConfig
+from icl.config.networks import MambaConfig
 from icl.models.convolution import ShortConvolution
-from icl.models.layers import Make, project
+from icl.models.layers import Layers, project
 from icl.types import Aux
 
 DT_MIN, DT_MAX = 1e-3, 1e-1  # of the initial step sizes, as in the paper
@@ -27,7 +27,7 @@ class Mixer(nnx.Module):
 
     FUSED: ClassVar = {"input": ("z", "x"), "select": ("B", "C")}
 
-    def __init__(self, config: MambaConfig, make: Make):
+    def __init__(self, config: MambaConfig, make: Layers):
         width, channels = config.width, config.expand * config.width
         rank = math.ceil(width / WIDTH_PER_DT_RANK)
         self.input = make.linear(width, 2 * channels, bias=False)

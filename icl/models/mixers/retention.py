@@ -7,9 +7,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config.models import HeadsConfig
+from icl.config.networks import HeadsConfig
 from icl.models.chunks import decaying_attention, from_heads, to_heads
-from icl.models.layers import Make, project
+from icl.models.layers import Layers, project
 from icl.types import Aux
 
 
@@ -23,7 +23,7 @@ class Mixer(nnx.Module):
 
     FUSED: ClassVar = {"qkv": ("query", "key", "value")}
 
-    def __init__(self, config: HeadsConfig, make: Make):
+    def __init__(self, config: HeadsConfig, make: Layers):
         width, self.num_heads = config.width, config.num_heads
         self.qkv = make.linear(width, 3 * width, bias=False)
         self.gate = make.linear(width, width, bias=False)

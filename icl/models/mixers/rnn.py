@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config.models import RNNConfig
-from icl.models.layers import Make
+from icl.config.networks import RNNConfig
+from icl.models.layers import Layers
 from icl.models.recurrence import State, haiku_init, make_layer, run
 from icl.types import Aux
 
@@ -19,9 +19,9 @@ class Mixer(nnx.Module):
     Two bias vectors, as haiku's VanillaRNN in Chan et al. 2022.
     """
 
-    def __init__(self, config: RNNConfig, make: Make):
+    def __init__(self, config: RNNConfig, make: Layers):
         width, init = config.width, haiku_init(config.width)
-        self.is_training = False  # `icl.models.make_network` says when it is
+        self.is_training = False  # `icl.models.network.make_network` says when it is
         self.activation = config.activation
         self.input = make_layer(make, width, 1, init)
         self.recurrent = make_layer(make, width, 1, init)

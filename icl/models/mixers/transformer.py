@@ -7,10 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config.models import TransformerConfig
-from icl.config.networks import RotaryPositions
+from icl.config.networks import RotaryPositions, TransformerConfig
 from icl.models.attention import attend, attend_in_training
-from icl.models.layers import Make, on_cpu, project, rotate, split_heads
+from icl.models.layers import Layers, on_cpu, project, rotate, split_heads
 from icl.types import Aux
 
 
@@ -22,9 +21,9 @@ class Mixer(nnx.Module):
 
     FUSED: ClassVar = {"qkv": ("query", "key", "value")}
 
-    def __init__(self, config: TransformerConfig, make: Make):
+    def __init__(self, config: TransformerConfig, make: Layers):
         width, bias = config.width, config.attention_bias
-        self.is_training = False  # `icl.models.make_network` says when it is
+        self.is_training = False  # `icl.models.network.make_network` says when it is
         self.num_heads = config.num_heads
         self.scale = config.attention_scale or 1 / math.sqrt(width // config.num_heads)
         positions = config.positions

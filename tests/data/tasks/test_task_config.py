@@ -3,12 +3,12 @@
 import pytest
 from pydantic import ValidationError
 
-from icl.config.base import Frozen
+from icl.config.base import Settings
+from icl.config.mistakes import describe
 from icl.config.tasks import TaskConfig, TwoAlternativeTask
-from icl.records.config_mistakes import describe
 
 
-class Whole(Frozen):
+class Whole(Settings):
     task: TaskConfig = TwoAlternativeTask()
 
 

@@ -1,0 +1,129 @@
+"""How rich or lazy learning was against what weights began as, for print."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import xarray
+from matplotlib.figure import Figure
+
+from icl.analysis.figures.style import MARKERS, add_note, apply_style
+from icl.analysis.statistics import band, rank_correlation
+from icl.analysis.views import (
+    Knob,
+    colors_along,
+    conditions_of,
+    filled,
+    knobs_of,
+    some,
+    told_value,
+    what_is_shown,
+)
+from icl.config.claims import METRICS, WEIGHT_STATISTICS
+
+NUMBERS = ("effective_rank", "eigenvalue_rank")
+SHOWN = ("kernel_alignment", "representation_alignment", "weight_change")
+MAX_GROUPS, MAX_POINTS = 4, 10
+VARIES = 1.05  # the largest over the smallest mean, from where on there is something to draw
+
+
+def draw_initial_weights(dataset: xarray.Dataset) -> dict[str, Figure]:
+    """A figure for each of NUMBERS that differs along some knob; none without measures.
+
+    A point for each value of the knob along which it differs most, a column for each value of the
+    first other knob: means over seeds, further knobs and the matrices that differ, bars 95 % over
+    seeds, of the first condition. Above each panel Spearman's correlation over all values of the
+    knob, seed by seed.
+    """
+    measures = [name for name in SHOWN if name in dataset]
+    figures = {}
+    for number in NUMBERS if measures else ():
+        names = _varying(dataset, number)
+        starts = _mean_over(dataset, number, names)
+        knob, _ = _most_along(dataset, starts)
+        if knob:
+            of = names[0] if len(names) == 1 else f"{len(names)} matrices"
+            label = f"{WEIGHT_STATISTICS[number]} of {of} at the start"
+            figures[f"starts_{number}"] = _draw(dataset, starts, knob, measures, label)
+    return figures
+
+
+def _varying(dataset: xarray.Dataset, number: str) -> list[str]:
+    """The matrices of which the number differs along some knob."""
+    if f"start_{number}" not in dataset:
+        return []
+    return [
+        name
+        for name in dataset.matrix.values.tolist()
+        if _most_along(dataset, _mean_over(dataset, number, [name]))[1] > VARIES
+    ]
+
+
+def _mean_over(dataset: xarray.Dataset, number: str, names: list[str]) -> xarray.DataArray:
+    """Of each run, over those of the matrices that its network has."""
+    if not names:
+        return xarray.full_like(dataset.status, np.nan, dtype=np.float64)
+    return dataset[f"start_{number}"].sel(matrix=names).mean("matrix")
+
+
+def _most_along(dataset: xarray.Dataset, starts: xarray.DataArray) -> tuple[Knob | None, float]:
+    """The knob along which means differ most, and the largest over the smallest of them."""
+    found: tuple[Knob | None, float] = (None, 1.0)
+    for knob in knobs_of(dataset):
+        means = starts.mean([dim for dim in starts.dims if dim != knob.name]).dropna(knob.name)
+        is_there = means.size > 0 and bool((means > 0).all())
+        ratio = float(means.max() / means.min()) if is_there else 1.0
+        found = max(found, (knob, ratio), key=lambda of: of[1])
+    return found
+
+
+def _draw(
+    dataset: xarray.Dataset, starts: xarray.DataArray, knob: Knob, measures: list[str], label: str
+) -> Figure:
+    other = next((k for k in knobs_of(dataset) if k != knob), None)
+    places = some(len(other.texts), MAX_GROUPS) if other else [None]
+    size = (2.4 * len(places) + 2.6, 2.1 * len(measures) + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(measures), len(places), squeeze=False, sharex=True, sharey="row")
+    condition = conditions_of(dataset)[0]
+    last = filled(dataset).isel(step=-1).sel(condition=condition)
+    shown_along = {"seed", knob.name} | ({other.name} if other else set())
+    further = [dim for dim in starts.dims if dim not in shown_along]
+    for row, measure in zip(panels, measures, strict=True):
+        y = last[measure]
+        x = starts.where(y.notnull())  # of the runs that have both
+        for axes, place in zip(row, places, strict=True):
+            chosen = {other.name: place} if other else {}
+            _draw_points(axes, x.isel(chosen).mean(further), y.isel(chosen).mean(further), knob)
+            apply_style(axes)
+        row[0].set_ylabel(METRICS[measure])
+        row[0].set_ylim(0, None if measure == "weight_change" else 1.02)  # of the whole row
+    if other:
+        for axes, place in zip(panels[0], places, strict=True):
+            axes.set_title(f"{told_value(other, place)}\n", fontsize=8)
+    panels[-1, 0].set_xlabel(label, loc="left")
+    handles, texts = panels[0, 0].get_legend_handles_labels()
+    look = {"fontsize": 7, "title_fontsize": 7, "frameon": False, "title": knob.label}
+    figure.legend(handles, texts, loc="outside right center", **look)
+    of_condition = f" on {condition}" if dataset.sizes["condition"] > 1 else ""
+    correlation = r"$\rho$: Spearman's correlation, mean over seeds"
+    parts = (f"at the end of training{of_condition}", what_is_shown(dataset, 2), correlation)
+    add_note(figure, "; ".join(part for part in parts if part))
+    return figure
+
+
+def _draw_points(axes: Any, x: xarray.DataArray, y: xarray.DataArray, knob: Knob) -> None:
+    """A point for each value of the knob, and above how they are ordered."""
+    mean, low, high = (part.values for part in band(y))
+    x_mean = x.mean("seed").values
+    chosen = some(len(knob.texts), MAX_POINTS)
+    colors = colors_along(knob, len(chosen))
+    for place, color, marker in zip(chosen, colors, itertools.cycle(MARKERS), strict=False):
+        reach = [[mean[place] - low[place]], [high[place] - mean[place]]]
+        look = {"color": color, "markersize": 4.5, "elinewidth": 1, "label": knob.texts[place]}
+        axes.errorbar([x_mean[place]], [mean[place]], reach, fmt=marker, **look)
+    correlations = rank_correlation(x, y)
+    if count := int(correlations.notnull().sum()):
+        of_seeds = f" ({count} of {correlations.size} seeds)" if count < correlations.size else ""
+        text = rf"$\rho$ = {float(correlations.mean()):.2f}{of_seeds}"
+        axes.set_title(text, fontsize=7, loc="left")

@@ -1,0 +1,42 @@
+"""What a network is shown in a task: inputs over time, and the answer asked for."""
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+
+from icl.analysis.figures.curves import to_png
+from icl.analysis.figures.style import apply_style
+from icl.config import TaskExperimentConfig
+from icl.problems.trials import TaskProgram
+
+NUM_TRIALS = 6
+
+
+def draw_trials(program: TaskProgram, config: TaskExperimentConfig) -> bytes:
+    """A PNG: a few trials side by side, channels from below, time to the right."""
+    inputs = program.inputs(config)
+    trials = program.task.draw(
+        jax.random.key(config.seed), NUM_TRIALS, inputs.knobs, program.arrays
+    )
+    shown = np.asarray(trials.inputs).swapaxes(1, 2)
+    figure = Figure(figsize=(8, 1.9), layout="constrained", dpi=150)
+    every = figure.subplots(1, NUM_TRIALS, sharey=True)
+    bound = np.abs(shown).max()
+    low = -bound if shown.min() < 0 else 0.0
+    for axes, trial, targets in zip(every, shown, np.asarray(trials.targets), strict=True):
+        image = axes.imshow(
+            trial,
+            aspect="auto",
+            origin="lower",
+            cmap="RdBu_r" if low else "Blues",
+            vmin=low,
+            vmax=bound,
+        )
+        axes.set(title=f"answer {targets[-1]}", xlabel="step")
+        apply_style(axes)
+        axes.grid(False)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.get_major_locator().set_params(integer=True)
+    every[0].set_ylabel("input channel")
+    figure.colorbar(image, ax=list(every), fraction=0.02, pad=0.01).ax.tick_params(labelsize=8)
+    return to_png(figure)

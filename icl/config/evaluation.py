@@ -1,0 +1,55 @@
+"""Evaluation as settings: when, on how many sequences or trials, in which conditions."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, model_validator
+
+from icl.config.base import FromList, Settings, raise_all
+from icl.config.families import MAX_CONTEXT_LEN
+
+
+class EvaluationConfig(Settings):
+    """When and on how many sequences the network is evaluated while it trains."""
+
+    every: int = Field(500, ge=1, description="training steps between evaluations")
+    num_sequences: int = Field(1024, ge=1, description="for each condition, fresh each time")
+    shots: int = Field(4, ge=1, description="of few-shot conditions")
+    ways: int = Field(2, ge=2, description="of few-shot conditions")
+    conditions: Annotated[tuple[str, ...], FromList] = Field(
+        ("fewshot_holdout", "fewshot_train", "no_support"),
+        min_length=1,
+        description="`train`, or names of families",
+    )
+    measures: bool = Field(
+        False,
+        description="in each condition, also how far weights, hidden states and tangent kernels "
+        "have moved since the start",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "EvaluationConfig":
+        errors = []
+        if len(set(self.conditions)) < len(self.conditions):
+            errors.append(
+                f"evaluation.conditions = {list(self.conditions)}; allowed: each name once"
+            )
+        if self.shots * self.ways > MAX_CONTEXT_LEN:
+            errors.append(
+                f"evaluation.shots * evaluation.ways = {self.shots} * {self.ways}; "
+                f"allowed: at most {MAX_CONTEXT_LEN}"
+            )
+        raise_all(errors)
+        return self
+
+
+class TaskEvaluationConfig(Settings):
+    """When and on how many trials the network is evaluated, and its learning measured."""
+
+    every: int = Field(1000, ge=1, description="training steps between evaluations")
+    num_sequences: int = Field(1024, ge=1, description="trials, fresh each time")
+    num_trials: int = Field(
+        320, ge=2, description="of which hidden states are compared with those of the start"
+    )
+    num_kernel_trials: int = Field(32, ge=1, description="the same of tangent kernels")
+
+    conditions: ClassVar[tuple[str, ...]] = ("task",)

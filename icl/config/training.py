@@ -1,0 +1,46 @@
+"""Training, evaluation and checkpoints as settings."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from icl.config.base import Settings
+
+
+class TrainingConfig(Settings):
+    """Adam or gradient descent with linear warm-up; the loss is at the query."""
+
+    num_steps: int = Field(6000, ge=1, lt=2**31)
+    batch_size: int = Field(64, ge=1)
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0, description="at the peak, the end of warm-up")
+    warmup_steps: int = Field(1000, ge=1)
+    decay: Literal["inverse_sqrt", "none"] = Field(
+        "inverse_sqrt", description="of the rate after warm-up"
+    )
+    weight_decay: float = Field(0.0, ge=0, description="decoupled: weights shrink by rate * this")
+    weight_decay_of: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {},
+        description="of weights whose path fits a pattern, as block*/mixer/*; the longest wins",
+    )
+    clip_norm: float | None = Field(None, gt=0, description="bound on the gradient's global norm")
+    adam_b1: float = Field(0.9, ge=0, lt=1)
+    adam_b2: float = Field(0.999, ge=0, lt=1)
+    momentum: float = Field(0.0, ge=0, lt=1, description="of gradient descent (sgd)")
+    interim_weight: float = Field(
+        0.0, ge=0, lt=1, description="in the loss, of the context's items; the query has the rest"
+    )
+    stop_below: float | None = Field(
+        None, gt=0, description="end at an evaluation with a mean training loss below this, in nats"
+    )
+    patience: int | None = Field(
+        None, ge=1, description="end after so many evaluations without a lower training loss"
+    )
+
+
+class CheckpointConfig(Settings):
+    """When the training state is saved, and which saves are kept."""
+
+    every: int = Field(1000, ge=1, description="training steps between checkpoints")
+    keep_last: int = Field(2, ge=1)
+    keep_every: int | None = Field(None, ge=1, description="also keep multiples of this step")

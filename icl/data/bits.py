@@ -1,0 +1,73 @@
+"""Random bits of a sequence, and what is made of them: integers, events, orders; exactly."""
+
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, UInt32
+
+
+class RandomBits:
+    """Random 32-bit words of one sequence, taken one after another and never twice.
+
+    RandomBits, and not a key, because one call to the generator for a whole batch compiles several
+    times faster than a dozen calls within each sequence, and runs faster.
+    """
+
+    def __init__(self, words: UInt32[Array, " word"]):
+        self.words, self.used = words, 0
+
+    def take(self, *shape: int) -> UInt32[Array, "*shape"]:
+        start = self.used
+        self.used += math.prod(shape)
+        assert self.used <= len(self.words), "more words taken than were drawn"
+        return self.words[start : self.used].reshape(shape)
+
+    def copy(self) -> "RandomBits":
+        """The same words for an alternative, of which one result will be kept."""
+        other = RandomBits(self.words)
+        other.used = self.used
+        return other
+
+
+MAX_RANKED = 32
+
+
+def uniform_below(
+    bits: UInt32[Array, "*shape"], bound: Int[Array, "..."] | UInt32[Array, "..."] | int
+) -> UInt32[Array, "*shape"]:
+    """floor(bits * bound / 2**32): uniform on [0, bound), each value within 2**-32.
+
+    The upper half of a 32 x 32 bit product, put together from 16-bit halves.
+    """
+    bound = jnp.asarray(bound, jnp.uint32)
+    bits_high, bits_low = bits >> 16, bits & 0xFFFF
+    bound_high, bound_low = bound >> 16, bound & 0xFFFF
+    middle = bits_high * bound_low + ((bits_low * bound_low) >> 16)
+    carry = bits_low * bound_high + (middle & 0xFFFF)
+    return bits_high * bound_high + (middle >> 16) + (carry >> 16)
+
+
+def start_of_part(
+    part: Int[Array, "*shape"], num_parts: Int[Array, ""] | int, whole: Int[Array, ""]
+) -> Int[Array, "*shape"]:
+    """floor(part * whole / num_parts) without leaving the range of 32 bits."""
+    return part * (whole // num_parts) + part * (whole % num_parts) // num_parts
+
+
+def happens(bits: UInt32[Array, "..."], probability: Float[Array, "..."]) -> Bool[Array, "..."]:
+    """True with this probability, exactly at 0 and 1: a comparison with a multiple of 2**-24."""
+    return (bits >> 8).astype(jnp.float32) < probability * 2.0**24
+
+
+def random_order(bits: UInt32[Array, " count"]) -> Int[Array, " count"]:
+    """A uniform random permutation of 0 .. count - 1, up to ties of two random numbers.
+
+    Of few numbers the ranks, by comparing all pairs: faster than XLA's sort on CPU.
+    """
+    if len(bits) > MAX_RANKED:
+        return jnp.argsort(bits).astype(jnp.int32)
+    index = jnp.arange(len(bits))
+    before = (bits[None] < bits[:, None]) | (
+        (bits[None] == bits[:, None]) & (index[None] < index[:, None])
+    )
+    return jnp.sum(before, axis=1, dtype=jnp.int32)

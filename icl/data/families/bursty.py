@@ -1,0 +1,149 @@
+"""Families of sequences: each makes one, as integers, from random words and traced knobs.
+
+A family is a frozen object that holds what fixes shapes. Its definition in words and formulas
+is in docs/distribution.md.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from icl.config.families import num_ways
+from icl.data.bits import RandomBits, happens, uniform_below
+from icl.data.classes import distinct_below, draw_classes, draw_independent_classes
+from icl.data.families.base import ZERO, exemplar_range
+from icl.data.labels import labels_of_sequence
+from icl.data.orders import ORDERS
+from icl.types import IndexSequence, Knobs
+
+
+@dataclass(frozen=True)
+class Bursty:
+    """Class i comes pattern[i] times in the context; the query is of the first class.
+
+    num_ways: the first so many classes are ways; None: those up to the last that comes more than
+        once.
+    classes, others: pools (see `icl.types.Knobs.laws`) of the ways, and of the classes after them;
+        None: one pool.
+    labels: as `icl.data.labels.labels_of_sequence`.
+    order: of the context, as `icl.data.orders.ORDERS`.
+    distinct: all classes of the sequence differ. False is the reference code of Chan et al.
+        2022, whose classes are drawn independently: the ways can coincide, and the others can
+        repeat a way.
+    distinct_labels: the own labels differ too (Reddy 2023); then the pool must be uniform.
+    holdout_exemplars: exemplars are drawn from those never trained on.
+    is_training: what disturbs training sequences alone applies (irrelevant contexts, copies).
+    """
+
+    pattern: tuple[int, ...]
+    classes: str = "train"
+    others: str | None = None
+    labels: str = "own"
+    order: str = "shuffled"
+    distinct: bool = True
+    distinct_labels: bool = False
+    holdout_exemplars: bool = False
+    is_training: bool = False
+    num_ways: int | None = None
+
+    @property
+    def ways(self) -> int:
+        return self.num_ways or num_ways(self.pattern)
+
+    def __call__(self, words: RandomBits, knobs: Knobs) -> IndexSequence:
+        p_relevant = knobs.p_relevant if self.is_training else None
+        classes = self._draw_classes(words, knobs, p_relevant is not None)
+        labels, synonyms = labels_of_sequence(self.labels, words, classes, self.ways, knobs)
+        query = jnp.int32(0)
+        if p_relevant is not None:  # else the query is of a further class, drawn last
+            query = jnp.where(happens(words.take(), p_relevant), 0, len(classes) - 1)
+        slots = jnp.array([i for i, count in enumerate(self.pattern) for _ in range(count)])
+        order = ORDERS[self.order](words, self.pattern)
+        context_exemplars, query_exemplar = self._draw_exemplars(words, knobs)
+        return IndexSequence(
+            jnp.append(classes[slots][order], classes[query]),
+            jnp.append(context_exemplars[order], query_exemplar),
+            jnp.append(labels[slots][order], labels[query]),
+            jnp.asarray(synonyms),
+            jnp.asarray(ZERO),
+        )
+
+    def _draw_classes(self, words: RandomBits, knobs: Knobs, further: bool) -> Int[Array, " k"]:
+        """Those of the pattern, and if `further` one more of the repeated ones' pool."""
+        repeated = len(self.pattern) if self.others is None else self.ways
+        law = knobs.laws[self.classes]
+        if self.distinct_labels and knobs.num_meanings is not None:
+            assert self.others is None
+            return _classes_of_distinct_meanings(words, repeated + further, self.classes, knobs)
+        if not self.distinct:
+            draw = draw_independent_classes
+            others = knobs.laws[self.others] if self.others else law
+            first = draw(words.take(repeated), law)
+            rest = draw(words.take(len(self.pattern) - repeated), others)
+            parts = [first, rest] if self.others else [first]
+            if further:
+                parts.append(draw(words.take(1), law, jnp.concatenate(parts)))
+            return jnp.concatenate(parts)
+        if self.others is None:
+            return draw_classes(words.take(repeated + further), law)
+        first = draw_classes(words.take(repeated), law)
+        rest = draw_classes(
+            words.take(len(self.pattern) - repeated), knobs.laws[self.others], first
+        )
+        parts = [first, rest]
+        if further:
+            parts.append(draw_classes(words.take(1), law, jnp.concatenate(parts)))
+        return jnp.concatenate(parts)
+
+    def _draw_exemplars(self, words: RandomBits, knobs: Knobs) -> tuple[Array, Array]:
+        """Of the context before it is put in order, and of the query.
+
+        Those of a repeated class differ, the query's among them.
+        """
+        first, count = exemplar_range(self.holdout_exemplars, knobs)
+        copied = knobs.p_copied_exemplar if self.is_training else None
+        matched = knobs.p_matched_exemplar if self.is_training else None
+        groups: list[Array] = []
+        query = jnp.int32(0)
+        for shots, num_equal in _runs(self.pattern[: self.ways]):
+            drawn = jax.vmap(distinct_below, (0, None))(words.take(num_equal, shots + 1), count)
+            if copied is not None:
+                is_copy = happens(words.take(num_equal, shots + 1), copied)
+                is_copy = is_copy & (jnp.arange(shots + 1) < shots)
+                drawn = jnp.where(is_copy, drawn[:, :1], drawn)
+            if not groups:
+                query = drawn[0, shots]
+                if matched is not None:
+                    query = jnp.where(happens(words.take(), matched), drawn[0, 0], query)
+            groups.append(drawn[:, :shots].ravel())
+        singles = uniform_below(words.take(len(self.pattern) - self.ways), count)
+        context = jnp.concatenate([*groups, singles.astype(jnp.int32)])
+        return first + context, first + query
+
+
+def _runs(pattern: tuple[int, ...]) -> list[tuple[int, int]]:
+    """(shots, number of classes) of classes that follow each other and come equally often."""
+    runs: list[tuple[int, int]] = []
+    for shots in pattern:
+        if runs and runs[-1][0] == shots:
+            runs[-1] = (shots, runs[-1][1] + 1)
+        else:
+            runs.append((shots, 1))
+    return runs
+
+
+def _classes_of_distinct_meanings(
+    words: RandomBits, count: int, pool: str, knobs: Knobs
+) -> Int[Array, " count"]:
+    """Classes whose meanings, the class modulo `num_meanings`, all differ, else uniform.
+
+    Exactly uniform where the pool's size is a multiple of the number of meanings; of a larger
+    pool the last few classes are left out.
+    """
+    assert knobs.num_meanings is not None
+    law, modulus = knobs.laws[pool], knobs.num_meanings
+    meanings = distinct_below(words.take(count), modulus)
+    turn = uniform_below(words.take(count), law.size // modulus).astype(jnp.int32)
+    return law.first + (meanings - law.first) % modulus + modulus * turn

@@ -1,0 +1,35 @@
+"""Mixtures of families: what a network is trained on."""
+
+import functools
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from icl.data.bits import RandomBits, happens
+from icl.data.families.base import Family
+from icl.data.labels import with_label_noise
+from icl.types import IndexSequence, Knobs
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """One of several families, with the probabilities of `knobs.weights`; what is trained on."""
+
+    families: tuple[Family, ...]
+
+    def __call__(self, words: RandomBits, knobs: Knobs) -> IndexSequence:
+        # All are computed from the same words and one is kept.
+        chosen = jnp.sum(~happens(words.take(), knobs.weights[:-1]), dtype=jnp.int32)
+        mixed, longest = None, words
+        for i, family in enumerate(self.families):
+            own = words.copy()
+            drawn = family(own, knobs)._replace(family=jnp.int32(i))
+            longest = max(longest, own, key=lambda w: w.used)
+            if mixed is None:
+                mixed = drawn
+            else:
+                mixed = jax.tree.map(functools.partial(jnp.where, chosen == i), drawn, mixed)
+        assert mixed is not None
+        words.used = longest.used
+        return mixed._replace(labels=with_label_noise(mixed.labels, words, knobs))

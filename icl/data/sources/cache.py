@@ -1,0 +1,92 @@
+"""Exemplar banks kept on disk, so that they are decoded or drawn once for each machine."""
+
+import os
+import secrets
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from icl.errors import UserError
+from icl.files import cache_dir
+from icl.types import ExemplarBank
+
+
+def cached(
+    name: str, make: Callable[[], ExemplarBank], shape: tuple[int, ...] | None = None
+) -> ExemplarBank:
+    """The bank in `<cache>/<name>.npz`, or else the one that `make` returns, then kept there.
+
+    `name` must tell apart everything that the bank depends on. `shape`, where given, is the
+    exact shape of its exemplars, `[class, exemplar, ...]`. The file is written whole or not at
+    all. Processes may make the same bank at the same time: each writes its own file, and the
+    last to end wins, which is harmless because the banks are equal.
+
+    Warns, and returns the bank all the same, where it cannot be kept.
+    Raises UserError where the file is there but broken; whatever `make` raises leaves no file.
+    """
+    path = cache_dir() / f"{name}.npz"
+    bank = _load(path, shape)
+    if bank is None:
+        bank = make()
+        _check(bank.exemplars, np.array(bank.names, dtype=str), shape)
+        try:
+            _write(path, bank)
+        except OSError as error:
+            warnings.warn(
+                f"{path}: not kept, will be made again by the next run ({error.strerror or error})",
+                stacklevel=2,
+            )
+    return bank
+
+
+def _load(path: Path, shape: tuple[int, ...] | None) -> ExemplarBank | None:
+    try:
+        file = open(path, "rb")  # noqa: SIM115 (closed below; only opening may fail quietly)
+    except OSError:
+        return None
+    try:
+        with file, np.load(file, allow_pickle=False) as arrays:
+            exemplars, names = arrays["exemplars"], arrays["names"]  # checks their CRC-32 too
+        _check(exemplars, names, shape)
+    # Broken bytes make zipfile, zlib and numpy raise nearly anything, as MemoryError for an absurd
+    # shape. All mean the same to the user.
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{path}: broken cache file ({what}); delete it and run again") from error
+    return ExemplarBank(exemplars, tuple(names.tolist()))
+
+
+def _check(exemplars: np.ndarray, names: np.ndarray, shape: tuple[int, ...] | None) -> None:
+    if exemplars.dtype != np.uint8 or exemplars.ndim < 2:
+        raise ValueError(
+            f"exemplars are {exemplars.dtype}{list(exemplars.shape)}; "
+            "allowed: uint8[class, exemplar, ...]"
+        )
+    if shape is not None and exemplars.shape != shape:
+        raise ValueError(f"exemplars have shape {list(exemplars.shape)}; allowed: {list(shape)}")
+    if names.dtype.kind != "U" or names.shape != exemplars.shape[:1]:
+        raise ValueError(
+            f"names are {names.dtype}{list(names.shape)}; allowed: str[{len(exemplars)}]"
+        )
+
+
+def _write(path: Path, bank: ExemplarBank) -> None:
+    """Under another name first: a file of the final name is always whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not tempfile, whose files no other user of a shared cache could read.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            np.savez_compressed(
+                file, exemplars=bank.exemplars, names=np.array(bank.names, dtype=str)
+            )
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut could leave the new name on no bytes
+        os.replace(temporary, path)
+    finally:
+        # After a success it is gone already; where even this fails, the first error matters.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

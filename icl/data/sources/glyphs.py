@@ -1,0 +1,138 @@
+"""Characters drawn by a procedure, as many and as varied as Omniglot's, with no download.
+
+A class is a motor program (`motor_programs`), an exemplar is that program in another hand
+(`handwriting`). Both are functions of (seed, class, exemplar) alone, so a class is the same in
+every bank that holds it, whatever the number of classes.
+"""
+
+import ctypes
+from contextlib import suppress
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int, UInt8
+
+from icl.config.sources import GlyphsSource
+from icl.data.sources.cache import cached
+from icl.data.sources.handwriting import write
+from icl.data.sources.motor_programs import invent
+from icl.data.sources.on_device import aligned_empty
+from icl.types import ExemplarBank
+
+PROCEDURE = 1  # raise it with any change to what is drawn, so that older cached banks are left
+MAX_CACHED_BYTES = 2**28
+GLYPHS_PER_BLOCK = 4096  # on the device at a time: 3 MB of uint8 pixels at 28 x 28
+GLYPHS_AT_ONCE = 32  # whose distances are held in float32; few enough for a core's cache
+
+
+def load_glyphs(source: GlyphsSource) -> ExemplarBank:
+    """`draw_glyphs`, once for each machine: then from the cache, unless too large for it."""
+    shape = (source.num_classes, source.num_exemplars, source.size, source.size)
+    if np.prod(shape, dtype=np.int64) > MAX_CACHED_BYTES:
+        return draw_glyphs(source)
+    numbers = "x".join(map(str, shape))
+    name = f"glyphs-v{PROCEDURE}-seed{source.seed}-{numbers}"
+    return cached(name, lambda: draw_glyphs(source), shape)
+
+
+def draw_glyphs(source: GlyphsSource) -> ExemplarBank:
+    """All exemplars of all classes, drawn block by block so that only the result is large.
+
+    Blocks have one shape whatever the bank's, so one compiled program draws every bank.
+    """
+    total = source.num_classes * source.num_exemplars
+    glyphs = aligned_empty((total, source.size, source.size), np.uint8)
+    for first in range(0, total, GLYPHS_PER_BLOCK):
+        block = glyphs[first : first + GLYPHS_PER_BLOCK]
+        index = np.arange(first, first + GLYPHS_PER_BLOCK)
+        classes, exemplars = np.divmod(np.minimum(index, total - 1), source.num_exemplars)
+        drawn = _ink_block(
+            _pen_block(source.seed, classes.astype(np.int32), exemplars.astype(np.int32)),
+            size=source.size,
+        )
+        block[:] = np.asarray(drawn)[: len(block)]
+        if first == 0:
+            _return_freed_memory()
+    shape = (source.num_classes, source.num_exemplars, source.size, source.size)
+    names = tuple(f"glyph {index}" for index in range(source.num_classes))
+    return ExemplarBank(glyphs.reshape(shape), names)
+
+
+def _return_freed_memory() -> None:
+    """To the system what compiling took, some 100 MB, which glibc would keep until it is needed.
+
+    So a bank of 1.6 GB is made within 2 GB. Where there is no glibc, nothing is done.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@partial(jax.jit, static_argnames="size")
+def draw_glyph(
+    seed: int | Int[Array, ""],
+    class_index: int | Int[Array, ""],
+    exemplar_index: int | Int[Array, ""],
+    size: int = 28,
+) -> UInt8[Array, "size size"]:
+    """One drawing of one class, `size` pixels a side; 255 is full ink.
+
+    It is the entry [class_index, exemplar_index] of every bank of that seed, up to one level of
+    grey where a program compiled for another batch rounds otherwise.
+    """
+    return _ink(*_pen_strokes(seed, class_index, exemplar_index), size=size)
+
+
+def _pen_strokes(
+    seed: int | Array, class_index: int | Array, exemplar_index: int | Array
+) -> tuple[Array, Array, Array]:
+    """Points of the strokes [stroke, point, 2], which are drawn [stroke], width of the pen."""
+    # Threefry by name: another default generator would make other characters.
+    key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), class_index)
+    program_key, hands_key = jax.random.split(key)
+    program = invent(program_key)
+    points, width = write(jax.random.fold_in(hands_key, exemplar_index), program)
+    return points, program.is_drawn, width
+
+
+# Two programs, because strokes take long to compile and are the same for every size.
+_pen_block = jax.jit(jax.vmap(_pen_strokes, in_axes=(None, 0, 0)))
+
+
+@partial(jax.jit, static_argnames="size")
+def _ink_block(strokes: tuple[Array, Array, Array], size: int) -> UInt8[Array, "block size size"]:
+    def ink(glyph: tuple[Array, Array, Array]) -> Array:
+        return _ink(*glyph, size=size)
+
+    return jax.lax.map(ink, strokes, batch_size=GLYPHS_AT_ONCE)
+
+
+def _ink(
+    points: Float[Array, "stroke point 2"],
+    is_drawn: Bool[Array, " stroke"],
+    width: Float[Array, ""],
+    size: int,
+) -> UInt8[Array, "size size"]:
+    """Antialiased strokes: the share of each pixel that the pen covers.
+
+    A pixel at distance d from the line is taken for the interval [d - 1/2, d + 1/2] across it,
+    exact for a line along the grid. So a drawing of twice the size, averaged, is nearly this one.
+    """
+    centres = (jnp.arange(size) + 0.5) / size
+    drawn = is_drawn[:, None, None]
+    starts = jnp.where(drawn, points[:, :-1], 9.0).reshape(-1, 2)  # far outside of the frame
+    steps = jnp.where(drawn, jnp.diff(points, axis=1), 1.0).reshape(-1, 2)
+
+    def nearer(squares: Array, segment: tuple[Array, Array]) -> tuple[Array, None]:
+        (x, y), (dx, dy) = segment
+        right, down = centres - x, (centres - y)[:, None]
+        along = jnp.clip((right * dx + down * dy) / (dx * dx + dy * dy), 0, 1)
+        return jnp.minimum(squares, (right - along * dx) ** 2 + (down - along * dy) ** 2), None
+
+    # A scan, not one array of all segments: pixels stay in cache and are the vectorised axis.
+    squares, _ = jax.lax.scan(nearer, jnp.full((size, size), 9.0), (starts, steps))
+    distance, half = jnp.sqrt(squares) * size, width * size / 2
+    covered = jnp.minimum(distance + 0.5, half) - jnp.maximum(distance - 0.5, -half)
+    return jnp.round(255 * jnp.clip(covered, 0, 1)).astype(jnp.uint8)

@@ -1,0 +1,84 @@
+"""A task and its network before any training: what is shown when, and what weights begin as."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from icl.analysis.figures.spectra import draw_spectra
+from icl.analysis.figures.trials import draw_trials
+from icl.config import TaskExperimentConfig
+from icl.description.cost import count_flops, count_parameters
+from icl.probes.weights import measure_matrix, stability_warning
+from icl.problems.load import load_program
+from icl.problems.trials import TaskProgram
+from icl.training.losses import task_loss
+from icl.types import Trials
+
+
+def describe_task(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Numbers by name, as JSON has them, and pictures by name of file.
+
+    Raises UserError where images of the task cannot be had, or for connectivity that cannot be.
+    """
+    program = load_program(config)
+    assert isinstance(program, TaskProgram)
+    matrices = {
+        name: np.asarray(matrix)
+        for name, matrix in program.matrices(program.init(program.inputs(config))).items()
+    }
+    weights = {name: measure_matrix(matrix) for name, matrix in matrices.items()}
+    report = {
+        "config": config.model_dump(mode="json"),
+        "task": {
+            "kind": config.task.kind,
+            "num_steps": config.task.num_steps,
+            "periods": config.task.period_steps,
+            "inputs": config.task.input_channels,
+            "outputs": config.task.output_channels,
+            "chance": 1 / config.task.num_choices,
+        },
+        **costs(program),
+        "weights": weights,
+        "warning": stability_warning(config.model.kind, weights),
+    }
+    recurrent = {n: m for n, m in matrices.items() if n.partition("/")[0] == "recurrent"}
+    pictures = {
+        "trials.png": draw_trials(program, config),
+        "spectrum.png": draw_spectra(recurrent),
+    }
+    return report, pictures
+
+
+def costs(program: TaskProgram) -> dict[str, Any]:
+    """Parameters, and operations of matrix products; nothing is computed.
+
+    A step is one of the network's own, from any state: feed-forward ones take a trial in one.
+    """
+    network, params = program.network, program.shapes.variables.params
+    knobs = program.inputs(program.config).knobs
+    trial = jax.eval_shape(lambda: program.task.draw(jax.random.key(0), 1, knobs, program.arrays))
+    steps = jax.eval_shape(network.as_steps, trial.inputs)
+
+    def step(params: Any, steps: Array) -> Array:
+        state, _ = network.step(params, network.state, steps[0, 0], jnp.zeros(()))
+        return state[0] @ params["readout"]["kernel"]
+
+    def loss(params: Any, trial: Trials) -> Array:
+        return task_loss(network.apply(params, trial.inputs)[0], trial).mean()
+
+    counts = count_parameters(params)
+    return {
+        "num_parameters": {"total": sum(counts.values()), **counts},
+        "num_network_steps": steps.shape[1],
+        "flops_per_step": _flops(step, params, steps),
+        "flops_per_trial": _flops(network.apply, params, trial.inputs),
+        "training_flops_per_trial": _flops(jax.grad(loss), params, trial),
+    }
+
+
+def _flops(function: Callable[..., Any], *arguments: Any) -> int:
+    return count_flops(jax.make_jaxpr(function)(*arguments).jaxpr)

@@ -1,0 +1,32 @@
+"""Laws that start from a given matrix: as it is, or a matrix as much aligned with it as asked."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from icl.models.initial.independent import Matrix, Numbers
+
+
+def from_file(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
+    return numbers["matrix"]
+
+
+def aligned(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
+    """Leading singular vectors of a reference, each turned towards a random direction.
+
+    Left and right ones are turned alike, so that of the cosine of each with its own the square is
+    expected of the whole matrix with the reference.
+    """
+    left_key, right_key = jax.random.split(key)
+    left, values, right = jnp.linalg.svd(numbers["matrix"], full_matrices=False)
+    if "rank" in numbers:
+        values = jnp.where(jnp.arange(len(values)) < numbers["rank"], values, 0)
+    alignment = numbers["alignment"]
+
+    def turned(key: Key[Array, ""], vectors: Matrix) -> Matrix:
+        random = jax.nn.initializers.orthogonal()(key, vectors.shape)
+        return jnp.sqrt(alignment) * vectors + jnp.sqrt(1 - alignment) * random
+
+    matrix = (turned(left_key, left) * values) @ turned(right_key, right.T).T
+    norm = jnp.linalg.norm(matrix)
+    return matrix * jnp.where(norm > 0, jnp.sqrt(own.shape[1]) / norm, 0)

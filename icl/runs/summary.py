@@ -1,0 +1,71 @@
+"""Scores of an evaluation as a record, and of a run as a summary."""
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from icl.config import AnyConfig
+from icl.training.optimizer import learning_rate_at, make_rates
+
+# Of each metric: whether the best is the largest.
+METRICS = {"accuracy": True, "accuracy_in_context": True, "loss": False}
+
+
+def make_record(
+    config: AnyConfig, step: int, loss: float | None, scores: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """One evaluation: the step, the mean loss since the last, the rate of the last update, and
+    each condition's scores.
+
+    Holds nothing that depends on when or how fast it was made, so that a resumed run writes
+    the same bits.
+
+    loss: None where no step was made.
+    """
+    rates = make_rates(config.training)
+    conditions = {
+        name: {metric: _plain(np.asarray(value).tolist()) for metric, value in scores[name].items()}
+        | {"num_sequences": config.evaluation.num_sequences}
+        for name in config.evaluation.conditions
+    }
+    rate = float(learning_rate_at(jnp.int32(step - 1), rates)) if step else None
+    return {
+        "step": step,
+        "train": {"loss": loss if step else None, "learning_rate": rate},
+        "conditions": conditions,
+    }
+
+
+def _plain(value: float | list[Any]) -> Any:
+    """As JSON has it: null for what is not a number."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return None if math.isnan(value) else value
+
+
+def summarize(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """The final and the best value of each metric, and the first step at which it was best."""
+    conditions = {
+        name: {
+            metric: _final_and_best(records, name, metric, largest)
+            for metric, largest in METRICS.items()
+            if metric in records[-1]["conditions"][name]
+        }
+        for name in records[-1]["conditions"]
+    }
+    return {"step": records[-1]["step"], "conditions": conditions}
+
+
+def _final_and_best(
+    records: list[dict[str, Any]], name: str, metric: str, largest: bool
+) -> dict[str, Any]:
+    values = [record["conditions"][name][metric] for record in records]
+    best = max(values) if largest else min(values)
+    return {
+        "final": values[-1],
+        "final_stderr": records[-1]["conditions"][name][f"{metric}_stderr"],
+        "best": best,
+        "best_step": records[values.index(best)]["step"],
+    }

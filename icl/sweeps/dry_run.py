@@ -1,0 +1,215 @@
+"""What a sweep would do: cells, packs, parameters, and what time and memory it would take."""
+
+import math
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from icl.config.grid import Cell, Sweep, cells_of
+from icl.config.traced import program_of
+from icl.data.sources.on_device import example_items
+from icl.description.cost import network_costs
+from icl.problems.base import Program
+from icl.problems.load import load_program
+from icl.problems.sequences import SequenceProgram
+from icl.problems.trials import TaskProgram
+from icl.records.halving import expected_steps, stopped
+from icl.records.storage import Store
+from icl.records.sweep_directory import SweepDirectory, status_of, step_of
+from icl.runs.engines.base import memory_of
+from icl.runs.engines.lanes import make_lanes
+from icl.runs.engines.table import default_engine, num_workers
+from icl.sweeps.cluster import Cluster
+from icl.sweeps.plan import Job, plan
+
+MAX_CELLS_SHOWN = 20
+STEPS, TURNS = 20, 3  # of the short measurement
+
+
+class Measured(NamedTuple):
+    """Of the first pack, and as many beside it as go on at a time.
+
+    seconds: of a step of one run, its share of all that went on. memory: bytes of one run.
+    at_most: runs of a pack, as far as memory suffices.
+    """
+
+    seconds: float
+    memory: float
+    at_most: int
+
+
+def dry_run(
+    sweeps: Sequence[Sweep], store: Store, engine: str, cluster: Cluster | None = None
+) -> None:
+    """Print it. Trains some steps of the first pack, and writes nothing.
+
+    Time and memory of other programs are those of the first by the ratio of what their networks
+    need. Raises UserError where the sweep itself would, as far as can be told without writing.
+    """
+    if engine == "auto":
+        engine = cluster.engine if cluster else default_engine()
+    directory = SweepDirectory(store.local)
+    directory.check()
+    store.fetch_records()
+    cells, left = cells_of(sweeps), stopped(sweeps, directory)
+    statuses = {
+        cell.digest: "stopped" if cell.digest in left else status_of(directory.cell_path(cell))
+        for cell in cells
+    }
+    # In a file or a pipe, lines are as long as they are.
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200)
+    console.print(_cell_table(cells, statuses))
+    to_do = [cell for cell in cells if statuses[cell.digest] in ("missing", "partial")]
+    tasks = plan(directory, to_do, engine, num_devices=cluster.num_gpus if cluster else 1)
+    groups: dict[str, list[Job]] = {}
+    for task in tasks:
+        groups.setdefault(program_of(task.cells[0][1]), []).append(task)
+    told = f"{len(cells)} cells, {len(to_do)} to do, in {len(groups)} programs"
+    if not groups:
+        console.print(told)
+        return
+    workers = cluster.num_workers if cluster else num_workers(engine)
+    lengths = {cell.digest: _steps_left(cell, directory, sweeps) for cell in to_do}
+    columns = ("program", "cells", "packs", "runs at a time", "parameters", "memory", "time")
+    table = Table(*columns, box=SIMPLE)
+    first: tuple[Measured, float, float] | None = None
+    total = most = 0.0
+    for name, members in groups.items():
+        program = load_program(members[0].cells[0][1])
+        flops, memory = _costs(program)
+        if first is None:
+            first = measure(program, members, engine), flops, memory
+        measured, own_flops, own_memory = first
+        steps = sum(lengths[path.name] for task in members for path, _ in task.cells)
+        seconds = measured.seconds * flops / own_flops * steps
+        if cluster:  # measured on this machine, with as much going on as it can do
+            seconds *= num_workers(engine) / workers
+        sizes = [len(task.cells) for task in members]
+        together = min(len(members), num_workers(engine)) * min(max(sizes), measured.at_most)
+        needed = measured.memory * memory / own_memory * together
+        total, most = total + seconds, max(most, needed)
+        table.add_row(
+            name[:8],
+            str(sum(sizes)),
+            str(sum(math.ceil(size / measured.at_most) for size in sizes)),
+            str(together),
+            f"{program.num_parameters:,}",
+            f"{needed / 2**20:.0f} MiB",
+            _duration(seconds),
+        )
+    console.print(table)
+    where = f" on {workers} workers as fast as this machine's" if cluster else ""
+    console.print(f"{told}; about {_duration(total)} with engine {engine}{where},")
+    console.print(f"without compiling and evaluating; {_memory_told(most, engine)}")
+
+
+def measure(program: Program, tasks: Sequence[Job], engine: str) -> Measured:
+    """Some steps of the first pack: alone, or beside as many others as there are workers."""
+    configs = [config for _, config in tasks[0].cells]
+    inputs = [program.inputs(config) for config in configs]
+    states = [program.init(own) for own in inputs]
+    if engine == "vmap":
+        try:
+            pack = make_lanes(program, inputs)
+            lanes = [pack.place(states)]
+
+            def train(stop: int) -> None:
+                lanes[0] = pack.train(lanes[0], stop)
+
+            size = len(inputs)
+            return Measured(_median_step(train) / size, pack.memory / size, size)
+        except RuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error) or len(inputs) == 1:
+                raise
+            half = tasks[0].cells[: len(inputs) // 2]  # as the sweep itself does
+            return measure(program, [replace(tasks[0], cells=half)], engine)
+    arguments = program.shapes, jnp.int32(0), inputs[0], program.arrays
+    compiled = program.train.lower(*arguments).compile()  # type: ignore[attr-defined]
+    count = min(len(tasks), num_workers(engine))
+    beside = [program.init(inputs[0]) for _ in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+
+        def train_all(stop: int) -> None:
+            def one(i: int) -> None:
+                state = compiled(beside[i], jnp.int32(stop), inputs[0], program.arrays)
+                beside[i] = jax.block_until_ready(state)
+
+            list(pool.map(one, range(count)))
+
+        return Measured(_median_step(train_all) / count, memory_of(compiled), 1)
+
+
+def _median_step(train: Callable[[int], None]) -> float:
+    """Seconds of a step. train: until a step."""
+    train(stop := 1)
+    seconds = []
+    for _ in range(TURNS):
+        start = time.perf_counter()
+        train(stop := stop + STEPS)
+        seconds.append((time.perf_counter() - start) / STEPS)
+    return statistics.median(seconds)
+
+
+def _steps_left(cell: Cell, directory: SweepDirectory, sweeps: Sequence[Sweep]) -> float:
+    """From its last checkpoint; where successive halving will stop some cells, on average."""
+    num_steps = cell.config.training.num_steps
+    own = [sweep for sweep in sweeps if any(cell.digest == c.digest for c in sweep.cells)]
+    expected = max(expected_steps(sweep, num_steps) for sweep in own)
+    return max(expected - step_of(directory.cell_path(cell)), 0)
+
+
+def _costs(program: Program) -> tuple[float, float]:
+    """Operations of a training step, and bytes of a run."""
+    batch_size = program.config.training.batch_size
+    if isinstance(program, SequenceProgram):
+        costs = network_costs(program.config, example_items(program.config.data, program.exemplars))
+        memory = costs["memory_per_sequence_bytes"] * batch_size
+        flops = costs["training_flops_per_sequence"] * batch_size
+        return float(flops), float(_state_bytes(program) + memory)
+    assert isinstance(program, TaskProgram)
+    arguments = program.shapes, jnp.int32(1), program.inputs(program.config), program.arrays
+    compiled = program.train.lower(*arguments).compile()  # type: ignore[attr-defined]
+    memory = compiled.memory_analysis().temp_size_in_bytes
+    # Of each step of a trial, each parameter multiplies once forward and twice backward.
+    flops = 6 * program.num_parameters * batch_size * program.task.num_steps
+    return float(flops), float(_state_bytes(program) + memory)
+
+
+def _cell_table(cells: Sequence[Cell], statuses: dict[str, str]) -> Table:
+    table = Table("cell", "settings", "status", box=SIMPLE)
+    for cell in cells[:MAX_CELLS_SHOWN]:
+        table.add_row(cell.digest, cell.text, statuses[cell.digest])
+    if len(cells) > MAX_CELLS_SHOWN:
+        table.add_row("...", f"and {len(cells) - MAX_CELLS_SHOWN} more", "")
+    return table
+
+
+def _state_bytes(program: Program) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(program.shapes))
+
+
+def _memory_told(needed: float, engine: str) -> str:
+    """Beside what there is: of the device, or of this machine."""
+    limits = jax.devices()[0].memory_stats() if engine == "vmap" else None
+    there: Any = (limits or {}).get("bytes_limit")
+    if there is None and hasattr(os, "sysconf"):
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    told = f"at most {needed / 2**20:.0f} MiB at a time"
+    return f"{told}, of {there / 2**30:.0f} GiB" if there else told
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,143 @@
+"""What a person sees of a sweep: how many cells, how many steps, and how long it will take."""
+
+import sys
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from icl.config.grid import Cell, Sweep, cells_of
+from icl.probes.weights import stability_warning
+from icl.records.halving import stopped
+from icl.records.initial_weights import read_initial_weights
+from icl.records.run_directory import CONNECTIVITY
+from icl.records.snapshot import Snapshot, snapshot
+from icl.records.sweep_directory import SweepDirectory
+from icl.runs.progress import scores_of
+
+DONE = ("finished", "diverged")  # and will not change
+STATUSES = (*DONE, "stopped", "partial", "missing")
+
+
+class SweepProgress:
+    """Reports to standard error, from what is in the directory; the result to standard output."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self._bar: Bar | None = None
+        self._last: dict[str, Snapshot] = {}
+        self._untold: list[Cell] = []  # of which it is not known yet what their weights begin as
+        self._clock = self._begun = 0.0
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do of what is followed."""
+        return all(snap.is_over for snap in self._last.values())
+
+    @contextmanager
+    def sweep(self, directory: SweepDirectory, sweeps: Sequence[Sweep]) -> Iterator[None]:
+        """Follow the cells of grids, in a bar where there is a terminal for it."""
+        self._directory, self._sweeps = directory, sweeps
+        self._last = self._snapshots(cells_of(sweeps))
+        self._untold = [last.cell for last in self._last.values() if last.status not in DONE]
+        self._begun, self._clock = self._share, time.monotonic()
+        self.say(self._counts())
+        if not self.console.is_terminal:
+            yield
+            return
+        columns = BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[told]}")
+        with Bar(*columns, console=self.console) as bar:
+            bar.add_task("", total=1.0, told="")
+            self._bar = bar
+            try:
+                yield
+            finally:
+                self._bar = None
+
+    def look(self) -> None:
+        """Read the directory, and say what is new."""
+        self._warn()
+        # What is stopped may not stay so: not all cells that it is compared with were there yet.
+        going_on = [last.cell for last in self._last.values() if last.status not in DONE]
+        for digest, now in self._snapshots(going_on).items():
+            self._last[digest] = now
+            if now.status in DONE:
+                self._say_ended(now)
+        if self._bar is not None:
+            told = f"{self._counts()}  {self._time_left()}"
+            self._bar.update(self._bar.task_ids[0], completed=self._share, told=told)
+
+    def finished(self, where: str) -> None:
+        """How the cells that were followed ended, and where the files are."""
+        table = Table("cells", "", box=SIMPLE)
+        counts = self._count(self._snapshots(cells_of(self._sweeps)).values())
+        for status, count in counts.items():
+            table.add_row(str(count), status)
+        console = Console(file=sys.stdout, highlight=False)
+        console.print(table)
+        console.print(where, markup=False, soft_wrap=True)
+
+    def _snapshots(self, cells: Iterable[Cell]) -> dict[str, Snapshot]:
+        left = stopped(self._sweeps, self._directory)
+        return {
+            cell.digest: snapshot(self._directory.cell_path(cell), cell, cell.digest in left)
+            for cell in cells
+        }
+
+    @property
+    def _share(self) -> float:
+        """Of all steps that are made."""
+        total = sum(snap.cell.config.training.num_steps for snap in self._last.values())
+        made = sum(s.share * s.cell.config.training.num_steps for s in self._last.values())
+        return made / max(total, 1)
+
+    def _time_left(self) -> str:
+        """At the speed since this process began to look."""
+        made, seconds = self._share - self._begun, time.monotonic() - self._clock
+        if made <= 0 or seconds < 1:
+            return ""
+        minutes = seconds * (1 - self._share) / made / 60
+        return f"{minutes / 60:.1f} h left" if minutes > 90 else f"{minutes:.0f} min left"
+
+    def _count(self, snaps: Collection[Snapshot]) -> dict[str, int]:
+        counts = {status: sum(s.status == status for s in snaps) for status in STATUSES}
+        return {status: count for status, count in counts.items() if count}
+
+    def _counts(self) -> str:
+        counts = self._count(self._last.values())
+        told = {"partial": "begun", "missing": "to do"}
+        parts = ", ".join(f"{count} {told.get(status, status)}" for status, count in counts.items())
+        return f"{len(self._last)} cells: {parts}"
+
+    def _warn(self) -> None:
+        """Of the first cell whose weights begin stability_warning: of others their folders tell."""
+        untold: list[Cell] = []
+        for cell in self._untold:
+            starts = read_initial_weights(self._directory.cell_path(cell))
+            if text := stability_warning(cell.config.model.kind, starts):
+                self.say(f"{cell.text}: {text}; other cells may, too: their {CONNECTIVITY} tell")
+                untold = []
+                break
+            untold += [] if starts else [cell]
+        self._untold = untold
+
+    def _say_ended(self, snap: Snapshot) -> None:
+        over = sum(s.is_over for s in self._last.values())
+        left = self._time_left()
+        parts = [f"{over}/{len(self._last)}", snap.cell.text, _outcome(snap), left]
+        self.say("  ".join(part for part in parts if part))
+
+
+def _outcome(snap: Snapshot) -> str:
+    if snap.status == "diverged":
+        return "diverged"
+    return scores_of(snap.record) if snap.record else ""
