@@ -19,7 +19,8 @@ from benchmarks.tell import Figures, median, parser_of, tell
 from icl.cli import run_command
 from icl.config import ExperimentConfig
 from icl.data.sources.load import load_exemplars
-from icl.problems.sequences import make_program
+from icl.problems.base import make_program
+from icl.problems.sequences import make_problem
 
 TURNS = 3
 
@@ -43,7 +44,7 @@ def _measure(config: ExperimentConfig, turns: int) -> Figures:
         with nothing_kept():
             for seconds in (cold, warm):
                 jax.clear_caches()
-                program = make_program(config, exemplars)
+                program = make_program(make_problem(config, exemplars))
                 inputs = program.inputs(config)
                 arguments = (program.shapes, jnp.int32(1), inputs, program.arrays)
                 begin = time.perf_counter()

@@ -12,8 +12,7 @@ import sys
 from benchmarks.parts import NETWORKS, config_of, train_steps
 from benchmarks.tell import Figures, median, parser_of, tell
 from icl.cli import run_command
-from icl.data.sources.load import load_exemplars
-from icl.problems.sequences import make_program
+from icl.problems.load import load_program
 
 TURNS = 5
 NUM_SEQUENCES = 32_000
@@ -58,7 +57,7 @@ def _in_process(name: str, cores: list[int]) -> float:
 
 def _step(name: str) -> float:
     config = config_of(NETWORKS[name])
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     seconds = train_steps(program, config, NUM_SEQUENCES)
     seconds()  # compiles
     return seconds()

@@ -20,8 +20,8 @@ from benchmarks.tell import Figures, median, parser_of, tell
 from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.config.yaml import load_config
-from icl.data.sources.load import load_exemplars
-from icl.problems.sequences import make_experiment, make_program
+from icl.problems.base import bind
+from icl.problems.load import load_problem, load_program
 from icl.records import load
 from icl.runs.engines.lanes import make_lanes
 
@@ -101,7 +101,7 @@ def _classes(count: int) -> tuple[str, str]:
 def _step(*words: str) -> Work:
     """A training step."""
     config = _config(*words)
-    experiment = make_experiment(config, load_exemplars(config.data.source))
+    experiment = bind(load_program(config), config)
     state = jax.block_until_ready(experiment.train(experiment.init(), 1))
     done, count = 1, 1
 
@@ -121,12 +121,12 @@ def _step(*words: str) -> Work:
 def _draw(num_classes: int) -> Work:
     """A batch of sequences, as integers and as symbols."""
     config = _config(*_classes(num_classes), "data.zipf_exponent=1")
-    experiment = make_experiment(config, load_exemplars(config.data.source))
-    family = experiment.families["train"]
+    problem = load_problem(config)
+    family, knobs = problem.families["train"], problem.inputs(config).knobs
 
     def seconds() -> float:
         begin = time.perf_counter()
-        jax.block_until_ready(experiment.draw(jax.random.key(0), 4096, family))
+        jax.block_until_ready(problem.draw(jax.random.key(0), 4096, family, knobs))
         return time.perf_counter() - begin
 
     seconds()
@@ -136,7 +136,7 @@ def _draw(num_classes: int) -> Work:
 def _lanes(count: int) -> Work:
     """A training step of so many runs as lanes of one program."""
     config = _config("training.batch_size=8")
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     inputs = [program.inputs(config.model_copy(update={"seed": seed})) for seed in range(count)]
     pack = make_lanes(program, inputs)
     lanes = pack.train(pack.place([program.init(own) for own in inputs]), 1)

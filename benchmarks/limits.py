@@ -24,11 +24,9 @@ from benchmarks.tell import Figures, median, parser_of, tell
 from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.config.yaml import load_config
-from icl.data.sources.load import load_exemplars
-from icl.description.cost import programs_inside
+from icl.problems.base import Program
+from icl.problems.cost import programs_inside
 from icl.problems.load import load_program
-from icl.problems.sequences import SequenceProgram, make_program
-from icl.problems.trials import TaskProgram
 from icl.training.losses import sequence_loss, task_loss
 from icl.types import Variables
 
@@ -58,7 +56,7 @@ def measure(turns: int = TURNS) -> dict[str, Figures]:
 
 
 def _of_sequences(config: ExperimentConfig, turns: int) -> Figures:
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     products, flops = sequence_products(program, config), useful_flops(program, config)
     return _measure(train_steps(program, config), products, flops, turns)
 
@@ -66,7 +64,6 @@ def _of_sequences(config: ExperimentConfig, turns: int) -> Figures:
 def _of_trials(turns: int) -> Figures:
     """The network of `benchmarks.tasks`, all of whose products are useful."""
     program = load_program(load_config(CONFIGS / "liu2023" / "base.yaml"))
-    assert isinstance(program, TaskProgram)
     products = trial_products(program)
     return _measure(own_steps(program), products, sum(map(_operations, products)), turns)
 
@@ -92,29 +89,28 @@ def _measure(step: Callable[[], float], products: list[Product], flops: int, tur
     }
 
 
-def sequence_products(program: SequenceProgram, config: ExperimentConfig) -> list[Product]:
+def sequence_products(program: Program, config: ExperimentConfig) -> list[Product]:
     """Those of the loss and its gradient."""
     inputs = program.inputs(config)
-    _, sequence = program.draw(
+    _, sequence = program.problem.draw(
         jax.random.key(0),
         config.training.batch_size,
-        program.families["train"],
+        program.problem.families["train"],
         inputs.knobs,
-        program.arrays,
     )
     params, others = program.init(inputs).variables
 
-    loss_of = sequence_loss(program.network.apply, inputs.rates)
+    loss_of = sequence_loss(program.problem.network.apply, inputs.rates)
     return _of_gradient(lambda params: loss_of(Variables(params, others), sequence)[0], params)
 
 
-def trial_products(program: TaskProgram) -> list[Product]:
+def trial_products(program: Program) -> list[Product]:
     """The same of a task."""
     inputs, size = program.inputs(program.config), program.config.training.batch_size
-    trials = program.task.draw(jax.random.key(0), size, inputs.knobs, program.arrays)
+    trials = program.problem.task.draw(jax.random.key(0), size, inputs.knobs, program.arrays)
 
     def loss(params: dict) -> jax.Array:
-        return task_loss(program.network.apply(params, trials.inputs)[0], trials).mean()
+        return task_loss(program.problem.network.apply(params, trials.inputs)[0], trials).mean()
 
     return _of_gradient(loss, program.init(inputs).variables.params)
 

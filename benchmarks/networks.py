@@ -20,9 +20,9 @@ from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.config.networks import NETWORKS
 from icl.config.yaml import load_config
-from icl.data.sources.load import load_exemplars
-from icl.description.cost import network_costs
-from icl.problems.sequences import make_experiment
+from icl.problems.base import bind
+from icl.problems.cost import network_costs
+from icl.problems.load import load_program
 
 TURNS = 7
 CONTEXTS = (8, 32, 128)
@@ -110,7 +110,7 @@ def _config(kind: str, context: int) -> ExperimentConfig:
 
 def _task(kind: str, context: int) -> Task:
     config = _config(kind, context)
-    experiment = make_experiment(config, load_exemplars(config.data.source))
+    experiment = bind(load_program(config), config)
     costs = network_costs(config, np.arange(200, dtype=np.int32))
     state = experiment.init()
     with nothing_kept():

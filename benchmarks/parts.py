@@ -22,10 +22,10 @@ from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.config.yaml import load_config
 from icl.data.batches import draw_indices
-from icl.data.sources.load import load_exemplars
 from icl.data.sources.on_device import example_items
-from icl.description.cost import network_costs
-from icl.problems.sequences import SequenceProgram, make_program
+from icl.problems.base import Program
+from icl.problems.cost import network_costs
+from icl.problems.load import load_program
 from icl.records.checkpoints import Checkpoints
 from icl.training.losses import sequence_loss
 from icl.training.optimizer import make_optimizer
@@ -67,7 +67,7 @@ def main() -> int:
 def measure(words: tuple[str, ...], turns: int = TURNS) -> Figures:
     """Shares of the step's time first, then what they are shares of."""
     config = config_of(words)
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     with tempfile.TemporaryDirectory() as folder:
         tasks = _tasks(program, config, Path(folder))
         for task in tasks.values():
@@ -102,7 +102,7 @@ def config_of(words: tuple[str, ...]) -> ExperimentConfig:
 
 
 def train_steps(
-    program: SequenceProgram, config: ExperimentConfig, num_sequences: int = 1024
+    program: Program, config: ExperimentConfig, num_sequences: int = 1024
 ) -> Callable[[], float]:
     """Seconds of a training step, measured once, on so many sequences."""
     inputs, arrays = program.inputs(config), program.arrays
@@ -114,17 +114,17 @@ def train_steps(
 
 
 def _tasks(
-    program: SequenceProgram, config: ExperimentConfig, folder: Path
+    program: Program, config: ExperimentConfig, folder: Path
 ) -> dict[str, Callable[[], float]]:
     """Seconds of each part, measured once."""
     inputs, arrays = program.inputs(config), program.arrays
     state = program.init(inputs)
     number_of_saves = 0
-    key, family = jax.random.key(0), program.families["train"]
+    key, family = jax.random.key(0), program.problem.families["train"]
     size = config.training.batch_size
-    sequence = program.draw(key, size, family, inputs.knobs, arrays)[1]
+    sequence = program.problem.draw(key, size, family, inputs.knobs)[1]
 
-    loss_of = sequence_loss(program.network.apply, inputs.rates)
+    loss_of = sequence_loss(program.problem.network.apply, inputs.rates)
 
     def loss(params: dict, others: dict, sequence: Sequence) -> jax.Array:
         return loss_of(Variables(params, others), sequence)[0]
@@ -156,7 +156,7 @@ def _tasks(
 
     return {
         "peak": matrix_product,
-        "batch": _timed(lambda: program.draw(key, size, family, inputs.knobs, arrays)),
+        "batch": _timed(lambda: program.problem.draw(key, size, family, inputs.knobs)),
         "integers": _timed(lambda: integers(key)),
         "forward": _timed(lambda: forward(params, others, sequence)),
         "gradient": _timed(lambda: gradient(params, others, sequence)),
@@ -197,11 +197,11 @@ def _timed(work: Callable[[], object]) -> Callable[[], float]:
     return seconds
 
 
-def useful_flops(program: SequenceProgram, config: ExperimentConfig) -> int:
+def useful_flops(program: Program, config: ExperimentConfig) -> int:
     """Of a training step: by formula, or, of networks without one, those that the program makes."""
     if config.model.kind == "transformer" and config.model.embedder.kind in ("mlp", "linear"):
         return training_flops_per_sequence(config) * config.training.batch_size
-    costs = network_costs(config, example_items(config.data, program.exemplars))
+    costs = network_costs(config, example_items(config.data, program.problem.exemplars))
     return costs["training_flops_per_sequence"] * config.training.batch_size
 
 

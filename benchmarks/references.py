@@ -13,8 +13,7 @@ from benchmarks.parts import train_steps
 from benchmarks.tell import Figures, median, parser_of, tell
 from icl.cli import CONFIGS, run_command
 from icl.config.yaml import load_config
-from icl.data.sources.load import load_exemplars
-from icl.problems.sequences import make_program
+from icl.problems.load import load_program
 
 TURNS = 9
 PEAK = 197e9  # of their machine, float32 operations a second
@@ -99,7 +98,7 @@ def measure(turns: int = TURNS) -> dict[str, Figures]:
 
 def _measure(reference: Reference, turns: int) -> Figures:
     config = load_config(CONFIGS / reference.config, list(reference.words))
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     step = train_steps(program, config, reference.num_sequences)
     times = [(step(), matrix_product()) for _ in range(turns + 1)][1:]  # the first compiles
     rates = [config.training.batch_size / seconds for seconds, _ in times]

@@ -26,9 +26,9 @@ from icl.cli import CONFIGS, run_command
 from icl.config.grid import make_sweep
 from icl.config.sweeps import SweepConfig
 from icl.config.yaml import load_config, read_settings
-from icl.data.sources.load import load_exemplars
-from icl.problems.base import Inputs
-from icl.problems.sequences import Experiment, SequenceProgram, bind, make_program
+from icl.problems.base import BoundProgram, Inputs, bind
+from icl.problems.load import load_program
+from icl.problems.sequences import Program
 from icl.records import load
 from icl.records.run_directory import METRICS, SUMMARY
 from icl.records.storage import Store
@@ -61,7 +61,7 @@ def main() -> int:
 def measure(steps: int, turns: int) -> Figures:
     """All figures. steps: of each run in a turn."""
     config = load_config(QUICKSTART)
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     with tempfile.TemporaryDirectory() as folder:
         return (
             compiling(program, max(NUM_RUNS))
@@ -71,7 +71,7 @@ def measure(steps: int, turns: int) -> Figures:
         )
 
 
-def compiling(program: SequenceProgram, count: int) -> Figures:
+def compiling(program: Program, count: int) -> Figures:
     """Of lanes over that of one run, once: the programs are kept for what follows."""
     inputs = _inputs(program, count)
     single = make_single(program, inputs[:1])
@@ -82,7 +82,7 @@ def compiling(program: SequenceProgram, count: int) -> Figures:
     return {f"compiling {count} lanes over compiling one run": lanes / one}
 
 
-def packs(program: SequenceProgram, steps: int, turns: int) -> Figures:
+def packs(program: Program, steps: int, turns: int) -> Figures:
     """Throughput of runs together over that of one after another."""
     figures: Figures = {}
     for count in NUM_RUNS:
@@ -104,13 +104,11 @@ def packs(program: SequenceProgram, steps: int, turns: int) -> Figures:
     return figures
 
 
-def _inputs(program: SequenceProgram, count: int) -> list[Inputs]:
+def _inputs(program: Program, count: int) -> list[Inputs]:
     return [program.inputs(load_config(QUICKSTART, [f"seed={seed}"])) for seed in range(count)]
 
 
-def _one_by_one(
-    program: SequenceProgram, inputs: list[Inputs], num_threads: int
-) -> Callable[[int], None]:
+def _one_by_one(program: Program, inputs: list[Inputs], num_threads: int) -> Callable[[int], None]:
     """(step) trains all runs until that step, so many at a time."""
     singles = [make_single(program, [own]) for own in inputs]
     states = [pack.place([program.init(own)]) for pack, own in zip(singles, inputs, strict=True)]
@@ -125,7 +123,7 @@ def _one_by_one(
     return train
 
 
-def _as_lanes(program: SequenceProgram, inputs: list[Inputs]) -> Callable[[int], None]:
+def _as_lanes(program: Program, inputs: list[Inputs]) -> Callable[[int], None]:
     pack = make_lanes(program, inputs)
     lanes = pack.place([program.init(own) for own in inputs])
 
@@ -136,7 +134,7 @@ def _as_lanes(program: SequenceProgram, inputs: list[Inputs]) -> Callable[[int],
     return train
 
 
-def _by_map(program: SequenceProgram, inputs: list[Inputs]) -> Callable[[int], None]:
+def _by_map(program: Program, inputs: list[Inputs]) -> Callable[[int], None]:
     """One after another within one program."""
     stacked, states = (
         jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
@@ -156,7 +154,7 @@ def _by_map(program: SequenceProgram, inputs: list[Inputs]) -> Callable[[int], N
     return train
 
 
-def overhead(program: SequenceProgram, folder: Path, steps: int) -> Figures:
+def overhead(program: Program, folder: Path, steps: int) -> Figures:
     """Of a run in its directory, and of a sweep, over training and evaluation without any file."""
     half = steps // 2
     words = {"training.num_steps": steps, "evaluation.every": half, "checkpoints.every": half}
@@ -169,7 +167,7 @@ def overhead(program: SequenceProgram, folder: Path, steps: int) -> Figures:
     runs = [bind(program, own) for own in configs]
     jax.block_until_ready(runs[0].evaluate(runs[0].init()))
 
-    def bare(run: Experiment) -> None:
+    def bare(run: BoundProgram) -> None:
         state = run.init()
         for stop in (0, half, steps):
             state = run.train(state, stop)

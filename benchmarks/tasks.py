@@ -21,8 +21,8 @@ from icl.cli import CONFIGS, run_command
 from icl.config import TaskExperimentConfig
 from icl.config.yaml import load_config
 from icl.models.task_networks import RECURRENT_GAIN
+from icl.problems.base import Program
 from icl.problems.load import load_program
-from icl.problems.trials import TaskProgram
 from icl.types import Trials
 
 TURNS = 9
@@ -39,12 +39,11 @@ def measure(turns: int = TURNS) -> Figures:
     config = load_config(CONFIGS / "liu2023" / "base.yaml")
     program = load_program(config)
     assert isinstance(config, TaskExperimentConfig)
-    assert isinstance(program, TaskProgram)
     sides = {"here": own_steps(program)}
     if find_spec("torch"):
         knobs, key = program.inputs(config).knobs, jax.random.key(0)
-        trials = program.task.draw(key, config.training.batch_size, knobs, program.arrays)
-        sides |= torch_sides(config, trials, program.task.num_outputs)
+        trials = program.problem.task.draw(key, config.training.batch_size, knobs, program.arrays)
+        sides |= torch_sides(config, trials, program.problem.task.num_outputs)
     times: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(turns + 1):
         for name, measured in sides.items():
@@ -57,7 +56,7 @@ def measure(turns: int = TURNS) -> Figures:
     return ratios | {"iterations/s": median(1 / own)}
 
 
-def own_steps(program: TaskProgram) -> Callable[[], float]:
+def own_steps(program: Program) -> Callable[[], float]:
     """Seconds of a training step, of some in a row."""
     inputs, done = program.inputs(program.config), 0
     state = program.init(inputs)

@@ -165,6 +165,37 @@ class TaskKnobs(NamedTuple):
     coherences: Float[Array, " coherence"] | None = None
 
 
+class ShownSequence(NamedTuple):
+    """One sequence of a picture: its section and name, its items, query last.
+
+    is_same: whether an item is of the query's class.
+    """
+
+    section: str
+    name: str
+    exemplars: Shaped[np.ndarray, "item *shape"]
+    labels: Int[np.ndarray, " item"]
+    is_same: Shaped[np.ndarray, " item"]
+
+
+class ShownTrials(NamedTuple):
+    """Trials of a picture."""
+
+    inputs: Float[np.ndarray, "trial step channel"]
+    targets: Int[np.ndarray, "trial step"]
+
+
+class Shown(NamedTuple):
+    """What a network is shown, for a picture.
+
+    kind: of picture, see `icl.analysis.figures.shown.PICTURES`.
+    content: what that picture is drawn from.
+    """
+
+    kind: str
+    content: Any
+
+
 Aux = dict[str, Any]
 """Intermediates by name ("block0/attention"); what nobody reads, XLA removes."""
 

@@ -18,18 +18,18 @@ def main() -> int:
     check_folder(arguments.out)
     # JAX takes seconds to load: only once the config is known to be right.
     from icl.description.any_config import describe_any
-    from icl.description.tables import print_report
+    from icl.description.tables import print_tables
     from icl.files import to_lines, write_whole
 
-    report, pictures = describe_any(config)
-    text = to_lines(report)
-    files: dict[str, str | bytes] = {**pictures, "description.json": text}
+    report = describe_any(config)
+    text = to_lines(report.numbers)
+    files: dict[str, str | bytes] = {**report.pictures, "description.json": text}
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_whole(folder / name, content)
     out = sys.stderr if arguments.json else sys.stdout
-    print_report(report, [folder / name for name in files], out)
+    print_tables(report.tables, [folder / name for name in files], out)
     if arguments.json:
         print(text, end="")
     return 0

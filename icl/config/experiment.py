@@ -1,5 +1,7 @@
 """The roots of the config: a run on sequences, and a run on a task over time."""
 
+from typing import ClassVar
+
 from pydantic import Field, model_validator
 
 from icl.config.base import Settings, raise_all
@@ -16,6 +18,8 @@ from icl.config.training import CheckpointConfig, TrainingConfig
 
 class ExperimentConfig(Settings):
     """One run: data, network, training, evaluation, and the seed of all of its randomness."""
+
+    problem: ClassVar[str] = "sequences"  # the module of `icl.problems`
 
     seed: int = Field(0, ge=0, lt=2**32)
     data: DataConfig = DataConfig()
@@ -48,6 +52,8 @@ class ExperimentConfig(Settings):
 
 class TaskExperimentConfig(Settings):
     """One run: task, network and how it begins, training, and the seed of all of its randomness."""
+
+    problem: ClassVar[str] = "trials"  # the module of `icl.problems`
 
     seed: int = Field(0, ge=0, lt=2**32)
     task: TaskConfig

@@ -66,12 +66,8 @@ def choose(
     return uniform_below(bits, num_sequences).astype(jnp.int32)
 
 
-def keys_of(train_key: Key[Array, ""], numbers: Int[Array, " batch"]) -> Key[Array, " batch"]:
-    """The key of each sequence of a run's finite data set.
-
-    train_key: of the run; the keys of its steps are made from it too, by small numbers.
-    """
-    data_key = jax.random.fold_in(train_key, 2**31)
+def keys_of(data_key: Key[Array, ""], numbers: Int[Array, " batch"]) -> Key[Array, " batch"]:
+    """The key of each sequence of a finite data set. data_key: of the data set."""
     return jax.vmap(jax.random.fold_in, (None, 0))(data_key, numbers)
 
 

@@ -9,8 +9,8 @@ from jaxtyping import Shaped
 from pydantic import ValidationError
 
 from icl.config import ExperimentConfig
-from icl.description.cost import network_costs, num_parameters
 from icl.errors import UserError
+from icl.problems.cost import network_costs, num_parameters
 
 MAX_WIDTH = 2**13
 COSTS: dict[str, Callable[[ExperimentConfig, np.ndarray], int]] = {
@@ -30,7 +30,7 @@ def match(
     """The config with the width whose cost is nearest to a budget, and that cost.
 
     of: `parameters`, all that are trained, or `flops`, of training on one sequence, as
-        `icl.description.cost` counts them. Both grow with the width.
+        `icl.problems.cost` counts them. Both grow with the width.
     examples: of training classes, see there.
 
     Raises UserError where the width cannot be chosen, and where no width costs as much or as

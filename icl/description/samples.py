@@ -1,7 +1,6 @@
 """Samples of a distribution before any training: thousands of sequences, as integers."""
 
 import functools
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,8 @@ from icl.data.knobs import make_knobs
 from icl.data.sources.load import load_exemplars
 from icl.data.sources.on_device import exemplars_in_use, put_on_device
 from icl.evaluation.conditions import make_conditions
-from icl.problems.sequences import make_inputs
+from icl.problems.sequences import sequence_inputs
+from icl.problems.streams import data_set_key, named
 from icl.types import Exemplars, IndexSequence, Knobs
 
 NUM_TRAINING, NUM_CONDITION = 100_000, 20_000
@@ -62,11 +62,11 @@ class Parts:
 
         They are those that a run trains on, chosen in the same way.
         """
-        inputs = make_inputs(self.config, self.exemplars)
+        inputs = sequence_inputs(self.config, self.exemplars)
         if inputs.num_sequences is None:
             return None
         chosen = choose(key_of(self, "train"), inputs.num_sequences, how_many(self, "train"))
-        return keys_of(inputs.train_key, chosen)
+        return keys_of(data_set_key(inputs.train_key), chosen)
 
     @property
     def num_symbols(self) -> int | None:
@@ -150,5 +150,5 @@ def items_of(
 
 
 def key_of(parts: Parts, name: str) -> Key[Array, ""]:
-    """The key of a family, by its name."""
-    return jax.random.fold_in(jax.random.key(parts.config.seed), zlib.crc32(name.encode()))
+    """The key of a family."""
+    return named(jax.random.key(parts.config.seed), name)

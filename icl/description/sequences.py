@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from icl.analysis.figures.sequences import Row, rows_of, rows_per_family
 from icl.config import ExperimentConfig
 from icl.data.families.base import Family
 from icl.data.labels import meanings_of
@@ -28,7 +27,6 @@ from icl.description.closed_forms import (
     p_present,
 )
 from icl.description.combining import combined, exact_combined
-from icl.description.cost import network_costs
 from icl.description.exact_ceilings import (
     NOTHING,
     Exact,
@@ -46,7 +44,9 @@ from icl.description.statistics import (
     label_entropies,
     shares,
 )
-from icl.types import IndexSequence
+from icl.problems.cost import network_costs
+from icl.problems.sequences import rows_of, rows_per_family
+from icl.types import IndexSequence, ShownSequence
 
 NUM_LOOKED_UP = 2_000  # sequences whose items are looked up, for nearest neighbours
 # Bounds on numbers held at a time and looked at in all.
@@ -62,7 +62,7 @@ class Description(NamedTuple):
     """
 
     report: dict[str, Any]
-    rows: list[Row]
+    rows: list[ShownSequence]
     entropies: tuple[np.ndarray, np.ndarray]
 
 
@@ -282,7 +282,7 @@ def _distances(parts: Parts, name: str, sample: IndexSequence) -> tuple[IndexSeq
     return jax.tree.map(lambda a: a[:wanted], sample), np.concatenate(chunks)[:wanted]
 
 
-def _rows(parts: Parts, drawn: dict[str, IndexSequence]) -> list[Row]:
+def _rows(parts: Parts, drawn: dict[str, IndexSequence]) -> list[ShownSequence]:
     """Some sequences of each family trained on, and of each condition."""
     data, train = parts.config.data, drawn["train"]
     trained = _trained(parts)

@@ -8,32 +8,38 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from icl.description.trial_tables import task_tables
+from icl.description.trial_tables import parameter_table, weight_tables
 
 WIDTH = 110
 MAX_BURSTS = 8  # rows of the table of bursts
 LEARNERS = ("nearest_neighbour", "in_context", "in_weights", "combined")
 
 
-def print_report(report: dict[str, Any], files: list[Path], out: Any) -> None:
-    """Tables of the report of `icl.description.sequences` or of a task, and where its files are.
+def print_tables(tables: list[Any], files: list[Path], out: Any) -> None:
+    """Print tables, and where the files of a description are.
 
     out: a text file, or a terminal, whose width is then kept to.
     """
     console = Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
-    for table in task_tables(report) if "task" in report else _sequence_tables(report):
+    for table in tables:
         console.print(table)
     for path in files:
         console.print(str(path), markup=False, soft_wrap=True)
 
 
-def _sequence_tables(report: dict[str, Any]) -> list[Table]:
+def sequence_tables(report: dict[str, Any]) -> list[Table]:
+    """Tables of the numbers of `icl.description.sequence_report`."""
     metrics = {
         "accuracy": "over all labels",
         "accuracy_in_context": "among the labels in context",
     }
     ceilings = [_ceilings(report, metric, title) for metric, title in metrics.items()]
     return [_statistics(report), _costs(report), *ceilings]
+
+
+def program_tables(report: dict[str, Any]) -> list[Table | str]:
+    """Tables of the numbers of `icl.description.any_problem`."""
+    return [parameter_table(report), *weight_tables(report)]
 
 
 def _number(value: float | None) -> str:

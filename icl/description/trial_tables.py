@@ -8,10 +8,23 @@ from rich.table import Table
 from icl.config.claims import WEIGHT_STATISTICS
 
 
-def task_tables(report: dict[str, Any]) -> list[Table | str]:
-    """Of the report of `icl.description.trials`, from above."""
+def trial_tables(report: dict[str, Any]) -> list[Table | str]:
+    """Tables of the numbers of `icl.description.trials`."""
+    return [_task(report["task"]), _network(report), *weight_tables(report)]
+
+
+def weight_tables(report: dict[str, Any]) -> list[Table | str]:
+    """Statistics of the initial weight matrices, and the warning if there is one."""
     warning = [f"warning: {report['warning']}\n"] if report["warning"] else []
-    return [_task(report["task"]), _network(report), _weights(report["weights"]), *warning]
+    return [_weights(report["weights"]), *warning]
+
+
+def parameter_table(report: dict[str, Any]) -> Table:
+    """Numbers of trained parameters by part of the network."""
+    table = _titled(f"Network: {report['config']['model']['kind']}")
+    for name, count in report["num_parameters"].items():
+        table.add_row("parameters" if name == "total" else f"  {name}", f"{count:,}")
+    return table
 
 
 def _task(task: dict[str, Any]) -> Table:
@@ -25,9 +38,7 @@ def _task(task: dict[str, Any]) -> Table:
 
 
 def _network(report: dict[str, Any]) -> Table:
-    table = _titled(f"Network: {report['config']['model']['kind']}")
-    for name, count in report["num_parameters"].items():
-        table.add_row("parameters" if name == "total" else f"  {name}", f"{count:,}")
+    table = parameter_table(report)
     of_step = "FLOP of a step, forward"
     if report["num_network_steps"] < report["task"]["num_steps"]:
         of_step += f" ({report['num_network_steps']:,} for a whole trial)"

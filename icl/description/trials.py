@@ -5,32 +5,26 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
+from icl.analysis.figures.shown import draw_shown
 from icl.analysis.figures.spectra import draw_spectra
-from icl.analysis.figures.trials import draw_trials
 from icl.config import TaskExperimentConfig
-from icl.description.cost import count_flops, count_parameters
-from icl.probes.weights import measure_matrix, stability_warning
+from icl.description.any_problem import describe_weights, initial_matrices
+from icl.problems.base import Program
+from icl.problems.cost import count_flops, count_parameters
 from icl.problems.load import load_program
-from icl.problems.trials import TaskProgram
 from icl.training.losses import task_loss
 from icl.types import Trials
 
 
-def describe_task(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
+def describe_trials(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Numbers by name, as JSON has them, and pictures by name of file.
 
     Raises UserError where images of the task cannot be had, or for connectivity that cannot be.
     """
     program = load_program(config)
-    assert isinstance(program, TaskProgram)
-    matrices = {
-        name: np.asarray(matrix)
-        for name, matrix in program.matrices(program.init(program.inputs(config))).items()
-    }
-    weights = {name: measure_matrix(matrix) for name, matrix in matrices.items()}
+    matrices = initial_matrices(program, config)
     report = {
         "config": config.model_dump(mode="json"),
         "task": {
@@ -42,25 +36,24 @@ def describe_task(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[st
             "chance": 1 / config.task.num_choices,
         },
         **costs(program),
-        "weights": weights,
-        "warning": stability_warning(config.model.kind, weights),
+        **describe_weights(config, matrices),
     }
     recurrent = {n: m for n, m in matrices.items() if n.partition("/")[0] == "recurrent"}
     pictures = {
-        "trials.png": draw_trials(program, config),
+        "trials.png": draw_shown(program.problem.shown(config, program.inputs(config))),
         "spectrum.png": draw_spectra(recurrent),
     }
     return report, pictures
 
 
-def costs(program: TaskProgram) -> dict[str, Any]:
+def costs(program: Program) -> dict[str, Any]:
     """Parameters, and operations of matrix products; nothing is computed.
 
     A step is one of the network's own, from any state: feed-forward ones take a trial in one.
     """
-    network, params = program.network, program.shapes.variables.params
-    knobs = program.inputs(program.config).knobs
-    trial = jax.eval_shape(lambda: program.task.draw(jax.random.key(0), 1, knobs, program.arrays))
+    network, params = program.problem.network, program.shapes.variables.params
+    task, knobs = program.problem.task, program.inputs(program.config).knobs
+    trial = jax.eval_shape(lambda: task.draw(jax.random.key(0), 1, knobs, program.arrays))
     steps = jax.eval_shape(network.as_steps, trial.inputs)
 
     def step(params: Any, steps: Array) -> Array:

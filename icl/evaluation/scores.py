@@ -1,7 +1,6 @@
 """What a network is asked while it trains: named conditions, and how its answers are scored."""
 
 import math
-import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -92,7 +91,6 @@ def _frequency(answer: Int[Array, " batch"], knobs: Knobs) -> tuple[Array, Array
 
 def evaluate(
     key: Key[Array, ""],
-    name: str,
     num_sequences: int,
     draw: Callable[[Key[Array, ""], int], tuple[IndexSequence, Sequence]],
     answer: Callable[[Sequence], Array],
@@ -103,11 +101,10 @@ def evaluate(
     `accuracy_by_frequency` is the accuracy over all labels for queries of each tenth of the
     training classes, commonest first; NaN where no query was of them.
 
-    key: of this evaluation; each condition, by its name, has its own.
+    key: of this evaluation of this condition.
     draw: (key, batch size) -> sequences as integers and as the network sees them.
     answer: sequences -> logits [batch, 1, label].
     """
-    key = jax.random.fold_in(key, zlib.crc32(name.encode()))
     batch_size = min(num_sequences, MAX_BATCH)
     num_batches = math.ceil(num_sequences / batch_size)
 

@@ -1,32 +1,34 @@
-"""What all runs have in common, whatever they are trained on: what makes one its own, and how its
-functions are made of a network, a batch and a loss. No files here."""
+"""What a run is about, as one protocol, and the compiled functions that are made of it.
+
+`Problem` is what differs between kinds of runs: what is drawn, learned, scored and shown.
+`make_program` makes of any problem the functions that all runs of one compilation share.
+No files here.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
 from icl.config import AnyConfig
-from icl.config.connectivity import Connectivity
 from icl.models.initial.connectivity import check, connect, constrain, make_numbers
 from icl.models.initial.initializers import Numbers
-from icl.models.matrices import Fused, Matrices
+from icl.models.matrices import Fused, Matrices, matrices
+from icl.problems.streams import connectivity_key, make_streams
 from icl.training.losses import Loss
 from icl.training.optimizer import Rates, make_rates
 from icl.training.step import TrainState, init_state, train_until
-from icl.types import Variables
-
-CONNECTIVITY = 1  # folded into the key of the network's own initial weights
+from icl.types import Shown, Variables
 
 
 class Inputs(NamedTuple):
     """All that differs between runs which share one compiled program.
 
-    knobs: `icl.types.Knobs` of sequences, `TaskKnobs` of a task.
+    knobs: the problem's own numbers: `icl.types.Knobs` of sequences, `TaskKnobs` of a task.
     num_sequences: of a finite data set; None: without end.
     """
 
@@ -39,24 +41,87 @@ class Inputs(NamedTuple):
     num_sequences: Int[Array, ""] | None
 
 
+class Cost(NamedTuple):
+    """What a training step takes.
+
+    flops: operations of a step. memory: bytes beside the training state.
+    """
+
+    flops: float
+    memory: float
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """What a run is about. `icl.problems.load` finds a config's problem by `config.problem`.
+
+    A problem is static: whatever a run may vary without changing a shape comes with `inputs`, and
+    what is read on the device with `arrays`.
+
+    config: of one of the runs that share a program.
+    arrays: what is read on the device, an argument of compiled programs and never a constant.
+    fused: the network's matrices that share one array, see `icl.models.matrices`.
+    """
+
+    @property
+    def config(self) -> Any: ...
+    @property
+    def arrays(self) -> PyTree: ...
+    @property
+    def fused(self) -> Fused: ...
+
+    def inputs(self, config: Any) -> Inputs:
+        """What makes a run of this program its own; see `make_inputs`."""
+        ...
+
+    def draw_network(self, key: Key[Array, ""]) -> Variables:
+        """The network's own initial numbers."""
+        ...
+
+    def draw_batch(
+        self, key: Key[Array, ""], step: Int[Array, ""], inputs: Inputs, arrays: PyTree
+    ) -> Any:
+        """What the network is trained on at a step. key: the step's own."""
+        ...
+
+    def make_loss(self, rates: Rates) -> Loss:
+        """(variables, batch) to the loss in nats and the state of the network after it."""
+        ...
+
+    def evaluate(
+        self,
+        state: TrainState,
+        initial: Callable[[], Variables],
+        inputs: Inputs,
+        arrays: PyTree,
+    ) -> dict[str, dict[str, Array]]:
+        """Scores and measures by condition. initial: the network at its start, for probes."""
+        ...
+
+    def shown(self, config: Any, inputs: Inputs) -> Shown:
+        """What the network of a run is shown, for a picture."""
+        ...
+
+    def cost(self, program: "Program") -> Cost:
+        """What a training step takes."""
+        ...
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Program:
-    """The functions of all runs that share one compiled program, see `icl.config.traced`.
+    """The functions of all runs that share one compilation, see `icl.config.traced`.
 
-    config: of one of these runs.
-    arrays: what is read on the device: exemplars, or images of a task.
     shapes: the shapes and types of a run's state.
     init, train, evaluate: pure, and functions of inputs and arrays too: (inputs) to a state,
         (state, stop, inputs, arrays) to a state, (state, inputs, arrays) to scores by condition.
-        `train` has two options: `start`, see `icl.training.step.train_until`, and `spread`, which
-        says where a batch is computed.
+        `train` gives up the state that it is given. It has two options: `start`, see
+        `icl.training.step.train_until`, and `spread`, which says where a batch is computed.
     inputs: a config to what makes a run of this program its own. Raises UserError for initial
         connectivity that cannot be.
     matrices: a state's weight matrices by name, see `icl.models.matrices`.
     """
 
-    config: AnyConfig
-    arrays: PyTree
+    problem: Any
     shapes: TrainState
     init: Callable[[Inputs], TrainState]
     train: Callable[..., TrainState]
@@ -65,20 +130,28 @@ class Program:
     matrices: Callable[[TrainState], Matrices]
 
     @property
+    def config(self) -> AnyConfig:
+        """The config of one of the runs."""
+        return self.problem.config
+
+    @property
+    def arrays(self) -> PyTree:
+        """What is read on the device."""
+        return self.problem.arrays
+
+    @property
     def num_parameters(self) -> int:
-        """Of the network: those that are trained."""
+        """Trained numbers of the network."""
         return sum(leaf.size for leaf in jax.tree.leaves(self.shapes.variables.params))
 
 
-def inputs_with(config: AnyConfig, knobs: Any, num_sequences: int | None = None) -> Inputs:
-    """The traced part of a run, whose knobs are these."""
-    # Named, or JAX's default, which users may set, would make it another run.
-    key = jax.random.key(config.seed, impl="threefry2x32")
-    init_key, train_key, eval_key = jax.random.split(key, 3)
+def make_inputs(config: AnyConfig, knobs: Any, num_sequences: int | None = None) -> Inputs:
+    """The traced part of a run with these knobs."""
+    streams = make_streams(config.seed)
     return Inputs(
-        init_key,
-        train_key,
-        eval_key,
+        streams.init,
+        streams.train,
+        streams.eval,
         make_rates(config.training),
         make_numbers(config.connectivity),
         knobs,
@@ -86,35 +159,15 @@ def inputs_with(config: AnyConfig, knobs: Any, num_sequences: int | None = None)
     )
 
 
-def make_init(
-    draw: Callable[[Key[Array, ""]], Variables], fused: Fused, connectivity: dict[str, Connectivity]
-) -> Callable[[Inputs], TrainState]:
-    """Inputs to the state before the first step.
-
-    draw: a key to a network's numbers. fused: its matrices that share one array.
-    """
+def make_program(problem: Problem) -> Program:
+    """The functions of the runs of a problem."""
+    fused, connectivity = problem.fused, problem.config.connectivity
 
     def init(inputs: Inputs) -> TrainState:
-        variables = draw(inputs.init_key)
-        key = jax.random.fold_in(inputs.init_key, CONNECTIVITY)
+        variables = problem.draw_network(inputs.init_key)
+        key = connectivity_key(inputs.init_key)
         params = connect(key, variables.params, fused, connectivity, inputs.connectivity)
         return init_state(variables._replace(params=params), inputs.rates)
-
-    return init
-
-
-def make_train(
-    batch: Callable[[Key[Array, ""], Int[Array, ""], Inputs, PyTree], Any],
-    loss_with: Callable[[Rates], Loss],
-    fused: Fused,
-    connectivity: dict[str, Connectivity],
-) -> Callable[..., TrainState]:
-    """The training of a `Program`, jitted; it gives up the state that it is given.
-
-    batch: (key, step, inputs, arrays) to what the network is trained on at a step; the key is the
-        step's own.
-    fused: matrices of the network that share one array.
-    """
 
     def train(
         state: TrainState,
@@ -124,36 +177,63 @@ def make_train(
         start: Array | None = None,
         spread: Callable[[Any], Any] = lambda drawn: drawn,
     ) -> TrainState:
-        kept = partial(
-            constrain, fused=fused, connectivity=connectivity, numbers=inputs.connectivity
-        )
         return train_until(
             state,
             stop,
             inputs.train_key,
-            lambda key, step: spread(batch(key, step, inputs, arrays)),
-            loss_with(inputs.rates),
+            lambda key, step: spread(problem.draw_batch(key, step, inputs, arrays)),
+            problem.make_loss(inputs.rates),
             inputs.rates,
             start,
-            kept,
+            partial(constrain, fused=fused, connectivity=connectivity, numbers=inputs.connectivity),
         )
 
-    return jax.jit(train, donate_argnums=0, static_argnames="spread")
+    def evaluate(state: TrainState, inputs: Inputs, arrays: PyTree) -> dict[str, Any]:
+        return problem.evaluate(state, lambda: init(inputs).variables, inputs, arrays)
 
-
-def checked(
-    make_inputs: Callable[[Any], Inputs], shapes: TrainState, fused: Fused
-) -> Callable[[Any], Inputs]:
-    """The `inputs` of a program: those of a config, whose initial connectivity has to suit it."""
+    shapes = jax.eval_shape(init, problem.inputs(problem.config))
 
     def inputs_of(config: Any) -> Inputs:
-        inputs = make_inputs(config)
+        inputs = problem.inputs(config)
         check(config.connectivity, inputs.connectivity, shapes.variables.params, fused)
         return inputs
 
-    return inputs_of
+    return Program(
+        problem=problem,
+        shapes=shapes,
+        init=_compile_quickly(init),
+        train=jax.jit(train, donate_argnums=0, static_argnames="spread"),
+        evaluate=jax.jit(evaluate),
+        inputs=inputs_of,
+        matrices=lambda state: matrices(state.variables.params, fused),
+    )
 
 
-def compile_quickly(init: Callable[[Inputs], TrainState]) -> Callable[[Inputs], TrainState]:
+def _compile_quickly(init: Callable[[Inputs], TrainState]) -> Callable[[Inputs], TrainState]:
     """What runs once: compiling it well would take longer than it could save."""
     return jax.jit(init, compiler_options={"xla_backend_optimization_level": 0})
+
+
+@dataclass(frozen=True)
+class BoundProgram:
+    """A program with the inputs of one run filled in."""
+
+    program: Program
+    inputs: Inputs
+
+    def init(self) -> TrainState:
+        """The state before the first step."""
+        return self.program.init(self.inputs)
+
+    def train(self, state: TrainState, stop: int) -> TrainState:
+        """The state after `stop` steps in all; gives up the state given."""
+        return self.program.train(state, jnp.int32(stop), self.inputs, self.program.arrays)
+
+    def evaluate(self, state: TrainState) -> dict[str, Any]:
+        """Scores by condition, then by metric."""
+        return self.program.evaluate(state, self.inputs, self.program.arrays)
+
+
+def bind(program: Program, config: AnyConfig) -> BoundProgram:
+    """One of the runs of a program. Raises UserError for connectivity that cannot be."""
+    return BoundProgram(program, program.inputs(config))

@@ -1,17 +1,27 @@
-"""The program of any config, with what its data are made of."""
+"""The problem of a config, found by its name, and its program."""
 
-from icl.config import AnyConfig, TaskExperimentConfig
-from icl.data.sources.load import load_exemplars
-from icl.problems.base import Program
-from icl.problems.sequences import make_program
-from icl.problems.trials import make_task_program
+from importlib import import_module
+from typing import Any
+
+from icl.config import AnyConfig
+from icl.files import keep_compiled_programs
+from icl.problems.base import Program, make_program
 
 
-def load_program(config: AnyConfig) -> Program:
-    """Load what its data are made of, put it on the device, build the functions of a run.
+def load_problem(config: AnyConfig) -> Any:
+    """The `Problem` of a run: load what its data are made of and put it on the device.
+
+    `config.problem` names the module of this room whose `load` does it.
 
     Raises UserError where data are missing or broken, or the config asks for what they lack.
     """
-    if isinstance(config, TaskExperimentConfig):
-        return make_task_program(config)
-    return make_program(config, load_exemplars(config.data.source))
+    return import_module(f"icl.problems.{config.problem}").load(config)
+
+
+def load_program(config: AnyConfig) -> Program:
+    """The functions of a run and of all that share its compiled program.
+
+    Raises UserError as `load_problem`.
+    """
+    keep_compiled_programs()
+    return make_program(load_problem(config))

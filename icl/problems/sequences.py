@@ -1,16 +1,15 @@
-"""From a config to the functions of a run: draw, initialise, train, evaluate. No files here."""
+"""Runs on sequences of exemplars and labels: few-shot in context, or known in weights."""
 
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Int, Key, PyTree
+import numpy as np
+from jaxtyping import Array, Int, Key, PyTree, Shaped
 
-from icl.config import EvaluationConfig, ExperimentConfig
+from icl.config import ExperimentConfig
 from icl.data.batches import (
     at_step,
     choose,
@@ -24,6 +23,7 @@ from icl.data.batches import (
 from icl.data.families.base import Family
 from icl.data.families.make import make_families
 from icl.data.knobs import make_knobs
+from icl.data.sources.load import load_exemplars
 from icl.data.sources.on_device import (
     check_exemplars,
     example_items,
@@ -32,32 +32,38 @@ from icl.data.sources.on_device import (
 )
 from icl.evaluation.conditions import make_conditions
 from icl.evaluation.scores import evaluate
-from icl.files import keep_compiled_programs
-from icl.models.matrices import Matrices, matrices
+from icl.models.matrices import Fused
 from icl.models.network import Network, make_network
 from icl.probes.sequence_measures import NUM_SEQUENCES, measure_sequences
-from icl.problems.base import (
-    Inputs,
-    Program,
-    checked,
-    compile_quickly,
-    inputs_with,
-    make_init,
-    make_train,
-)
-from icl.training.losses import sequence_loss
+from icl.problems.base import Cost, Inputs, Program, make_inputs
+from icl.problems.cost import network_costs
+from icl.problems.streams import condition_key, data_set_key, probed_sequences_key
+from icl.training.losses import Loss, sequence_loss
+from icl.training.optimizer import Rates
 from icl.training.step import TrainState
-from icl.types import ExemplarBank, ExemplarMaker, Exemplars, IndexSequence, Knobs, Sequence
+from icl.types import (
+    ExemplarBank,
+    ExemplarMaker,
+    Exemplars,
+    IndexSequence,
+    Knobs,
+    Sequence,
+    Shown,
+    ShownSequence,
+    Variables,
+)
 
-Draw = Callable[..., tuple[IndexSequence, Sequence]]
-MEASURES = 2**31  # folded into the evaluation's key, where each step's number is: above them all
+ROWS_PER_FAMILY = 3
+MAX_ROWS = 40
+SEARCHED = 64  # sequences of the mixture, for some of each family
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class SequenceProgram(Program):
-    """A program of runs on sequences.
+@dataclass(frozen=True, eq=False)
+class SequenceProblem:
+    """A `Problem` whose batches are sequences.
 
-    draw: (key, batch size, family, knobs, arrays) to sequences.
+    families: by name: those trained on, and `train`, their mixture.
+    conditions: by name: those the network is tested on.
     """
 
     config: ExperimentConfig
@@ -65,56 +71,149 @@ class SequenceProgram(Program):
     network: Network
     families: dict[str, Family]
     conditions: dict[str, Family]
-    draw: Draw
+
+    @property
+    def arrays(self) -> PyTree:
+        return self.exemplars.arrays
+
+    @property
+    def fused(self) -> Fused:
+        return self.network.fused
+
+    def inputs(self, config: ExperimentConfig) -> Inputs:
+        return sequence_inputs(config, self.exemplars)
+
+    def draw_network(self, key: Key[Array, ""]) -> Variables:
+        return self.network.init(key)
+
+    def draw_batch(
+        self, key: Key[Array, ""], step: Int[Array, ""], inputs: Inputs, arrays: PyTree
+    ) -> Sequence:
+        size, exemplars = self.config.training.batch_size, replace(self.exemplars, arrays=arrays)
+        return draw_training_batch(key, step, size, self.families["train"], inputs, exemplars)
+
+    def make_loss(self, rates: Rates) -> Loss:
+        return sequence_loss(self.network.apply, rates)
+
+    def evaluate(
+        self,
+        state: TrainState,
+        initial: Callable[[], Variables],
+        inputs: Inputs,
+        arrays: PyTree,
+    ) -> dict[str, dict[str, Array]]:
+        exemplars = replace(self.exemplars, arrays=arrays)
+        knobs = at_step(inputs.knobs, state.step)
+        scores = {
+            name: evaluate(
+                condition_key(inputs.eval_key, state.step, name),
+                self.config.evaluation.num_sequences,
+                partial(draw_batch, family=family, knobs=knobs, exemplars=exemplars),
+                lambda sequence: self.network.apply(state.variables, sequence)[0],
+                knobs,
+            )
+            for name, family in self.conditions.items()
+        }
+        if self.config.evaluation.measures:
+            start = initial()
+            for name, family in self.conditions.items():
+                # The same throughout a run: also where labels drift, those of its start.
+                key = probed_sequences_key(inputs.eval_key, name)
+                _, sequences = draw_batch(key, NUM_SEQUENCES, family, inputs.knobs, exemplars)
+                scores[name] |= measure_sequences(
+                    self.network.apply, state.variables, start, sequences
+                )
+        return scores
+
+    @cached_property
+    def _draw(self) -> Callable[..., tuple[IndexSequence, Sequence]]:
+        def draw(
+            key: Array, batch_size: int, family: Family, knobs: Knobs, arrays: PyTree
+        ) -> tuple[IndexSequence, Sequence]:
+            return draw_batch(
+                key, batch_size, family, knobs, replace(self.exemplars, arrays=arrays)
+            )
+
+        return jax.jit(draw, static_argnums=(1, 2))
+
+    def draw(
+        self, key: Key[Array, ""], batch_size: int, family: Family, knobs: Knobs
+    ) -> tuple[IndexSequence, Sequence]:
+        """Fresh sequences, as integers and as the network sees them; compiled on first use."""
+        return self._draw(key, batch_size, family, knobs, self.arrays)
+
+    def shown(self, config: ExperimentConfig, inputs: Inputs) -> Shown:
+        """A few sequences of each family trained on, query last."""
+        weights = {name: w for name, w in config.data.weights.items() if w > 0}
+        count = rows_per_family(len(weights))
+        key, own_key = jax.random.split(jax.random.key(config.seed))
+
+        def drawn(key: Array, count: int, name: str) -> tuple[IndexSequence, np.ndarray]:
+            indices, sequence = self.draw(key, count, self.families[name], inputs.knobs)
+            return jax.tree.map(np.asarray, (indices, sequence.exemplars))
+
+        mixture = drawn(key, SEARCHED, "train")
+        rows: list[ShownSequence] = []
+        for i, name in enumerate(config.data.weights):
+            if name not in weights:
+                continue
+            mixed, found = mixture, np.flatnonzero(mixture[0].family == i)[:count]
+            if len(found) < count:  # too rare in the mixture
+                mixed = drawn(jax.random.fold_in(own_key, i), count, name)
+                found = np.arange(count)
+            indices, exemplars = jax.tree.map(lambda a, found=found: a[found], mixed)
+            rows += rows_of("", f"{name}\n{weights[name]:.3g}", indices, exemplars)
+        return Shown("sequences", rows)
+
+    def cost(self, program: Program) -> Cost:
+        batch_size = self.config.training.batch_size
+        costs = network_costs(self.config, example_items(self.config.data, self.exemplars))
+        return Cost(
+            float(costs["training_flops_per_sequence"] * batch_size),
+            float(costs["memory_per_sequence_bytes"] * batch_size),
+        )
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """A run's functions, compiled on first use.
+def load(config: ExperimentConfig) -> SequenceProblem:
+    """The problem of a config, its exemplars loaded.
 
-    shapes: the shapes and types of the state.
-    families: by name: those trained on, and `train`, their mixture.
-    conditions: by name: those the network is tested on.
-    init: () -> the state before the first step.
-    train: (state, step) -> the state after that many steps in all; gives up the state given.
-    evaluate: state -> {condition: {metric: value}}, see `icl.evaluation.scores.evaluate`.
-    draw: (key, batch size, family) -> sequences, as integers and as the network sees them, as
-        they are before the first step.
-    matrices: state -> its weight matrices by name, see `icl.models.matrices`.
+    Raises UserError where they are missing or broken, or the config asks for what they lack.
     """
-
-    config: ExperimentConfig
-    shapes: TrainState
-    families: dict[str, Family]
-    conditions: dict[str, Family]
-    init: Callable[[], TrainState]
-    train: Callable[[TrainState, int], TrainState]
-    evaluate: Callable[[TrainState], dict[str, dict[str, Array]]]
-    draw: Callable[[Key[Array, ""], int, Family], tuple[IndexSequence, Sequence]]
-    matrices: Callable[[TrainState], Matrices]
-    num_parameters: int
+    return make_problem(config, load_exemplars(config.data.source))
 
 
-def make_inputs(config: ExperimentConfig, exemplars: Exemplars) -> Inputs:
-    """The traced part of an experiment."""
+def make_problem(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker) -> SequenceProblem:
+    """Put the exemplars on the device and make families, conditions and network.
+
+    loaded: what the source of `config.data` gives.
+    """
+    data = config.data
+    exemplars = put_on_device(data, loaded)
+    check_exemplars(data, config.evaluation, exemplars)
+    examples = example_items(data, exemplars)
+    return SequenceProblem(
+        config=config,
+        exemplars=exemplars,
+        network=make_network(config.model, data.num_labels, examples, exemplars.num_classes),
+        families=make_families(data),
+        conditions=make_conditions(data, config.evaluation),
+    )
+
+
+def sequence_inputs(config: ExperimentConfig, exemplars: Exemplars) -> Inputs:
+    """The traced part of a run on sequences."""
     data = config.data
     knobs = make_knobs(data, exemplars.num_classes, exemplars_in_use(data, exemplars))
-    return inputs_with(config, knobs, data.num_sequences)
+    return make_inputs(config, knobs, data.num_sequences)
 
 
 def draw_batch(
-    key: Key[Array, ""],
-    batch_size: int,
-    family: Family,
-    knobs: Knobs,
-    exemplars: Exemplars,
-    arrays: PyTree,
-    generator: str = "threefry",
+    key: Key[Array, ""], batch_size: int, family: Family, knobs: Knobs, exemplars: Exemplars
 ) -> tuple[IndexSequence, Sequence]:
     """Fresh sequences, as integers and as the network sees them."""
     index_key, item_key = jax.random.split(key)
-    indices = draw_indices(index_key, family, knobs, batch_size, generator)
-    return indices, look_up(item_key, indices, exemplars, arrays, knobs, generator)
+    indices = draw_indices(index_key, family, knobs, batch_size)
+    return indices, look_up(item_key, indices, exemplars, exemplars.arrays, knobs)
 
 
 def draw_training_batch(
@@ -124,128 +223,32 @@ def draw_training_batch(
     family: Family,
     inputs: Inputs,
     exemplars: Exemplars,
-    arrays: PyTree,
-    generator: str = "threefry",
 ) -> Sequence:
     """What the network is trained on at a step: fresh sequences, or some of a finite data set.
 
-    key: of the step. generator: of fresh sequences, see `icl.data.batches.drawn_by`.
+    key: of the step.
     """
     knobs = in_block(at_step(inputs.knobs, step))
     if inputs.num_sequences is None:
-        return draw_batch(key, batch_size, family, knobs, exemplars, arrays, generator)[1]
-    keys = keys_of(inputs.train_key, choose(key, inputs.num_sequences, batch_size))
-    index_keys, item_keys = split_each(keys, 2)
+        return draw_batch(key, batch_size, family, knobs, exemplars)[1]
+    chosen = choose(key, inputs.num_sequences, batch_size)
+    index_keys, item_keys = split_each(keys_of(data_set_key(inputs.train_key), chosen), 2)
     indices = draw_numbered(index_keys, family, knobs)
-    return look_up(item_keys, indices, exemplars, arrays, knobs)
+    return look_up(item_keys, indices, exemplars, exemplars.arrays, knobs)
 
 
-def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker) -> SequenceProgram:
-    """Put the exemplars on the device and build the functions of a run and of those like it.
-
-    loaded: what the source of `config.data` gives.
-    """
-    keep_compiled_programs()
-    exemplars = put_on_device(config.data, loaded)
-    check_exemplars(config.data, config.evaluation, exemplars)
-    network = _make_network(config, exemplars)
-    families = make_families(config.data)
-    conditions = make_conditions(config.data, config.evaluation)
-
-    def batch(key: Array, step: Array, inputs: Inputs, arrays: PyTree) -> Sequence:
-        size, family = config.training.batch_size, families["train"]
-        generator = config.data.random_bits
-        return draw_training_batch(key, step, size, family, inputs, exemplars, arrays, generator)
-
-    def draw(
-        key: Array, batch_size: int, family: Family, knobs: Knobs, arrays: PyTree
-    ) -> tuple[IndexSequence, Sequence]:
-        return draw_batch(key, batch_size, family, knobs, exemplars, arrays)
-
-    fused, connectivity = network.fused, config.connectivity
-    init = make_init(network.init, fused, connectivity)
-    shapes = jax.eval_shape(init, make_inputs(config, exemplars))
-    return SequenceProgram(
-        config=config,
-        arrays=exemplars.arrays,
-        shapes=shapes,
-        init=compile_quickly(init),
-        train=make_train(batch, partial(sequence_loss, network.apply), fused, connectivity),
-        evaluate=_make_evaluation(config.evaluation, network, conditions, draw, init),
-        inputs=checked(lambda config: make_inputs(config, exemplars), shapes, fused),
-        matrices=lambda state: matrices(state.variables.params, fused),
-        exemplars=exemplars,
-        network=network,
-        families=families,
-        conditions=conditions,
-        draw=jax.jit(draw, static_argnums=(1, 2)),
-    )
+def rows_of(
+    section: str, name: str, indices: IndexSequence, exemplars: Shaped[Any, "batch item *shape"]
+) -> list[ShownSequence]:
+    """A row of a picture for each sequence of a batch."""
+    classes, labels = np.asarray(indices.classes), np.asarray(indices.labels)
+    is_same = classes == classes[:, -1:]
+    return [
+        ShownSequence(section, name, *parts)
+        for parts in zip(np.asarray(exemplars), labels, is_same, strict=True)
+    ]
 
 
-def _make_network(config: ExperimentConfig, exemplars: Exemplars) -> Network:
-    data = config.data
-    examples = example_items(data, exemplars)
-    return make_network(config.model, data.num_labels, examples, exemplars.num_classes)
-
-
-def _make_evaluation(
-    config: EvaluationConfig,
-    network: Network,
-    conditions: dict[str, Family],
-    draw: Draw,
-    init: Callable[[Inputs], TrainState],
-) -> Callable[..., dict[str, Any]]:
-    """The evaluation of a program, jitted: scores and, where they are asked for, measures."""
-
-    def measured(
-        state: TrainState, inputs: Inputs, arrays: PyTree
-    ) -> Iterator[tuple[str, dict[str, Array]]]:
-        initial = init(inputs).variables
-        key = jax.random.fold_in(inputs.eval_key, MEASURES)
-        for name, family in conditions.items():
-            # The same throughout a run: also where labels drift, those of its start.
-            own_key = jax.random.fold_in(key, zlib.crc32(name.encode()))
-            _, sequences = draw(own_key, NUM_SEQUENCES, family, inputs.knobs, arrays)
-            yield name, measure_sequences(network.apply, state.variables, initial, sequences)
-
-    def evaluate_all(state: TrainState, inputs: Inputs, arrays: PyTree) -> dict[str, Any]:
-        knobs = at_step(inputs.knobs, state.step)
-        scores = {
-            name: evaluate(
-                jax.random.fold_in(inputs.eval_key, state.step),
-                name,
-                config.num_sequences,
-                partial(draw, family=family, knobs=knobs, arrays=arrays),
-                lambda sequence: network.apply(state.variables, sequence)[0],
-                knobs,
-            )
-            for name, family in conditions.items()
-        }
-        if config.measures:
-            for name, measures in measured(state, inputs, arrays):
-                scores[name] |= measures
-        return scores
-
-    return jax.jit(evaluate_all)
-
-
-def make_experiment(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker) -> Experiment:
-    """A program, and one run of it."""
-    return bind(make_program(config, loaded), config)
-
-
-def bind(program: SequenceProgram, config: ExperimentConfig) -> Experiment:
-    """One of the runs of a program."""
-    inputs, arrays = program.inputs(config), program.arrays
-    return Experiment(
-        config=config,
-        shapes=program.shapes,
-        families=program.families,
-        conditions=program.conditions,
-        init=lambda: program.init(inputs),
-        train=lambda state, stop: program.train(state, jnp.int32(stop), inputs, arrays),
-        evaluate=lambda state: program.evaluate(state, inputs, arrays),
-        draw=lambda key, size, family: program.draw(key, size, family, inputs.knobs, arrays),
-        matrices=program.matrices,
-        num_parameters=program.num_parameters,
-    )
+def rows_per_family(num_families: int) -> int:
+    """So many that the picture stays readable."""
+    return max(1, min(ROWS_PER_FAMILY, MAX_ROWS // max(num_families, 1)))

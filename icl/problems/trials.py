@@ -1,110 +1,115 @@
-"""From the config of a task to the functions of a run."""
+"""Runs on tasks over time, whose trials have nothing in them about context and weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
-from jaxtyping import Array, PyTree
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key, PyTree
 
 from icl.config import TaskExperimentConfig
-from icl.data.tasks.make import Task, make_task, make_task_knobs
+from icl.data.tasks.make import make_task
+from icl.data.tasks.trials import Task, make_task_knobs
 from icl.evaluation.scores import score_trials
-from icl.files import keep_compiled_programs
-from icl.models.matrices import matrices
+from icl.models.matrices import Fused
 from icl.models.task_networks import TaskNetwork, make_task_network
 from icl.probes.task_measures import measure_task
-from icl.problems.base import (
-    Inputs,
-    Program,
-    checked,
-    compile_quickly,
-    inputs_with,
-    make_init,
-    make_train,
-)
-from icl.training.losses import task_loss
+from icl.problems.base import Cost, Inputs, Program, make_inputs
+from icl.problems.streams import fresh_trials_key, probed_trials_keys
+from icl.training.losses import Loss, task_loss
+from icl.training.optimizer import Rates
 from icl.training.step import TrainState
-from icl.types import Trials, Variables
+from icl.types import Shown, ShownTrials, Trials, Variables
 
-# Folded into the evaluation's key: the trials that measures are taken on, the same at all steps,
-# and those of a step's own, from FRESH on.
-MANY, FEW, FRESH = range(3)
+NUM_SHOWN = 6
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class TaskProgram(Program):
-    """A program of runs on a task."""
+@dataclass(frozen=True, eq=False)
+class TrialProblem:
+    """A `Problem` whose batches are trials of a task."""
 
     config: TaskExperimentConfig
     task: Task
     network: TaskNetwork
 
+    @property
+    def arrays(self) -> PyTree:
+        return self.task.arrays
 
-def make_task_program(config: TaskExperimentConfig) -> TaskProgram:
-    """Put what trials are made of on the device and build the functions of a run.
+    @property
+    def fused(self) -> Fused:
+        return self.network.fused
+
+    def inputs(self, config: TaskExperimentConfig) -> Inputs:
+        return make_inputs(config, make_task_knobs(config.task))
+
+    def draw_network(self, key: Key[Array, ""]) -> Variables:
+        return Variables(self.network.init(key), {})
+
+    def draw_batch(
+        self, key: Key[Array, ""], step: Int[Array, ""], inputs: Inputs, arrays: PyTree
+    ) -> Trials:
+        return self.task.draw(key, self.config.training.batch_size, inputs.knobs, arrays)
+
+    def make_loss(self, rates: Rates) -> Loss:
+        def loss_of(variables: Variables, trials: Trials) -> tuple[Array, PyTree]:
+            logits, _ = self.network.apply(variables.params, trials.inputs)
+            return task_loss(logits, trials).mean(), {}
+
+        return loss_of
+
+    def evaluate(
+        self,
+        state: TrainState,
+        initial: Callable[[], Variables],
+        inputs: Inputs,
+        arrays: PyTree,
+    ) -> dict[str, dict[str, Array]]:
+        evaluation, params = self.config.evaluation, state.variables.params
+        many_key, few_key = probed_trials_keys(inputs.eval_key)
+        fresh, many, few = (
+            self.task.draw_test(key, count, inputs.knobs, arrays)
+            for key, count in (
+                (fresh_trials_key(inputs.eval_key, state.step), evaluation.num_sequences),
+                (many_key, evaluation.num_trials),
+                (few_key, evaluation.num_kernel_trials),
+            )
+        )
+        logits, _ = self.network.apply(params, fresh.inputs)
+        measures = measure_task(
+            self.network,
+            params,
+            initial().params,
+            many.inputs,
+            few.inputs,
+            few.targets,
+            self.config.task.last_only,
+        )
+        return {"task": score_trials(logits, fresh, self.config.task.num_choices) | measures}
+
+    def shown(self, config: TaskExperimentConfig, inputs: Inputs) -> Shown:
+        """A few trials."""
+        key = jax.random.key(config.seed)
+        trials = self.task.draw(key, NUM_SHOWN, inputs.knobs, self.arrays)
+        return Shown("trials", ShownTrials(np.asarray(trials.inputs), np.asarray(trials.targets)))
+
+    def cost(self, program: Program) -> Cost:
+        arguments = program.shapes, jnp.int32(1), program.inputs(self.config), self.arrays
+        compiled = program.train.lower(*arguments).compile()  # type: ignore[attr-defined]
+        # Of each step of a trial, each parameter multiplies once forward and twice backward.
+        num_trial_steps = self.config.training.batch_size * self.task.num_steps
+        return Cost(
+            float(6 * program.num_parameters * num_trial_steps),
+            float(compiled.memory_analysis().temp_size_in_bytes),
+        )
+
+
+def load(config: TaskExperimentConfig) -> TrialProblem:
+    """The problem of a config, what its trials are made of loaded and on the device.
 
     Raises UserError where the images of a task are missing or broken.
     """
-    keep_compiled_programs()
     task = make_task(config.task)
     network = make_task_network(config.model, task.num_steps, task.num_inputs, task.num_outputs)
-
-    def draw_network(key: Array) -> Variables:
-        return Variables(network.init(key), {})
-
-    def batch(key: Array, step: Array, inputs: Inputs, arrays: PyTree) -> Trials:
-        return task.draw(key, config.training.batch_size, inputs.knobs, arrays)
-
-    def loss_of(variables: Variables, trials: Trials) -> tuple[Array, PyTree]:
-        logits, _ = network.apply(variables.params, trials.inputs)
-        return task_loss(logits, trials).mean(), {}
-
-    init = make_init(draw_network, network.fused, config.connectivity)
-    shapes = jax.eval_shape(init, make_task_inputs(config))
-    return TaskProgram(
-        config=config,
-        arrays=task.arrays,
-        shapes=shapes,
-        init=compile_quickly(init),
-        train=make_train(batch, lambda rates: loss_of, network.fused, config.connectivity),
-        evaluate=_make_evaluation(config, task, network, init),
-        inputs=checked(make_task_inputs, shapes, network.fused),
-        matrices=lambda state: matrices(state.variables.params, network.fused),
-        task=task,
-        network=network,
-    )
-
-
-def _make_evaluation(
-    config: TaskExperimentConfig,
-    task: Task,
-    network: TaskNetwork,
-    init: Callable[[Inputs], TrainState],
-) -> Callable[..., dict[str, Any]]:
-    """The evaluation of a program, jitted: scores and measures."""
-    evaluation, last_only = config.evaluation, config.task.last_only
-
-    def evaluate(state: TrainState, inputs: Inputs, arrays: PyTree) -> dict[str, Any]:
-        params = state.variables.params
-        fresh, many, few = (
-            task.draw_test(jax.random.fold_in(inputs.eval_key, number), count, inputs.knobs, arrays)
-            for number, count in (
-                (FRESH + state.step, evaluation.num_sequences),
-                (MANY, evaluation.num_trials),
-                (FEW, evaluation.num_kernel_trials),
-            )
-        )
-        logits, _ = network.apply(params, fresh.inputs)
-        initial = init(inputs).variables.params
-        measures = measure_task(
-            network, params, initial, many.inputs, few.inputs, few.targets, last_only
-        )
-        return {"task": score_trials(logits, fresh, config.task.num_choices) | measures}
-
-    return jax.jit(evaluate)
-
-
-def make_task_inputs(config: TaskExperimentConfig) -> Inputs:
-    """The traced part of a run."""
-    return inputs_with(config, make_task_knobs(config.task))
+    return TrialProblem(config, task, network)

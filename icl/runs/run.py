@@ -71,9 +71,11 @@ def _told(config: AnyConfig) -> str:
 
 
 def _draw_shown(directory: RunDirectory, program: Any) -> None:
-    from icl.analysis.figures.sequences import draw_shown
+    from icl.analysis.figures.shown import draw_shown
 
-    write_whole(directory.path / SEQUENCES, draw_shown(program, directory.config))
+    config = directory.config
+    shown = program.problem.shown(config, program.inputs(config))
+    write_whole(directory.path / SEQUENCES, draw_shown(shown))
 
 
 def _draw_curves(directory: RunDirectory) -> None:

@@ -18,12 +18,8 @@ from rich.table import Table
 
 from icl.config.grid import Cell, Sweep, cells_of
 from icl.config.traced import program_of
-from icl.data.sources.on_device import example_items
-from icl.description.cost import network_costs
 from icl.problems.base import Program
 from icl.problems.load import load_program
-from icl.problems.sequences import SequenceProgram
-from icl.problems.trials import TaskProgram
 from icl.records.halving import expected_steps, stopped
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of, step_of
@@ -171,19 +167,8 @@ def _steps_left(cell: Cell, directory: SweepDirectory, sweeps: Sequence[Sweep]) 
 
 def _costs(program: Program) -> tuple[float, float]:
     """Operations of a training step, and bytes of a run."""
-    batch_size = program.config.training.batch_size
-    if isinstance(program, SequenceProgram):
-        costs = network_costs(program.config, example_items(program.config.data, program.exemplars))
-        memory = costs["memory_per_sequence_bytes"] * batch_size
-        flops = costs["training_flops_per_sequence"] * batch_size
-        return float(flops), float(_state_bytes(program) + memory)
-    assert isinstance(program, TaskProgram)
-    arguments = program.shapes, jnp.int32(1), program.inputs(program.config), program.arrays
-    compiled = program.train.lower(*arguments).compile()  # type: ignore[attr-defined]
-    memory = compiled.memory_analysis().temp_size_in_bytes
-    # Of each step of a trial, each parameter multiplies once forward and twice backward.
-    flops = 6 * program.num_parameters * batch_size * program.task.num_steps
-    return float(flops), float(_state_bytes(program) + memory)
+    cost = program.problem.cost(program)
+    return cost.flops, _state_bytes(program) + cost.memory
 
 
 def _cell_table(cells: Sequence[Cell], statuses: dict[str, str]) -> Table:

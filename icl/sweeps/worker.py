@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
-from icl.analysis.figures.sequences import draw_shown
+from icl.analysis.figures.shown import draw_shown
 from icl.config import AnyConfig
 from icl.config.traced import program_of
 from icl.files import write_whole
@@ -64,7 +64,8 @@ def _run_cells(
             for directory in directories:
                 begin(program, directory)
             if task.has_picture:
-                write_whole(cells[0][0] / SEQUENCES, draw_shown(program, cells[0][1]))
+                shown = program.problem.shown(cells[0][1], program.inputs(cells[0][1]))
+                write_whole(cells[0][0] / SEQUENCES, draw_shown(shown))
             train_together(
                 program,
                 directories,

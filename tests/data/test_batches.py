@@ -20,7 +20,7 @@ from icl.data.families.make import make_families
 from icl.data.sources.on_device import put_on_device
 from icl.evaluation.conditions import make_conditions
 from icl.problems.base import Inputs
-from icl.problems.sequences import draw_batch, draw_training_batch, make_inputs
+from icl.problems.sequences import draw_batch, draw_training_batch, sequence_inputs
 from icl.types import ExemplarBank, Exemplars, IndexSequence
 
 from ..chi_square import ALPHA, assert_proportion, assert_same_distribution, assert_same_samples
@@ -45,7 +45,7 @@ def make(**data) -> tuple[DataConfig, Inputs, Exemplars]:
         evaluation={"conditions": ("no_support",)},
     )
     exemplars = put_on_device(config.data, bank())
-    return config.data, make_inputs(config, exemplars), exemplars
+    return config.data, sequence_inputs(config, exemplars), exemplars
 
 
 @functools.cache
@@ -56,10 +56,7 @@ def program(batch_size: int, generator: str = "threefry", **data):
 
     @functools.partial(jax.jit, compiler_options=QUICKLY)
     def draw(key, step, inputs):
-        arrays = exemplars.arrays
-        return draw_training_batch(
-            key, step, batch_size, train, inputs, exemplars, arrays, generator
-        )
+        return draw_training_batch(key, step, batch_size, train, inputs, exemplars)
 
     return lambda seed, step=0: jax.tree.map(
         np.asarray, draw(jax.random.key(seed), jnp.int32(step), inputs)
@@ -293,8 +290,7 @@ def test_no_key_is_used_twice(data, num_sequences):
     train = make_families(config)["train"]
 
     def draw(key, inputs):
-        step, arrays = jnp.int32(3), exemplars.arrays
-        return draw_training_batch(key, step, 2, train, inputs, exemplars, arrays)
+        return draw_training_batch(key, jnp.int32(3), 2, train, inputs, exemplars)
 
     with jax.debug_key_reuse(True):
         jax.jit(draw, compiler_options=QUICKLY)(jax.random.key(0), inputs)
@@ -341,7 +337,7 @@ def test_a_finite_data_set_has_one_generator():
 def test_a_condition_draws_what_training_would_without_blocks():
     data, inputs, exemplars = make()
     train = make_conditions(data, evaluation("train"))["train"]
-    _, tested = draw_batch(jax.random.key(7), 500, train, inputs.knobs, exemplars, exemplars.arrays)
+    _, tested = draw_batch(jax.random.key(7), 500, train, inputs.knobs, exemplars)
     np.testing.assert_allclose(rows(program(500)(7)), rows(tested), rtol=1e-6)
 
 

@@ -15,22 +15,21 @@ from icl.analysis.figures.distribution import draw_distribution
 from icl.analysis.figures.sequences import (
     MAX_ITEMS,
     draw_rows,
-    draw_sequences,
-    rows_per_family,
     shown_items,
 )
+from icl.analysis.figures.shown import draw_shown
 from icl.cli import check_folder
 from icl.config.yaml import load_config
-from icl.data.sources.load import load_exemplars
 from icl.data.sources.on_device import example_items
 from icl.description.any_config import describe_any
-from icl.description.cost import network_costs
 from icl.description.samples import make_parts
 from icl.description.sequences import describe
-from icl.description.tables import LEARNERS, MAX_BURSTS, print_report
+from icl.description.tables import LEARNERS, MAX_BURSTS, print_tables, sequence_tables
 from icl.errors import UserError
 from icl.files import to_lines
-from icl.problems.sequences import make_experiment
+from icl.problems.cost import network_costs
+from icl.problems.load import load_problem
+from icl.problems.sequences import rows_per_family
 
 from ..conftest import small
 from .samples import BASE
@@ -180,21 +179,21 @@ def test_every_kind_of_item_is_described_and_drawn(words: tuple[str, ...]):
         for score in of_condition.values():
             assert 0 <= score["accuracy"] <= 1
     out = io.StringIO()
-    print_report(report, [Path("here/one.png")], out)
+    print_tables(sequence_tables(report), [Path("here/one.png")], out)
     assert "here/one.png" in out.getvalue()
     assert max(map(len, out.getvalue().splitlines())) <= 110
 
 
 def test_matrices_whose_beginning_is_set_are_drawn(small_config):
     law = "connectivity={'block*/mixer/qkv/query': {kind: own, rank: 2}}"
-    _, pictures = describe_any(small_config(law))
-    assert Image.open(io.BytesIO(pictures["spectrum.png"])).size[0] > 300
+    report = describe_any(small_config(law))
+    assert Image.open(io.BytesIO(report.pictures["spectrum.png"])).size[0] > 300
 
 
 def test_a_run_has_a_picture_of_the_families_it_is_trained_on(small_config):
     config = small_config("data.p_bursty=0.999")
-    experiment = make_experiment(config, load_exemplars(config.data.source))
-    width, height = size_of(draw_sequences(experiment))
+    problem = load_problem(config)
+    width, height = size_of(draw_shown(problem.shown(config, problem.inputs(config))))
     assert 500 < width < 2000
     assert 400 < height < 2000
 
@@ -245,7 +244,7 @@ def test_the_table_has_the_largest_shares_of_bursts():
     counts = np.full(40, 0.001)
     counts[[20, 31]] = 0.5, 0.46
     out = io.StringIO()
-    print_report(report | {"burst_counts": counts.tolist()}, [], out)
+    print_tables(sequence_tables(report | {"burst_counts": counts.tolist()}), [], out)
     text = out.getvalue()
     assert "class 20 times" in text
     assert "class 31 times" in text

@@ -9,9 +9,9 @@ import pytest
 
 from icl.config import ExperimentConfig
 from icl.config.yaml import load_config
-from icl.description.cost import num_parameters
 from icl.description.matching import COSTS, match
 from icl.errors import UserError
+from icl.problems.cost import num_parameters
 
 from ..conftest import QUICKSTART, small
 

@@ -7,7 +7,7 @@ import pytest
 
 from icl.description.samples import MAX_ENTRIES, draw_sample, how_many, items_of
 from icl.description.sequences import describe
-from icl.problems.sequences import draw_training_batch, make_inputs
+from icl.problems.sequences import draw_training_batch, sequence_inputs
 
 from .samples import parts_of
 
@@ -33,7 +33,7 @@ def test_a_finite_data_set_is_the_one_trained_on(more: tuple[str, ...]):
     parts = parts_of(*FINITE, *more)
     family = parts.families["train"]
     sample = draw_sample(parts, "train", family)
-    inputs, num_blocks = make_inputs(parts.config, parts.exemplars), 1 + len(more) // 2
+    inputs, num_blocks = sequence_inputs(parts.config, parts.exemplars), 1 + len(more) // 2
     items, labels = [], set()
     for step in range(num_blocks):
         batch = draw_training_batch(
@@ -43,7 +43,6 @@ def test_a_finite_data_set_is_the_one_trained_on(more: tuple[str, ...]):
             family,
             inputs,
             parts.exemplars,
-            parts.exemplars.arrays,
         )
         items.append(np.unique(batch.exemplars, axis=0))
         labels |= rows(batch.labels)

@@ -18,6 +18,7 @@ from icl.data.knobs import make_knobs
 from icl.evaluation import scores as evaluation
 from icl.evaluation.conditions import make_conditions
 from icl.evaluation.scores import MAX_BATCH, NUM_STRATA, evaluate, score
+from icl.problems.streams import named
 from icl.types import IndexSequence, Knobs, Sequence
 
 from ..chi_square import assert_proportion
@@ -156,7 +157,7 @@ def test_of_the_symbols_of_chains_no_frequency_is_told():
     def answer(sequence):
         return jnp.zeros((len(sequence.labels), 1, 3))
 
-    scores = evaluate(jax.random.key(0), "any", 30, draw, answer, knobs)
+    scores = evaluate(jax.random.key(0), 30, draw, answer, knobs)
     assert np.isfinite(scores["accuracy"])
     for metric in ("answers_common", "answers_rare", "accuracy_by_frequency"):
         assert np.isnan(scores[metric]).all()
@@ -326,7 +327,7 @@ def test_standard_errors_are_the_spread_of_repeated_evaluations():
     @jax.vmap
     def repeat(key):
         answer = lambda sequence: 3 * sequence.exemplars[:, -1:]  # noqa: E731
-        return evaluate(key, "any", 50, draw, answer, knobs_of(DATA))
+        return evaluate(key, 50, draw, answer, knobs_of(DATA))
 
     scores = repeat(jax.random.split(jax.random.key(2), 2000))
     for metric in ("accuracy", "accuracy_in_context", "loss"):
@@ -352,7 +353,7 @@ def test_exactly_as_many_sequences_count_as_were_asked_for(monkeypatch, num_sequ
     def answer(sequence):
         return jnp.tile(jnp.array([0.0, 1.0]), (len(sequence.labels), 1, 1))
 
-    scores = evaluate(jax.random.key(0), "any", num_sequences, draw, answer, knobs_of(DATA))
+    scores = evaluate(jax.random.key(0), num_sequences, draw, answer, knobs_of(DATA))
     if num_sequences == 3:  # one batch of three
         assert sizes[0] == 3
     assert max(sizes) <= 4
@@ -374,7 +375,6 @@ def test_memory_is_bounded_whatever_the_number_of_sequences():
     def run(num_sequences):
         return evaluate(
             jax.random.key(0),
-            "any",
             num_sequences,
             draw,
             lambda sequence: jnp.zeros((len(sequence.labels), 1, 3)),
@@ -405,7 +405,7 @@ def test_accuracy_by_frequency_is_that_of_each_tenth(num_classes, bounds):
     def answer(sequence):
         return jax.nn.one_hot(sequence.exemplars[:, -1:].astype(jnp.int32), 2)
 
-    scores = evaluate(jax.random.key(0), "any", len(classes), draw, answer, knobs_of(data))
+    scores = evaluate(jax.random.key(0), len(classes), draw, answer, knobs_of(data))
     assert float(scores["accuracy"]) == pytest.approx(right.mean())
     for tenth, value in enumerate(np.asarray(scores["accuracy_by_frequency"])):
         first, end = tenth * num_classes // 10, (tenth + 1) * num_classes // 10
@@ -430,7 +430,7 @@ def record_keys(key: jax.Array, name: str, num_sequences: int = 2 * MAX_BATCH) -
         return indices, Sequence(jnp.zeros((batch_size, 2, 1)), indices.labels)
 
     answer = lambda sequence: jnp.zeros((len(sequence.labels), 1, 3))  # noqa: E731
-    evaluate(key, name, num_sequences, draw, answer, knobs_of(DATA))
+    evaluate(named(key, name), num_sequences, draw, answer, knobs_of(DATA))
     jax.effects_barrier()
     assert len(set(seen)) == len(seen) == math.ceil(num_sequences / MAX_BATCH)
     return set(seen)

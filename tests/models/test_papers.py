@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from icl.config.yaml import load_config
-from icl.description.cost import num_parameters
+from icl.problems.cost import num_parameters
 
 from ..conftest import QUICKSTART
 

@@ -15,8 +15,8 @@ from icl.config.claims import MEASURES as ALL_MEASURES
 from icl.config.yaml import parse_config
 from icl.models.network import Network
 from icl.probes.sequence_measures import kernels, measure_sequences
+from icl.problems.base import Program
 from icl.problems.load import load_program
-from icl.problems.sequences import SequenceProgram
 from icl.records import load
 from icl.runs.progress import Progress
 from icl.runs.run import run
@@ -73,13 +73,12 @@ def config_of(kind: str, measures: bool = True) -> ExperimentConfig:
 
 
 @cache
-def program_of(kind: str, measures: bool = True) -> SequenceProgram:
+def program_of(kind: str, measures: bool = True) -> Program:
     program = load_program(config_of(kind, measures))
-    assert isinstance(program, SequenceProgram)
     return program
 
 
-def evaluate(program: SequenceProgram, state: TrainState) -> dict[str, dict[str, np.ndarray]]:
+def evaluate(program: Program, state: TrainState) -> dict[str, dict[str, np.ndarray]]:
     return jax.device_get(program.evaluate(state, program.inputs(program.config), program.arrays))
 
 

@@ -16,7 +16,7 @@ from icl.config import DataConfig, EvaluationConfig, ExperimentConfig, TrainingC
 from icl.config.embedders import LinearEmbedder
 from icl.config.networks import TransformerConfig
 from icl.config.sources import GlyphsSource
-from icl.problems.sequences import Experiment, make_experiment
+from icl.problems.base import BoundProgram
 from icl.training.step import TrainState
 from icl.types import ExemplarBank
 
@@ -58,10 +58,14 @@ def make_bank() -> ExemplarBank:
     return ExemplarBank(exemplars.astype(np.uint8), tuple(map(str, range(SOURCE.num_classes))))
 
 
+def bound(config: ExperimentConfig) -> BoundProgram:
+    return bind(make_program(make_problem(config, make_bank())), config)
+
+
 @cache
-def make(seed: int = 0) -> Experiment:
+def make(seed: int = 0) -> BoundProgram:
     """Made once for each seed, so that its programs are compiled once."""
-    return make_experiment(make_config(seed), make_bank())
+    return bound(make_config(seed))
 
 
 def copy(state: TrainState) -> TrainState:
@@ -91,7 +95,7 @@ def counted_compilations() -> Iterator[list[str]]:
         jax.monitoring.unregister_event_duration_listener(note)
 
 
-def run(experiment: Experiment) -> Iterator[tuple[TrainState, dict]]:
+def run(experiment: BoundProgram) -> Iterator[tuple[TrainState, dict]]:
     """A few chunks, with an evaluation after each."""
     state = experiment.init()
     for stop in (1, 2, 9, 10):
@@ -112,7 +116,7 @@ class Watched(NamedTuple):
 
 @cache
 def watch() -> Watched:
-    chunks = run(make_experiment(make_config(), make_bank()))
+    chunks = run(bound(make_config()))
     with counted_compilations() as first:
         results = [next(chunks)]
     with counted_compilations() as later:
@@ -125,7 +129,7 @@ def test_a_run_from_start_to_end():
     state = experiment.init()
     assert int(state.step) == int(state.loss_count) == int(state.bad_step) == 0
     params = jax.tree.leaves(state.variables.params)
-    assert experiment.num_parameters == sum(leaf.size for leaf in params)
+    assert experiment.program.num_parameters == sum(leaf.size for leaf in params)
     state = experiment.train(state, 3)
     assert int(state.step) == int(state.loss_count) == 3
     assert int(state.bad_step) == 0
@@ -144,7 +148,8 @@ def test_a_run_from_start_to_end():
 def test_families_can_be_drawn_as_the_network_sees_them(family):
     experiment = make()
     key = jax.random.key(3)
-    indices, sequence = experiment.draw(key, 4, experiment.families[family])
+    problem = experiment.program.problem
+    indices, sequence = problem.draw(key, 4, problem.families[family], experiment.inputs.knobs)
     assert sequence.exemplars.shape == (4, 5, 12, 12)
     assert 0 <= sequence.exemplars.min() <= sequence.exemplars.max() <= 1
     np.testing.assert_array_equal(indices.labels, sequence.labels)
@@ -194,7 +199,7 @@ def test_a_condition_draws_the_same_sequences_whatever_the_others():
     chosen = make_config(evaluation={"conditions": ("no_support", "fewshot_holdout")})
     state = every.init()
     all_scores = every.evaluate(state)
-    scores = make_experiment(chosen, make_bank()).evaluate(state)
+    scores = bound(chosen).evaluate(state)
     assert scores.keys() == {"no_support", "fewshot_holdout"}
     for name, values in scores.items():
         for metric, value in values.items():
@@ -236,8 +241,8 @@ def test_memory_does_not_grow_with_steps():
 
 def program(config: ExperimentConfig) -> str:
     """The training program, constants included, before XLA sees it."""
-    experiment = make_experiment(config, make_bank())
-    calls = jax.make_jaxpr(lambda state: experiment.train(state, 5))(experiment.shapes)
+    experiment = bound(config)
+    calls = jax.make_jaxpr(lambda state: experiment.train(state, 5))(experiment.program.shapes)
     (call,) = (e for e in calls.jaxpr.eqns if e.params.get("name") == "train")
     inner = call.params["jaxpr"]
     return jax.jit(jaxpr_as_fun(inner)).lower(*inner.in_avals).as_text()
@@ -296,7 +301,7 @@ def test_options_in_use_change_no_program_either():
 def test_a_finite_data_set_is_the_runs_own_and_of_its_size():
     def losses(seed: int) -> list[float]:
         data = {"num_sequences": 1}
-        experiment = make_experiment(make_config(seed, data=data), make_bank())
+        experiment = bound(make_config(seed, data=data))
         state = experiment.init()
         found = []
         for step in range(3):

@@ -12,7 +12,7 @@ import pytest
 from icl.config import TaskExperimentConfig
 from icl.config.claims import MEASURES
 from icl.config.yaml import parse_config
-from icl.description.trials import describe_task
+from icl.description.trials import describe_trials
 from icl.errors import UserError
 from icl.models.task_networks import make_task_network
 from icl.probes.kernel import layer_kernels, projected_kernel, projection_error, tangent_kernel
@@ -214,7 +214,7 @@ def test_gates_begin_each_by_itself(tmp_path: Path):
     ranks = {n: np.linalg.matrix_rank(w) for n, w in weights.items() if "recurrent" in n}
     gates = ("input_gate", "forget_gate", "cell", "output_gate")
     assert ranks == {f"recurrent/{gate}": 16 if gate == "cell" else 1 for gate in gates}
-    description, _ = describe_task(config)
+    description, _ = describe_trials(config)
     assert "recurrent/cell begins with a spectral radius" in description["warning"]
 
 

@@ -10,10 +10,8 @@ import pytest
 
 from icl.config.traced import TRACED, flatten, program_of
 from icl.config.yaml import parse_config
-from icl.data.sources.load import load_exemplars
 from icl.problems.base import Program
 from icl.problems.load import load_program
-from icl.problems.sequences import make_program
 from icl.runs.engines.lanes import _check_memory, make_lanes
 from icl.runs.engines.single import make_single
 from icl.runs.engines.table import ENGINES
@@ -42,7 +40,7 @@ def program(small_config, shared) -> Program:
     """Made once for this module, so that it is compiled once."""
     if not shared:
         config = small_config(SGD)
-        shared["program"] = make_program(config, load_exemplars(config.data.source))
+        shared["program"] = load_program(config)
     return shared["program"]
 
 

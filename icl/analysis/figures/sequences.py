@@ -1,24 +1,15 @@
 """What the network sees: sequences as rows of items with their labels."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Array, Int, Key, Shaped
+from jaxtyping import Shaped
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from icl.analysis.figures.curves import to_png
-from icl.analysis.figures.trials import draw_trials
-from icl.config import AnyConfig, ExperimentConfig, TaskExperimentConfig
-from icl.problems.base import Program
-from icl.problems.sequences import Experiment, SequenceProgram, bind
-from icl.problems.trials import TaskProgram
-from icl.types import IndexSequence
+from icl.types import ShownSequence
 
-ROWS_PER_FAMILY = 3
-MAX_ROWS = 40
-SEARCHED = 64  # sequences of the mixture, for some of each family
 # Beyond this the pictures would be too small to see: only some of the pairs are drawn.
 MAX_ITEMS = 17
 GAP = 0.45  # cells, where items are left out
@@ -29,72 +20,7 @@ STEP, HEIGHT = 1.14, 1.62  # from item to item and from row to row, in cells
 QUERY = "#D55E00"
 
 
-class Row(NamedTuple):
-    """One sequence of a picture: its section and name, its items, query last.
-
-    is_same: whether an item is of the query's class.
-    """
-
-    section: str
-    name: str
-    exemplars: Shaped[np.ndarray, "item *shape"]
-    labels: Int[np.ndarray, " item"]
-    is_same: Shaped[np.ndarray, " item"]
-
-
-def rows_of(
-    section: str, name: str, indices: IndexSequence, exemplars: Shaped[Any, "batch item *shape"]
-) -> list[Row]:
-    """A row for each sequence of a batch."""
-    classes, labels = np.asarray(indices.classes), np.asarray(indices.labels)
-    is_same = classes == classes[:, -1:]
-    return [
-        Row(section, name, *parts)
-        for parts in zip(np.asarray(exemplars), labels, is_same, strict=True)
-    ]
-
-
-def rows_per_family(num_families: int) -> int:
-    """So many that the picture stays readable."""
-    return max(1, min(ROWS_PER_FAMILY, MAX_ROWS // max(num_families, 1)))
-
-
-def draw_shown(program: Program, config: AnyConfig) -> bytes:
-    """A PNG of what the network of a run is shown: sequences, or trials of a task."""
-    if isinstance(program, TaskProgram) and isinstance(config, TaskExperimentConfig):
-        return draw_trials(program, config)
-    assert isinstance(program, SequenceProgram)
-    assert isinstance(config, ExperimentConfig)
-    return draw_sequences(bind(program, config))
-
-
-def draw_sequences(experiment: Experiment) -> bytes:
-    """A PNG of a few sequences of each family trained on, query last."""
-    weights = {name: w for name, w in experiment.config.data.weights.items() if w > 0}
-    count = rows_per_family(len(weights))
-    key, own_key = jax.random.split(jax.random.key(experiment.config.seed))
-    drawn = _drawn(experiment, key, SEARCHED, "train")
-    rows: list[Row] = []
-    for i, name in enumerate(experiment.config.data.weights):
-        if name not in weights:
-            continue
-        mixed, found = drawn, np.flatnonzero(drawn[0].family == i)[:count]
-        if len(found) < count:  # too rare in the mixture
-            mixed = _drawn(experiment, jax.random.fold_in(own_key, i), count, name)
-            found = np.arange(count)
-        indices, exemplars = jax.tree.map(lambda a, found=found: a[found], mixed)
-        rows += rows_of("", f"{name}\n{weights[name]:.3g}", indices, exemplars)
-    return draw_rows(rows)
-
-
-def _drawn(
-    experiment: Experiment, key: Key[Array, ""], count: int, name: str
-) -> tuple[IndexSequence, np.ndarray]:
-    indices, sequence = experiment.draw(key, count, experiment.families[name])
-    return jax.tree.map(np.asarray, (indices, sequence.exemplars))
-
-
-def draw_rows(rows: list[Row]) -> bytes:
+def draw_rows(rows: list[ShownSequence]) -> bytes:
     """A PNG: sequences below each other, labels above items, the query framed.
 
     Labels of items of the query's class are in the query's colour.
@@ -122,8 +48,8 @@ def draw_rows(rows: list[Row]) -> bytes:
     return to_png(figure)
 
 
-def _headings(rows: list[Row]) -> dict[int, str]:
-    """Row number -> the section that begins there."""
+def _headings(rows: list[ShownSequence]) -> dict[int, str]:
+    """ShownSequence number -> the section that begins there."""
     sections = [row.section for row in rows]
     return {
         i: section
@@ -163,7 +89,7 @@ def _places(items: list[int]) -> list[float]:
 
 
 def _draw_row(
-    axes: Any, row: Row, items: list[int], top: float, right: float, scale: float
+    axes: Any, row: ShownSequence, items: list[int], top: float, right: float, scale: float
 ) -> None:
     """Items end at the right, where the query is; "..." where some are left out."""
     places = _places(items)
@@ -210,7 +136,7 @@ def _draw_item(axes: Any, exemplar: np.ndarray, x: float, y: float, scale: float
     )
 
 
-def _scale(rows: list[Row]) -> float:
+def _scale(rows: list[ShownSequence]) -> float:
     """Vectors have one scale of colours, that all but the largest hundredth of numbers fit."""
     if rows[0].exemplars.ndim != 2:
         return 1.0

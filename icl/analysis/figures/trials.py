@@ -1,29 +1,21 @@
 """What a network is shown in a task: inputs over time, and the answer asked for."""
 
-import jax
 import numpy as np
 from matplotlib.figure import Figure
 
 from icl.analysis.figures.curves import to_png
 from icl.analysis.figures.style import apply_style
-from icl.config import TaskExperimentConfig
-from icl.problems.trials import TaskProgram
-
-NUM_TRIALS = 6
+from icl.types import ShownTrials
 
 
-def draw_trials(program: TaskProgram, config: TaskExperimentConfig) -> bytes:
+def draw_trials(trials: ShownTrials) -> bytes:
     """A PNG: a few trials side by side, channels from below, time to the right."""
-    inputs = program.inputs(config)
-    trials = program.task.draw(
-        jax.random.key(config.seed), NUM_TRIALS, inputs.knobs, program.arrays
-    )
-    shown = np.asarray(trials.inputs).swapaxes(1, 2)
+    shown = trials.inputs.swapaxes(1, 2)
     figure = Figure(figsize=(8, 1.9), layout="constrained", dpi=150)
-    every = figure.subplots(1, NUM_TRIALS, sharey=True)
+    every = figure.subplots(1, len(trials.inputs), sharey=True)
     bound = np.abs(shown).max()
     low = -bound if shown.min() < 0 else 0.0
-    for axes, trial, targets in zip(every, shown, np.asarray(trials.targets), strict=True):
+    for axes, trial, targets in zip(every, shown, trials.targets, strict=True):
         image = axes.imshow(
             trial,
             aspect="auto",

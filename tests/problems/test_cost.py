@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from icl.config.networks import TransformerConfig
-from icl.description.cost import count_flops, count_parameters, forward_flops, training_cost
 from icl.models.network import make_network
+from icl.problems.cost import count_flops, count_parameters, forward_flops, training_cost
 from icl.types import Sequence
 
 WIDTH, CONTEXT, PIXELS, LABELS, HIDDEN = 16, 3, 9, 11, 8
