@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from benchmarks.tell import Figures, median, parser_of, tell
 from icl.cli import run_command
 from icl.probes.factored_kernel import factored_kernel, recurrent_factors
-from icl.probes.kernel import projected_kernel, projection_error, tangent_kernel
+from icl.probes.tangent_kernel import projected_kernel, projection_error, tangent_kernel
 
 TURNS = 3
 FAST_TURNS = 15  # of what takes milliseconds, in each turn

@@ -24,7 +24,7 @@ def main() -> int:
             raise UserError(f"--out = {arguments.out}; allowed: a file .npy")
         check_folder(str(Path(arguments.out).parent))
     # JAX takes seconds to load: only once the arguments are known to be right.
-    from icl.probes.weights import measure_matrix
+    from icl.probes.weight_statistics import measure_matrix
     from icl.runs.restore import matrix_of, save_matrix
 
     step, matrix = matrix_of(arguments.run, arguments.matrix, step)

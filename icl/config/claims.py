@@ -22,21 +22,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from icl.config.base import Settings, raise_all
+from icl.config.probes import PROBES
 
-# What an evaluation records, and what figures call it. Measures say how far learning has moved a
-# network: docs/probes.md defines each.
+# What an evaluation records, and what figures call it.
 MEASURES = {
-    "weight_change": "weight change",
-    "weight_change_all": "weight change, all weights",
-    "representation_alignment": "representation alignment",
-    "representation_rank": "rank of representations",
-    "sign_similarity": "sign similarity",
-    "kernel_alignment": "kernel alignment",
-    "kernel_alignment_input": "kernel alignment, input",
-    "kernel_alignment_readout": "kernel alignment, readout",
-    "kernel_alignment_all": "kernel alignment, all weights",
-    "kernel_rank": "rank of kernel",
-    "kernel_target_alignment": "kernel-target alignment",
+    name: measure.label for measures in PROBES.values() for name, measure in measures.items()
 }
 METRICS = {
     "accuracy": "accuracy, all labels",
@@ -45,7 +35,7 @@ METRICS = {
     "answers_in_context": "share of answers in context",
     **MEASURES,
 }
-# What is told of each weight matrix before training: `icl.probes.weights` defines each.
+# What is told of each weight matrix before training: `icl.probes.weight_statistics` defines each.
 WEIGHT_STATISTICS = {
     "norm": "norm",
     "spectral_norm": "spectral norm",

@@ -1,11 +1,12 @@
 """Evaluation as settings: when, on how many sequences or trials, in which conditions."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from icl.config.base import FromList, Settings, raise_all
 from icl.config.families import MAX_CONTEXT_LEN
+from icl.config.probes import RICH_OR_LAZY, Probes
 
 
 class EvaluationConfig(Settings):
@@ -20,11 +21,23 @@ class EvaluationConfig(Settings):
         min_length=1,
         description="`train`, or names of families",
     )
-    measures: bool = Field(
-        False,
-        description="in each condition, also how far weights, hidden states and tangent kernels "
-        "have moved since the start",
-    )
+    probes: Probes = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_measures(cls, settings: Any) -> Any:
+        """Read `measures`, which switched on all probes that release 0.1.0 had."""
+        if not isinstance(settings, dict) or not isinstance(settings.get("measures"), bool):
+            return settings
+        others = {name: value for name, value in settings.items() if name != "measures"}
+        if settings["measures"] and "probes" in others:
+            raise_all(
+                [
+                    "evaluation.measures = true; allowed: evaluation.probes alone, as measures "
+                    f"stand for {', '.join(RICH_OR_LAZY)}"
+                ]
+            )
+        return {"probes": list(RICH_OR_LAZY), **others} if settings["measures"] else others
 
     @model_validator(mode="after")
     def _consistent(self) -> "EvaluationConfig":
@@ -51,5 +64,7 @@ class TaskEvaluationConfig(Settings):
         320, ge=2, description="of which hidden states are compared with those of the start"
     )
     num_kernel_trials: int = Field(32, ge=1, description="the same of tangent kernels")
+
+    probes: Probes = RICH_OR_LAZY
 
     conditions: ClassVar[tuple[str, ...]] = ("task",)

@@ -12,7 +12,6 @@ import yaml
 
 from icl.config import AnyConfig, TaskExperimentConfig
 from icl.config.claims import (
-    MEASURES,
     Claim,
     Falls,
     Rises,
@@ -21,6 +20,7 @@ from icl.config.claims import (
     places_in_file,
     too_few_left,
 )
+from icl.config.probes import probe_of
 from icl.config.sweeps import Axis, SweepConfig
 from icl.config.traced import digest_of
 from icl.config.yaml import (
@@ -297,12 +297,12 @@ def _claim_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
     conditions = sorted({name for cell in cells for name in cell.config.evaluation.conditions})
     errors = claim_errors(config.claims, _all_knobs(config), conditions)
     errors = errors or _left_errors(config)
-    if any(not getattr(cell.config.evaluation, "measures", True) for cell in cells):
-        errors += [
-            f"claims.{i}.metric = {claim.metric}; allowed where evaluation.measures is true"
-            for i, claim in enumerate(config.claims)
-            if claim.metric in MEASURES
-        ]
+    on = set.intersection(*(set(cell.config.evaluation.probes) for cell in cells))
+    errors += [
+        f"claims.{i}.metric = {claim.metric}; allowed where evaluation.probes has {probe}"
+        for i, claim in enumerate(config.claims)
+        if (probe := probe_of(claim.metric)) and probe not in on
+    ]
     return errors + _halving_errors(config, cells) + _task_errors(config, cells)
 
 

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from icl.config import AnyConfig
+from icl.config.probes import RICH_OR_LAZY
 
 # By pattern of the setting's dotted name, the value at which what it sets is left out of the
 # program; ALWAYS: it never is. A test holds that the programs are the same.
@@ -80,7 +81,12 @@ def digest_of(config: AnyConfig) -> str:
     """
     every = flatten(config.model_dump(mode="json"))
     kinds = {name: value for name, value in every.items() if name.endswith("kind")}
-    return _digest(flatten(config.model_dump(mode="json", exclude_defaults=True)) | kinds)
+    chosen = flatten(config.model_dump(mode="json", exclude_defaults=True)) | kinds
+    if chosen.get("evaluation.probes") == list(RICH_OR_LAZY):
+        # A run has the digest that it had when `evaluation.measures` stood for these.
+        del chosen["evaluation.probes"]
+        chosen["evaluation.measures"] = True
+    return _digest(chosen)
 
 
 def program_of(config: AnyConfig) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from icl.analysis.figures.shown import draw_shown
 from icl.config import AnyConfig
-from icl.probes.weights import measure_matrix, stability_warning
+from icl.probes.weight_statistics import measure_matrix, stability_warning
 from icl.problems.base import Program
 from icl.problems.cost import count_parameters
 from icl.problems.load import load_program

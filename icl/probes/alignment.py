@@ -47,7 +47,7 @@ def kernel_alignment(kernels: PyTree[Gram], initial: PyTree[Gram]) -> PyTree[Sca
 
     The alignment of Cristianini et al. 2001, of tangent kernels after and before learning; of two
     positive semi-definite matrices it is in [0, 1]. Of a tree of kernels, as those of each layer
-    (`icl.probes.kernel.layer_kernels`), a tree of alignments.
+    (`icl.probes.tangent_kernel.layer_kernels`), a tree of alignments.
     """
     return jax.tree.map(_cosine, kernels, initial)
 
@@ -81,7 +81,7 @@ def effective_ranks(gram: Gram) -> dict[str, Scalar]:
     participation_ratio: as above.
     effective_rank: exp(-sum p log p), p the eigenvalues as shares of their sum, from 1 to n (Roy
         and Vetterli 2007). Eigenvalues are squares of the singular values of states or Jacobian;
-        of weights, `icl.probes.weights` takes the singular values themselves.
+        of weights, `icl.probes.weight_statistics` takes the singular values themselves.
     eigenvalue_rank: sum of eigenvalues / (the largest * n), from 1 / n to 1: what Liu et al. 2023
         take of weights.
     """

@@ -34,7 +34,8 @@ from icl.evaluation.conditions import make_conditions
 from icl.evaluation.scores import evaluate
 from icl.models.matrices import Fused
 from icl.models.network import Network, make_network
-from icl.probes.sequence_measures import NUM_SEQUENCES, measure_sequences
+from icl.probes.find import measure
+from icl.probes.sequence_view import NUM_SEQUENCES, sequence_view
 from icl.problems.base import Cost, Inputs, Program, make_inputs
 from icl.problems.cost import network_costs
 from icl.problems.streams import condition_key, data_set_key, probed_sequences_key
@@ -114,15 +115,14 @@ class SequenceProblem:
             )
             for name, family in self.conditions.items()
         }
-        if self.config.evaluation.measures:
+        if probes := self.config.evaluation.probes:
             start = initial()
             for name, family in self.conditions.items():
                 # The same throughout a run: also where labels drift, those of its start.
                 key = probed_sequences_key(inputs.eval_key, name)
-                _, sequences = draw_batch(key, NUM_SEQUENCES, family, inputs.knobs, exemplars)
-                scores[name] |= measure_sequences(
-                    self.network.apply, state.variables, start, sequences
-                )
+                drawn = draw_batch(key, NUM_SEQUENCES, family, inputs.knobs, exemplars)
+                view = sequence_view(self.network.apply, state.variables, start, *drawn)
+                scores[name] |= measure(view, probes)
         return scores
 
     @cached_property

@@ -14,7 +14,8 @@ from icl.data.tasks.trials import Task, make_task_knobs
 from icl.evaluation.scores import score_trials
 from icl.models.matrices import Fused
 from icl.models.task_networks import TaskNetwork, make_task_network
-from icl.probes.task_measures import measure_task
+from icl.probes.find import measure
+from icl.probes.trial_view import trial_view
 from icl.problems.base import Cost, Inputs, Program, make_inputs
 from icl.problems.streams import fresh_trials_key, probed_trials_keys
 from icl.training.losses import Loss, task_loss
@@ -77,16 +78,12 @@ class TrialProblem:
             )
         )
         logits, _ = self.network.apply(params, fresh.inputs)
-        measures = measure_task(
-            self.network,
-            params,
-            initial().params,
-            many.inputs,
-            few.inputs,
-            few.targets,
-            self.config.task.last_only,
-        )
-        return {"task": score_trials(logits, fresh, self.config.task.num_choices) | measures}
+        scores = score_trials(logits, fresh, self.config.task.num_choices)
+        if evaluation.probes:
+            last_only = self.config.task.last_only
+            view = trial_view(self.network, params, initial().params, (many, few), last_only)
+            scores |= measure(view, evaluation.probes)
+        return {"task": scores}
 
     def shown(self, config: TaskExperimentConfig, inputs: Inputs) -> Shown:
         """A few trials."""

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray
@@ -25,9 +25,9 @@ def load_run(run: str | Path) -> xarray.Dataset:
     Variables: `accuracy`, `accuracy_in_context`, `loss` and so on over (condition, step), and
     `train_loss`, the mean over the steps since the evaluation before, over (step);
     `accuracy_by_frequency` over (condition, step, stratum), tenths of the training classes, the
-    commonest first; `start_norm`, `start_effective_rank` and so on over (matrix), what weights
-    begin as. Attribute `config`: the resolved config as YAML. Metrics that a condition does not
-    have are NaN.
+    commonest first; what probes measure, over the axes that they name; `start_norm`,
+    `start_effective_rank` and so on over (matrix), statistics of the initial weights. Attribute
+    `config`: the resolved config as YAML. Metrics that a condition does not have are NaN.
     """
     path = Path(run)
     if not (path / CONFIG).exists():
@@ -37,8 +37,8 @@ def load_run(run: str | Path) -> xarray.Dataset:
     conditions = list(config.evaluation.conditions)
     steps = [record["step"] for record in records]
     variables = {
-        metric: (_dims(values)[1:], values[0])
-        for metric, values in _arrays([records], steps, conditions).items()
+        metric: (dims, values[0])
+        for metric, (dims, values) in _arrays([records], steps, conditions).items()
     }
     matrices, starts = load_initial_weights([path])
     variables |= {name: (("matrix",), values[0]) for name, values in starts.items()}
@@ -80,8 +80,7 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
     dims, coords = _axes(sweep)
     shape = [len(coords[dim][1]) for dim in dims]
     variables: dict[str, Any] = {}
-    for metric, values in _arrays(records, steps, conditions).items():
-        own = _dims(values)[1:]
+    for metric, (own, values) in _arrays(records, steps, conditions).items():
         variables[metric] = ((*dims, *own), values.reshape(*shape, *values.shape[1:]))
     matrices, starts = load_initial_weights(folders)
     for number, values in starts.items():
@@ -109,14 +108,26 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
     )
 
 
-def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dict[str, np.ndarray]:
-    """By metric: [run, condition, step] or [run, condition, step, stratum]; train_loss [run, step].
+class _Array(NamedTuple):
+    """A metric of several runs. dims: names of the axes after the run's."""
 
-    Filled by position rather than looked up: a thousand runs take seconds.
+    dims: tuple[str, ...]
+    values: np.ndarray
+
+
+def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dict[str, _Array]:
+    """By metric, [run, condition, step, ...], with the axes that records name.
+
+    Filled by position rather than looked up: a thousand runs take seconds. Axes are as long as in
+    the largest array of any run.
     """
     places = {step: i for i, step in enumerate(steps)}
     rows = {condition: i for i, condition in enumerate(conditions)}
     shape = (len(runs), len(conditions), len(steps))
+    axes: dict[str, tuple[str, ...]] = {"accuracy_by_frequency": ("stratum",)}
+    for record in (record for records in runs for record in records):
+        axes |= {metric: tuple(names) for metric, names in record.get("axes", {}).items()}
+    sizes = _sizes(runs, axes)
     arrays: dict[str, np.ndarray] = {}
     train_loss = np.full((len(runs), len(steps)), np.nan)
     for i, records in enumerate(runs):
@@ -126,19 +137,36 @@ def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dic
             train_loss[i, at] = np.nan if loss is None else loss
             for condition, scores in record["conditions"].items():
                 for metric, value in scores.items():
+                    own = axes.get(metric, ())
                     if metric not in arrays:
-                        strata = (len(value),) if isinstance(value, list) else ()
-                        arrays[metric] = np.full((*shape, *strata), np.nan)
-                    if value is not None and condition in rows:
+                        arrays[metric] = np.full((*shape, *(sizes[name] for name in own)), np.nan)
+                    if value is None or condition not in rows:
+                        continue
+                    target = arrays[metric][i, rows[condition], at]
+                    if own:
+                        part = np.array(value, dtype=np.float64)  # None is NaN
+                        target[tuple(map(slice, part.shape))] = part
+                    else:
                         arrays[metric][i, rows[condition], at] = value
-    return arrays | {"train_loss": train_loss}
+    found = {
+        metric: _Array(("condition", "step", *axes.get(metric, ())), values)
+        for metric, values in arrays.items()
+    }
+    return found | {"train_loss": _Array(("step",), train_loss)}
 
 
-def _dims(values: np.ndarray) -> tuple[str, ...]:
-    """The names of an array's axes, by their number."""
-    if values.ndim == 2:
-        return "run", "step"
-    return ("run", "condition", "step", "stratum")[: values.ndim]
+def _sizes(runs: list[Records], axes: dict[str, tuple[str, ...]]) -> dict[str, int]:
+    """The length of each named axis: the largest of all arrays."""
+    sizes: dict[str, int] = {}
+    for scores in (
+        scores for records in runs for record in records for scores in record["conditions"].values()
+    ):
+        for metric, names in axes.items():
+            value = scores.get(metric)
+            for name in names if value is not None else ():
+                sizes[name] = max(sizes.get(name, 0), len(value))
+                value = value[0] if value else []
+    return sizes
 
 
 def _axes(sweep: Sweep) -> tuple[list[str], dict[str, Any]]:

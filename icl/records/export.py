@@ -7,6 +7,7 @@ from pathlib import Path
 
 import xarray
 
+from icl.config.probes import axes_of
 from icl.errors import UserError
 
 
@@ -24,11 +25,15 @@ def to_parquet(dataset: xarray.Dataset, path: Path) -> None:
     """A Parquet file: a row for each cell, seed, condition and step, for tables and SQL.
 
     Of variables without condition, such as the training loss, the value stands in every row.
-    Accuracy by frequency and what weights begin as are left out.
+    Accuracy by frequency, arrays of probes and statistics of initial weights are left out.
     """
     flat = dataset.drop_vars("accuracy_by_frequency", errors="ignore")
-    flat = flat.drop_dims(["stratum", "matrix"], errors="ignore")
+    flat = flat.drop_dims(["stratum", "matrix", *_axes_of_probes(flat)], errors="ignore")
     flat.to_dataframe().reset_index().to_parquet(path)
+
+
+def _axes_of_probes(dataset: xarray.Dataset) -> set[str]:
+    return {axis for metric in dataset.data_vars for axis in axes_of(str(metric))}
 
 
 FORMATS: dict[str, Callable[[xarray.Dataset, Path], None]] = {

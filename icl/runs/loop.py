@@ -18,7 +18,7 @@ import numpy as np
 from icl.config import AnyConfig
 from icl.errors import Interrupted, UserError
 from icl.files import to_lines, write_whole
-from icl.probes.weights import measure_matrix, stability_warning
+from icl.probes.weight_statistics import measure_matrix, stability_warning
 from icl.problems.base import Program
 from icl.records.checkpoints import Checkpoints, check_space
 from icl.records.run_directory import CONNECTIVITY, RunDirectory

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from icl.config import AnyConfig
+from icl.config.probes import axes_of
 from icl.training.optimizer import learning_rate_at, make_rates
 
 # Of each metric: whether the best is the largest.
@@ -22,6 +23,8 @@ def make_record(
     Holds nothing that depends on when or how fast it was made, so that a resumed run writes
     the same bits.
 
+    The axes of arrays that probes made are named under `axes`, where there are any.
+
     loss: None where no step was made.
     """
     rates = make_rates(config.training)
@@ -31,11 +34,14 @@ def make_record(
         for name in config.evaluation.conditions
     }
     rate = float(learning_rate_at(jnp.int32(step - 1), rates)) if step else None
-    return {
+    record = {
         "step": step,
         "train": {"loss": loss if step else None, "learning_rate": rate},
         "conditions": conditions,
     }
+    metrics = dict.fromkeys(metric for of_condition in scores.values() for metric in of_condition)
+    axes = {metric: list(axes_of(metric)) for metric in metrics if axes_of(metric)}
+    return record | ({"axes": axes} if axes else {})
 
 
 def _plain(value: float | list[Any]) -> Any:

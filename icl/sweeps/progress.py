@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from icl.config.grid import Cell, Sweep, cells_of
-from icl.probes.weights import stability_warning
+from icl.probes.weight_statistics import stability_warning
 from icl.records.halving import stopped
 from icl.records.initial_weights import read_initial_weights
 from icl.records.run_directory import CONNECTIVITY

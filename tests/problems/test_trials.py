@@ -11,13 +11,20 @@ import pytest
 
 from icl.config import TaskExperimentConfig
 from icl.config.claims import MEASURES
+from icl.config.probes import PROBES
 from icl.config.yaml import parse_config
 from icl.description.trials import describe_trials
 from icl.errors import UserError
 from icl.models.task_networks import make_task_network
-from icl.probes.kernel import layer_kernels, projected_kernel, projection_error, tangent_kernel
-from icl.probes.task_measures import kernels, measure_task
-from icl.probes.weights import stability_warning
+from icl.probes.find import measure
+from icl.probes.tangent_kernel import (
+    layer_kernels,
+    projected_kernel,
+    projection_error,
+    tangent_kernel,
+)
+from icl.probes.trial_view import kernels, trial_view
+from icl.probes.weight_statistics import stability_warning
 from icl.problems.load import load_program
 from icl.records import load
 from icl.records.run_directory import read_lines
@@ -146,9 +153,9 @@ def test_a_run_records_measures_from_its_start_on(tmp_path: Path):
     data = load(tmp_path).sel(condition="task")
     first, last = data.isel(step=0), data.isel(step=-1)
     assert set(MEASURES) <= set(data)
-    for measure in ("representation_alignment", "kernel_alignment", "kernel_alignment_all"):
-        assert float(first[measure]) == pytest.approx(1, abs=1e-4)
-        assert 0 < float(last[measure]) < 1 - 1e-4
+    for name in ("representation_alignment", "kernel_alignment", "kernel_alignment_all"):
+        assert float(first[name]) == pytest.approx(1, abs=1e-4)
+        assert 0 < float(last[name]) < 1 - 1e-4
     assert float(first.sign_similarity) > 0.99
     assert float(first.weight_change) < 1e-3 < float(last.weight_change)
     assert float(last.weight_change) < float(last.weight_change_all)
@@ -193,14 +200,19 @@ def test_every_network_is_measured(kind: str):
     initial, params = (network.init(jax.random.key(seed)) for seed in (0, 1))
     trials = jax.random.normal(jax.random.key(1), (TRIALS, STEPS, INPUTS))
     targets = jax.random.randint(jax.random.key(2), (TRIALS, STEPS), 0, OUTPUTS)
-    found = measure_task(network, params, initial, trials, trials, targets, last_only=False)
+    drawn = Trials(trials, targets, jnp.ones((TRIALS, STEPS)))
+
+    def measured(params: dict, initial: dict) -> dict[str, jax.Array]:
+        return measure(trial_view(network, params, initial, (drawn, drawn), False), PROBES)
+
+    found = measured(params, initial)
     assert set(found) == set(MEASURES)
     asked = np.asarray(targets[:, -1:] if kind == "feed_forward" else targets)
     y = np.eye(OUTPUTS)[asked].ravel()
     kernel = np.asarray(kernels(network, params, trials, kind == "feed_forward")["recurrent"])
     expected = y @ kernel @ y / (y @ y * np.trace(kernel))
     assert float(found["kernel_target_alignment"]) == pytest.approx(expected, rel=1e-4)
-    same = measure_task(network, params, params, trials, trials, targets, last_only=False)
+    same = measured(params, params)
     for name in ("kernel_alignment", "kernel_alignment_all", "representation_alignment"):
         assert float(same[name]) == pytest.approx(1, abs=1e-5)
         assert float(found[name]) < 0.999

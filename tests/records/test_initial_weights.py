@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from icl.config.claims import WEIGHT_STATISTICS
-from icl.probes.weights import measure_matrix
+from icl.probes.weight_statistics import measure_matrix
 from icl.records.initial_weights import load_initial_weights
 
 

@@ -20,7 +20,7 @@ from icl.config.connectivity import (
     MotifsConnectivity,
 )
 from icl.models.initial.connectivity import connect, make_numbers
-from icl.probes.weights import MAX_EIGENVALUES, measure_matrix
+from icl.probes.weight_statistics import MAX_EIGENVALUES, measure_matrix
 
 Matrix = Float[np.ndarray, "unit unit"]
 

@@ -18,7 +18,7 @@ from icl.models.initial.connectivity import check, connect, make_numbers, trunca
 from icl.models.initial.initializers import INITIALIZERS
 from icl.models.matrices import matrices, with_matrices
 from icl.models.network import make_network
-from icl.probes.weights import measure_matrix, stability_warning
+from icl.probes.weight_statistics import measure_matrix, stability_warning
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -16,7 +16,7 @@ from icl.errors import UserError
 from icl.models.initial.cell_types import keep_signs, unit_signs
 from icl.models.initial.connectivity import check, make_numbers, truncate
 from icl.models.initial.matching import match_gaussian, spectral_abscissa, spectral_radius
-from icl.probes.weights import measure_matrix
+from icl.probes.weight_statistics import measure_matrix
 
 from ...conftest import QUICKSTART
 from .test_connectivity import SIZE, draw, parse

@@ -1,75 +1,66 @@
-"""How rich or lazy the learning of a task has been: measures of a network now and at its start.
+"""What probes look at where a network learns a task over time.
 
-Names of measures are those of the records. Kernels are of all outputs that the loss asks for, over
-the trials given: all steps, or the last one alone.
+Kernels are of all outputs that the loss asks for, over the trials given: all steps, or the last one
+alone.
 """
 
+from functools import reduce
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from icl.models.task_networks import TaskNetwork
-from icl.probes.alignment import (
-    kernel_alignment,
-    kernel_target_alignment,
-    participation_ratio,
-    representation_alignment,
-    representation_gram,
-    sign_similarity,
-    weight_change_norm,
-)
+from icl.probes.alignment import representation_gram
 from icl.probes.factored_kernel import (
     Factors,
     factored_kernel,
     perturbed_factors,
     recurrent_factors,
 )
-from icl.probes.kernel import layer_kernels
+from icl.probes.tangent_kernel import layer_kernels
+from icl.probes.view import View
+from icl.types import Trials, Variables
 
 Params = dict[str, Any]
 Inputs = Float[Array, "trial step channel"]
 
 
-def measure_task(
+def trial_view(
     network: TaskNetwork,
     params: Params,
     initial: Params,
-    trials: Inputs,
-    few_trials: Float[Array, "few step channel"],
-    targets: Int[Array, "few step"],
+    trials: tuple[Trials, Trials],
     last_only: bool,
-) -> dict[str, Float[Array, ""]]:
-    """All measures of Liu et al. 2023, and what their reviewers asked for.
+) -> View:
+    """A network on one set of trials.
 
-    trials: for representations, hidden states of the last step. few_trials: for kernels, with
-    their targets at each step.
+    trials: many, for hidden states of the last step, and few, for kernels.
     last_only: whether the loss asks for the last step alone.
     """
-    last_only = last_only or network.as_steps(few_trials).shape[1] == 1
-    hidden, hidden_before = (network.apply(p, trials)[1][:, -1] for p in (params, initial))
-    now, before = (kernels(network, p, few_trials, last_only) for p in (params, initial))
-    outputs = params["readout"]["kernel"].shape[1]
-    alignments = kernel_alignment(
-        now | {"all": sum(now.values())}, before | {"all": sum(before.values())}
+    many, few = trials
+    last_only = last_only or network.as_steps(few.inputs).shape[1] == 1
+    asked = few.targets[:, -1:] if last_only else few.targets
+    now, before = Variables(params, {}), Variables(initial, {})
+
+    def kernels_of(variables: Variables) -> dict[str, Array]:
+        by_matrix = kernels(network, variables.params, few.inputs, last_only)
+        total = reduce(jnp.add, by_matrix.values())
+        return {"mixing": by_matrix.pop("recurrent"), **by_matrix, "all": total}
+
+    return View(
+        apply=network.apply,
+        variables=now,
+        initial=before,
+        inputs=many,
+        indices=None,
+        twice=lambda look: (look(now), look(before)),
+        mixing=lambda params: params["recurrent"],
+        hidden=lambda variables: network.apply(variables.params, many.inputs)[1][:, -1],
+        kernels=kernels_of,
+        targets=jax.nn.one_hot(asked, params["readout"]["kernel"].shape[1]).ravel(),
     )
-    asked = targets[:, -1:] if last_only else targets
-    return {
-        "weight_change": weight_change_norm(params["recurrent"], initial["recurrent"]),
-        "weight_change_all": weight_change_norm(params, initial),
-        "representation_alignment": representation_alignment(hidden, hidden_before),
-        "representation_rank": participation_ratio(representation_gram(hidden)),
-        "sign_similarity": sign_similarity(hidden, hidden_before),
-        "kernel_alignment": alignments["recurrent"],
-        "kernel_alignment_input": alignments["input"],
-        "kernel_alignment_readout": alignments["readout"],
-        "kernel_alignment_all": alignments["all"],
-        "kernel_rank": participation_ratio(now["recurrent"]),
-        "kernel_target_alignment": kernel_target_alignment(
-            now["recurrent"], jax.nn.one_hot(asked, outputs).ravel()
-        ),
-    }
 
 
 def kernels(

@@ -9,7 +9,12 @@ import pytest
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from icl.probes.alignment import kernel_alignment
-from icl.probes.kernel import layer_kernels, projected_kernel, projection_error, tangent_kernel
+from icl.probes.tangent_kernel import (
+    layer_kernels,
+    projected_kernel,
+    projection_error,
+    tangent_kernel,
+)
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

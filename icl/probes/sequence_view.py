@@ -1,8 +1,7 @@
-"""How rich or lazy learning from sequences has been: measures of a network now and at its start.
+"""What probes look at where a network learns from sequences.
 
-Names of measures are those of tasks (`icl.probes.task_measures`) and of the records. What a task
-measures of its recurrent matrix is here of all matrices of the mixers, which let tokens look at
-earlier ones: attention, or recurrence.
+What a task measures of its recurrent matrix is here of all matrices of the mixers, which let tokens
+look at earlier ones: attention, or recurrence.
 """
 
 from collections.abc import Callable
@@ -12,61 +11,49 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from icl.probes.alignment import (
-    kernel_alignment,
-    kernel_target_alignment,
-    participation_ratio,
-    representation_alignment,
-    representation_gram,
-    sign_similarity,
-    weight_change_norm,
-)
-from icl.probes.kernel import layer_kernels
-from icl.types import Aux, Sequence, Variables
+from icl.probes.tangent_kernel import layer_kernels
+from icl.probes.view import View
+from icl.types import Aux, IndexSequence, Sequence, Variables
 
-NUM_SEQUENCES = 64  # that measures are taken on
+NUM_SEQUENCES = 64  # that probes look at
 INPUT = ("embedder", "label_table")  # what blocks are fed by
 
 Apply = Callable[[Variables, Sequence], tuple[Array, Aux]]  # of `icl.models.network.Network`
 
 
-def measure_sequences(
-    apply: Apply, variables: Variables, initial: Variables, sequences: Sequence
-) -> dict[str, Float[Array, ""]]:
-    """All measures, on one set of sequences.
+def sequence_view(
+    apply: Apply,
+    variables: Variables,
+    initial: Variables,
+    indices: IndexSequence,
+    sequences: Sequence,
+) -> View:
+    """A network on one set of sequences.
 
     initial: at the start. Batch norm has running statistics at both times: the network as it is
         tested, and where these have moved, so has it.
     """
 
-    def look(variables: Variables) -> tuple[Array, dict[str, Array]]:
-        return query_states(apply, variables, sequences), kernels(apply, variables, sequences)
+    def twice(look: Callable[[Variables], Any]) -> tuple[Any, Any]:
+        # In a loop, so that a program of many conditions holds the network half as often.
+        both = jax.tree.map(lambda *leaves: jnp.stack(leaves), variables, initial)
+        found = jax.lax.map(look, both)
+        now, before = (jax.tree.map(lambda array, i=i: array[i], found) for i in (0, 1))
+        return now, before
 
-    # In a loop, so that a program of many conditions holds the network half as often.
-    both = jax.tree.map(lambda *leaves: jnp.stack(leaves), variables, initial)
-    (hidden, hidden_before), grams = jax.lax.map(look, both)
-    now, before = ({name: gram[i] for name, gram in grams.items()} for i in (0, 1))
-    alignments = kernel_alignment(now, before)
-    return {
-        "weight_change": weight_change_norm(
-            mixers(variables.params, variables.params), mixers(initial.params, initial.params)
-        ),
-        "weight_change_all": weight_change_norm(variables.params, initial.params),
-        "representation_alignment": representation_alignment(hidden, hidden_before),
-        "representation_rank": participation_ratio(representation_gram(hidden)),
-        "sign_similarity": sign_similarity(hidden, hidden_before),
-        "kernel_alignment": alignments["mixers"],
-        **{
-            f"kernel_alignment_{part}": alignments[part]
-            for part in ("input", "readout", "all")
-            if part in alignments
-        },
-        "kernel_rank": participation_ratio(now["mixers"]),
+    return View(
+        apply=apply,
+        variables=variables,
+        initial=initial,
+        inputs=sequences,
+        indices=indices,
+        twice=twice,
+        mixing=lambda params: mixers(params, params),
+        hidden=lambda variables: query_states(apply, variables, sequences),
+        kernels=lambda variables: kernels(apply, variables, sequences),
         # Every right logit is to rise: the target of each output is 1.
-        "kernel_target_alignment": kernel_target_alignment(
-            now["mixers"], jnp.ones(len(now["mixers"]))
-        ),
-    }
+        targets=jnp.ones(len(sequences.labels)),
+    )
 
 
 def mixers(params: dict[str, Any], tree: PyTree) -> list[Array]:
@@ -126,7 +113,7 @@ def kernels(
 
     of_layers = layer_kernels(output, variables.params, sequences)
     parts = {
-        "mixers": mixers(variables.params, of_layers),
+        "mixing": mixers(variables.params, of_layers),
         "input": _matrices_of(variables.params, of_layers, lambda path: path[0] in INPUT),
         "readout": _matrices_of(variables.params, of_layers, lambda path: path[0] == "readout"),
         "all": of_layers,

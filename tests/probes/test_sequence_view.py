@@ -12,16 +12,18 @@ import pytest
 
 from icl.config import ExperimentConfig
 from icl.config.claims import MEASURES as ALL_MEASURES
+from icl.config.probes import PROBES
 from icl.config.yaml import parse_config
 from icl.models.network import Network
-from icl.probes.sequence_measures import kernels, measure_sequences
+from icl.probes.find import measure
+from icl.probes.sequence_view import kernels, sequence_view
 from icl.problems.base import Program
 from icl.problems.load import load_program
 from icl.records import load
 from icl.runs.progress import Progress
 from icl.runs.run import run
 from icl.training.step import TrainState
-from icl.types import Sequence, Variables
+from icl.types import IndexSequence, Sequence, Variables
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -84,7 +86,7 @@ def evaluate(program: Program, state: TrainState) -> dict[str, dict[str, np.ndar
 
 @cache
 def small_case(kind: str) -> tuple[Network, Variables, Sequence]:
-    network = program_of(kind).network
+    network = program_of(kind).problem.network
     items, labels = jax.random.randint(jax.random.key(1), (2, 5, 5), 0, 16)
     return network, jax.jit(network.init)(jax.random.key(0)), Sequence(items, labels)
 
@@ -105,12 +107,12 @@ def test_kernels_are_those_of_the_gradients(kind: str):
         return right - logits.mean(axis=1)
 
     jacobian = jax.jit(jax.jacrev(outputs))(variables.params)
-    expected = {name: np.zeros((5, 5)) for name in ("mixers", "input", "readout", "all")}
+    expected = {name: np.zeros((5, 5)) for name in ("mixing", "input", "readout", "all")}
     for path, leaf in jax.tree_util.tree_leaves_with_path(jacobian):
         rows = np.asarray(leaf, np.float64).reshape(5, -1)
         expected["all"] += rows @ rows.T
         if "mixer" in [part.key for part in path] and path[-1].key == "kernel":
-            expected["mixers"] += rows @ rows.T
+            expected["mixing"] += rows @ rows.T
         if path[0].key in ("embedder", "label_table") and path[-1].key != "bias":
             expected["input"] += rows @ rows.T
         if [part.key for part in path] == ["readout", "kernel"]:
@@ -129,18 +131,21 @@ def test_what_only_the_readout_has_learned_leaves_states_and_the_mixers_kernel()
     kernel = 2 * readout["kernel"] + jnp.arange(8.0)[:, None]
     params = variables.params | {"readout": readout | {"kernel": kernel}}
     changed = variables._replace(params=params)
-    found = jax.jit(lambda now, start: measure_sequences(network.apply, now, start, sequences))(
-        changed, variables
-    )
+    indices = IndexSequence(*[sequences.labels] * 3, jnp.ones(5, int), jnp.zeros(5, int))
+
+    def measured(now: Variables, start: Variables) -> dict[str, jax.Array]:
+        return measure(sequence_view(network.apply, now, start, indices, sequences), PROBES)
+
+    found = jax.jit(measured)(changed, variables)
     assert set(found) == MEASURES
-    for measure in ("representation_alignment", "sign_similarity", "kernel_alignment"):
-        assert float(found[measure]) == pytest.approx(1, abs=1e-4)
+    for name in ("representation_alignment", "sign_similarity", "kernel_alignment"):
+        assert float(found[name]) == pytest.approx(1, abs=1e-4)
     assert float(found["kernel_alignment_all"]) < 1 - 1e-4
     assert float(found["weight_change"]) == 0
     change = np.linalg.norm(np.asarray(kernel - readout["kernel"]))
     assert float(found["weight_change_all"]) == pytest.approx(change, rel=1e-5)
     # The share of the kernel along (1, ..., 1), and (tr K)^2 / |K|^2.
-    gram = np.asarray(kernels_of("transformer")(changed)["mixers"])
+    gram = np.asarray(kernels_of("transformer")(changed)["mixing"])
     share = gram.sum() / (5 * np.trace(gram))
     assert float(found["kernel_target_alignment"]) == pytest.approx(share, rel=1e-4)
     rank = np.trace(gram) ** 2 / (gram**2).sum()
@@ -165,8 +170,8 @@ def test_measures_are_of_the_same_sequences_at_every_evaluation():
         for step in (0, 7)
     )
     assert first["loss"] != second["loss"]
-    for measure in MEASURES:
-        assert first[measure] == second[measure]
+    for name in MEASURES:
+        assert first[name] == second[name]
 
 
 def check(first: Any, last: Any) -> None:
@@ -177,8 +182,8 @@ def check(first: Any, last: Any) -> None:
     assert float(last["sign_similarity"]) < 0.99 < float(first["sign_similarity"])
     assert float(first["weight_change"]) < 1e-4
     assert 0.1 < float(last["weight_change"]) < float(last["weight_change_all"])
-    for measure in ("representation_rank", "kernel_rank"):
-        assert 1 <= float(last[measure]) <= 64
+    for name in ("representation_rank", "kernel_rank"):
+        assert 1 <= float(last[name]) <= 64
     assert 0 < float(last["kernel_target_alignment"]) < 1
 
 

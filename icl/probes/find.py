@@ -1,0 +1,19 @@
+"""Probes, found by their names in `icl.config.probes.PROBES`."""
+
+from collections.abc import Iterable
+from importlib import import_module
+
+from jaxtyping import Array
+
+from icl.probes.view import View
+
+
+def measure(view: View, probes: Iterable[str]) -> dict[str, Array]:
+    """The numbers of several probes by name.
+
+    The module `icl.probes.<name>` of a probe has a function `measure` of a view.
+    """
+    numbers: dict[str, Array] = {}
+    for name in probes:
+        numbers |= import_module(f"icl.probes.{name}").measure(view)
+    return numbers

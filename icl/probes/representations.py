@@ -1,0 +1,21 @@
+"""How far hidden states have moved since the start, and how many directions they have."""
+
+from jaxtyping import Array, Float
+
+from icl.probes.alignment import (
+    participation_ratio,
+    representation_alignment,
+    representation_gram,
+    sign_similarity,
+)
+from icl.probes.view import View
+
+
+def measure(view: View) -> dict[str, Float[Array, ""]]:
+    """Alignment and signs beside the start, and the rank now (Liu et al. 2023)."""
+    hidden, before = view.twice(view.hidden)
+    return {
+        "representation_alignment": representation_alignment(hidden, before),
+        "representation_rank": participation_ratio(representation_gram(hidden)),
+        "sign_similarity": sign_similarity(hidden, before),
+    }
