@@ -42,11 +42,6 @@ class DataSettings(Settings):
     num_sequences: Annotated[int | None, Traced(off=None)] = Field(
         None, ge=1, lt=2**31, description="a finite data set of so many; null: without end"
     )
-    random_bits: Literal["threefry", "rbg"] = Field(
-        "threefry",
-        description="the generator behind training sequences and their noise; rbg, XLA's own, may "
-        "be faster on accelerators, but its numbers differ between kinds of devices",
-    )
 
     # Classes.
     num_classes: int = Field(1600, ge=2, description="classes trained on")

@@ -154,7 +154,7 @@ def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
 
     def batch(key: Array, step: Array, inputs: Inputs, arrays: PyTree) -> Sequence:
         size, family = config.training.batch_size, families["train"]
-        generator = config.data.random_bits
+        generator = "threefry"
         return draw_training_batch(key, step, size, family, inputs, exemplars, arrays, generator)
 
     def draw(
