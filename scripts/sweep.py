@@ -20,7 +20,7 @@ def main() -> int:
     sweeps = load_sweeps(arguments.config, arguments.overrides)
     if "://" not in arguments.out:
         check_folder(arguments.out)
-    for claim in (claim for sweep in sweeps for claim in sweep.left_out):
+    for claim in (claim for sweep in sweeps for claim in sweep.dropped_claims):
         print(f"not judged, as the grid lacks its values: {claim.text}", file=sys.stderr)
     from icl.records.storage import Store
     from icl.sweeps.cluster import Cluster

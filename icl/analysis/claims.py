@@ -23,6 +23,7 @@ from icl.analysis.statistics import (
     rank_correlation,
 )
 from icl.analysis.views import NOT_SWEPT
+from icl.config.checks.claims import claim_errors, too_few_left
 from icl.config.claims import (
     MEASURES,
     Above,
@@ -34,11 +35,9 @@ from icl.config.claims import (
     Near,
     Rises,
     Transient,
-    claim_errors,
     ends_of,
     in_order,
     is_same,
-    too_few_left,
 )
 from icl.errors import UserError
 

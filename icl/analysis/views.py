@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from icl.analysis.derived import is_undefined_at_end
 from icl.analysis.figures.style import NAMED
 from icl.analysis.names import names_of
-from icl.config.claims import MEASURES, METRICS
+from icl.config.claims import MEASURES, METRIC_LABELS
 
 NOT_SWEPT = ("seed", "condition", "step", "stratum", "matrix")
 TOO_CLOSE = 0.015  # of an axis: values nearer than this cannot be told apart
@@ -46,7 +46,7 @@ def knobs_of(dataset: xarray.Dataset) -> list[Knob]:
 
 def is_empty(dataset: xarray.Dataset) -> bool:
     """Whether no run was evaluated yet."""
-    return not dataset.sizes["step"] or not any(metric in dataset for metric in METRICS)
+    return not dataset.sizes["step"] or not any(metric in dataset for metric in METRIC_LABELS)
 
 
 def conditions_of(dataset: xarray.Dataset) -> list[str]:
@@ -105,7 +105,7 @@ def filled(dataset: xarray.Dataset) -> xarray.Dataset:
     value to the end; one that is not finished has none after it, nor has one that diverged of a
     measure. A measure that was not defined at the last evaluation stays so.
     """
-    metrics = dataset[[name for name in METRICS if name in dataset]]
+    metrics = dataset[[name for name in METRIC_LABELS if name in dataset]]
     is_over = dataset.status.isin(ENDED)
     shown = metrics.map(lambda values: _filled(values, is_over))
     for name in set(MEASURES) & set(shown):

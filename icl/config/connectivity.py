@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import FromList, Settings
+from icl.config.base import FromList, Settings, Traced
 from icl.config.cortical_column import FRACTIONS, PROBABILITIES, STRENGTHS
 
 Share = Annotated[float, Field(gt=0, le=1e9)]
@@ -20,8 +20,8 @@ class OwnConnectivity(Settings):
     """
 
     kind: Literal["own"] = "own"
-    gain: float = Field(1.0, gt=0, le=1e6, description="factor of all weights")
-    rank: int | None = Field(
+    gain: Annotated[float, Traced()] = Field(1.0, gt=0, le=1e6, description="factor of all weights")
+    rank: Annotated[int | None, Traced(off=None)] = Field(
         None, ge=1, description="singular values kept, the Frobenius norm with them; null: all"
     )
     match: Literal["none", "norm", "spectral_radius", "leading_eigenvalue"] = Field(
@@ -45,22 +45,24 @@ class LogNormalConnectivity(OwnConnectivity):
     """Heavy-tailed: weights of random sign whose logarithms are normal (Song et al. 2005)."""
 
     kind: Literal["log_normal"] = "log_normal"  # type: ignore[assignment]
-    sigma: float = Field(1.0, gt=0, le=3, description="s.d. of the logarithms")
+    sigma: Annotated[float, Traced()] = Field(1.0, gt=0, le=3, description="s.d. of the logarithms")
 
 
 class SparseConnectivity(OwnConnectivity):
     """Normal weights, of which a random share is not zero; variance gain^2 / fan-in in all."""
 
     kind: Literal["sparse"] = "sparse"  # type: ignore[assignment]
-    density: float = Field(0.1, gt=0, le=1, description="probability of a weight not to be zero")
+    density: Annotated[float, Traced()] = Field(
+        0.1, gt=0, le=1, description="probability of a weight not to be zero"
+    )
 
 
 class BlockConnectivity(OwnConnectivity):
     """Units in groups of equal size: normal weights, larger within a group than between two."""
 
     kind: Literal["block"] = "block"  # type: ignore[assignment]
-    num_groups: int = Field(4, ge=1, le=4096)
-    contrast: float = Field(
+    num_groups: Annotated[int, Traced()] = Field(4, ge=1, le=4096)
+    contrast: Annotated[float, Traced()] = Field(
         4.0, ge=0, le=1e6, description="s.d. of weights within a group over that between groups"
     )
 
@@ -74,11 +76,13 @@ class DaleConnectivity(OwnConnectivity):
     """
 
     kind: Literal["dale"] = "dale"  # type: ignore[assignment]
-    fraction: float = Field(0.8, gt=0, lt=1, description="share of excitatory units, the first")
+    fraction: Annotated[float, Traced()] = Field(
+        0.8, gt=0, lt=1, description="share of excitatory units, the first"
+    )
     kept: bool = Field(
         False, description="whether weights that leave their sign in training are put to zero"
     )
-    balanced: bool = True
+    balanced: Annotated[bool, Traced()] = True
 
 
 class CellTypesConnectivity(OwnConnectivity):
@@ -90,16 +94,18 @@ class CellTypesConnectivity(OwnConnectivity):
     """
 
     kind: Literal["cell_types"] = "cell_types"  # type: ignore[assignment]
-    fractions: Annotated[tuple[Share, ...], FromList] = Field(
+    fractions: Annotated[tuple[Share, ...], FromList, Traced()] = Field(
         FRACTIONS, min_length=1, description="shares of units by type, in proportion"
     )
-    probabilities: Annotated[tuple[Annotated[tuple[Probability, ...], FromList], ...], FromList] = (
-        PROBABILITIES
+    probabilities: Annotated[
+        tuple[Annotated[tuple[Probability, ...], FromList], ...], FromList, Traced()
+    ] = PROBABILITIES
+    strengths: Annotated[
+        tuple[Annotated[tuple[Strength, ...], FromList], ...], FromList, Traced()
+    ] = Field(STRENGTHS, description="mean weights, inhibitory ones below 0")
+    sigma: Annotated[float, Traced()] = Field(
+        0.1, ge=0, le=3, description="s.d. of the logarithms of sizes"
     )
-    strengths: Annotated[tuple[Annotated[tuple[Strength, ...], FromList], ...], FromList] = Field(
-        STRENGTHS, description="mean weights, inhibitory ones below 0"
-    )
-    sigma: float = Field(0.1, ge=0, le=3, description="s.d. of the logarithms of sizes")
 
 
 class MotifsConnectivity(OwnConnectivity):
@@ -112,12 +118,20 @@ class MotifsConnectivity(OwnConnectivity):
     """
 
     kind: Literal["motifs"] = "motifs"  # type: ignore[assignment]
-    density: float = Field(0.1, gt=0, lt=1, description="probability of a connection")
-    reciprocal: float = Field(0.0, ge=-1, le=1, description="of a to b and b to a")
-    convergent: float = Field(0.0, ge=0, lt=1, description="of a to c and b to c")
-    divergent: float = Field(0.0, ge=0, lt=1, description="of a to b and a to c")
-    chain: float = Field(0.0, ge=-1, le=1, description="of a to b and b to c")
-    centred: bool = True
+    density: Annotated[float, Traced()] = Field(
+        0.1, gt=0, lt=1, description="probability of a connection"
+    )
+    reciprocal: Annotated[float, Traced()] = Field(
+        0.0, ge=-1, le=1, description="of a to b and b to a"
+    )
+    convergent: Annotated[float, Traced()] = Field(
+        0.0, ge=0, lt=1, description="of a to c and b to c"
+    )
+    divergent: Annotated[float, Traced()] = Field(
+        0.0, ge=0, lt=1, description="of a to b and a to c"
+    )
+    chain: Annotated[float, Traced()] = Field(0.0, ge=-1, le=1, description="of a to b and b to c")
+    centred: Annotated[bool, Traced()] = True
 
 
 class FileConnectivity(OwnConnectivity):
@@ -127,8 +141,10 @@ class FileConnectivity(OwnConnectivity):
     """
 
     kind: Literal["file"] = "file"  # type: ignore[assignment]
-    path: str = Field(min_length=1)
-    transposed: bool = Field(False, description="whether the file goes from column to row")
+    path: Annotated[str, Traced()] = Field(min_length=1)
+    transposed: Annotated[bool, Traced()] = Field(
+        False, description="whether the file goes from column to row"
+    )
 
 
 class AlignedConnectivity(FileConnectivity):
@@ -141,7 +157,7 @@ class AlignedConnectivity(FileConnectivity):
     """
 
     kind: Literal["aligned"] = "aligned"  # type: ignore[assignment]
-    alignment: float = Field(
+    alignment: Annotated[float, Traced()] = Field(
         1.0, ge=0, le=1, description="expected cosine with the reference of the same rank"
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import Settings
+from icl.config.base import Settings, Traced
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import MAX_CONTEXT_LEN, NAMED, BurstyFamily, Family, FewShotFamily
 from icl.config.sources import GlyphsSource, MarkovSource, Source
@@ -27,47 +27,50 @@ class DataSettings(Settings):
     context_len: int = Field(8, ge=1, le=MAX_CONTEXT_LEN, description="pairs before the query")
     shots: int = Field(3, ge=1, description="repeats of each way in a bursty context")
     ways: int = Field(2, ge=1, description="repeated classes in a bursty context")
-    p_bursty: Probability = 0.9
+    p_bursty: Annotated[Probability, Traced()] = 0.9
     non_bursty: str = Field("independent", description="the family of the other sequences")
-    mixture: dict[str, Weight] = Field(
+    mixture: dict[str, Annotated[Weight, Traced()]] = Field(
         {}, description="families with their weights; empty: p_bursty and non_bursty say it all"
     )
     families: dict[str, Family] = Field({}, description="your own, by name, beside those built in")
     distinct_classes: bool = Field(
         True, description="classes of a bursty sequence all differ; false: drawn independently"
     )
-    p_relevant: Probability = Field(
+    p_relevant: Annotated[Probability, Traced(off=1.0)] = Field(
         1.0, description="of a bursty context to hold the query's class"
     )
-    num_sequences: int | None = Field(
+    num_sequences: Annotated[int | None, Traced(off=None)] = Field(
         None, ge=1, lt=2**31, description="a finite data set of so many; null: without end"
-    )
-    random_bits: Literal["threefry", "rbg"] = Field(
-        "threefry",
-        description="the generator behind training sequences and their noise; rbg, XLA's own, may "
-        "be faster on accelerators, but its numbers differ between kinds of devices",
     )
 
     # Classes.
     num_classes: int = Field(1600, ge=2, description="classes trained on")
-    num_common_classes: int = Field(10, ge=0, description="the commonest of them; others are rare")
+    num_common_classes: Annotated[int, Traced()] = Field(
+        10, ge=0, description="the commonest of them; others are rare"
+    )
     num_holdout_classes: int = Field(23, ge=0, description="classes never trained on")
-    zipf_exponent: float = Field(0.0, ge=0, le=5)
+    zipf_exponent: Annotated[float, Traced()] = Field(0.0, ge=0, le=5)
     split_seed: int = Field(1337, ge=0, lt=2**32, description="which classes are held out")
     flips_and_rotations: bool = Field(False, description="eight classes of each; images only")
-    num_blocks: int = Field(1, ge=1, description="training classes come block after block")
-    block_steps: int = Field(1000, ge=1, description="training steps of a block")
+    num_blocks: Annotated[int, Traced(off=1)] = Field(
+        1, ge=1, description="training classes come block after block"
+    )
+    block_steps: Annotated[int, Traced()] = Field(
+        1000, ge=1, description="training steps of a block"
+    )
 
     # Labels.
     label_multiplicity: int = Field(1, ge=1, le=1024, description="labels of each class")
     num_meanings: int | None = Field(
         None, ge=2, description="classes share so many meanings; null: each class has its own"
     )
-    drift_rate: Probability = Field(0.0, description="new meanings of a class for each step")
-    label_noise: Probability = Field(
+    drift_rate: Annotated[Probability, Traced(off=0.0)] = Field(
+        0.0, description="new meanings of a class for each step"
+    )
+    label_noise: Annotated[Probability, Traced(off=0.0)] = Field(
         0.0, description="of each label, the query's too, to be drawn uniformly"
     )
-    cue_reliability: Probability = Field(
+    cue_reliability: Annotated[Probability, Traced(off=1.0)] = Field(
         1.0, description="of a context's label not to be drawn uniformly"
     )
     num_permuted_labels: int | None = Field(
@@ -83,11 +86,13 @@ class DataSettings(Settings):
         None, ge=1, description="exemplars of each class in use; null: all that are there"
     )
     num_holdout_exemplars: int = Field(0, ge=0, description="never trained on; after those in use")
-    noise_scale: float = Field(0.0, ge=0, le=10, description="s.d. of pixel noise; ink is 1")
-    p_matched_exemplar: Probability = Field(
+    noise_scale: Annotated[float, Traced(off=0.0)] = Field(
+        0.0, ge=0, le=10, description="s.d. of pixel noise; ink is 1"
+    )
+    p_matched_exemplar: Annotated[Probability, Traced(off=0.0)] = Field(
         0.0, description="of the query to be a copy of a context item of its class"
     )
-    p_copied_exemplar: Probability = Field(
+    p_copied_exemplar: Annotated[Probability, Traced(off=0.0)] = Field(
         0.0, description="of a repeated item to be a copy of the first of its class"
     )
     random_rare_exemplars: bool = Field(

@@ -1,27 +1,16 @@
-"""A file of a grid, and the cells that it stands for."""
+"""Grids: reading a file of a grid, and expanding it into cells."""
 
 import copy
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from icl.config import AnyConfig, TaskExperimentConfig
-from icl.config.claims import (
-    Claim,
-    Falls,
-    Rises,
-    claim_errors,
-    is_same,
-    places_in_file,
-    too_few_left,
-)
-from icl.config.probes import probe_of
-from icl.config.sweeps import Axis, SweepConfig
+from icl.config.checks.claims import dropped_by_override, grid_claim_errors
+from icl.config.claims import Claim, places_in_file
+from icl.config.experiment import AnyConfig
+from icl.config.sweeps import SweepConfig
 from icl.config.traced import digest_of
 from icl.config.yaml import (
     is_within,
@@ -32,17 +21,18 @@ from icl.config.yaml import (
     read_settings,
     with_setting,
 )
+from icl.config.yaml_text import dump_yaml
 from icl.errors import UserError
 
-MAX_LINES = 10  # of mistakes shown
+MAX_LINES = 10  # mistakes shown
 
 
 @dataclass(frozen=True)
 class Cell:
     """One run of a grid.
 
-    digest: what it is, see `icl.config.traced.digest_of`; the name of its folder.
-    settings: of the axes, by dotted name.
+    digest: the name of the run and of its folder, see `icl.config.traced.digest_of`.
+    settings: the values of the knobs on the axes, by dotted name.
     """
 
     digest: str
@@ -51,35 +41,35 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """Its place in the grid, for people."""
+        """The cell's place in the grid, for people."""
         return " ".join(f"{knob}={value}" for knob, value in self.settings.items()) or "the base"
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A grid, resolved: its base is settings and no longer a file.
+    """A resolved grid: its base is settings and no longer a file.
 
-    left_out: claims of the file about values that the command line took off an axis.
+    dropped_claims: claims of the file about values that the command line removed from an axis.
     """
 
     name: str
     config: SweepConfig
     cells: tuple[Cell, ...]
-    left_out: tuple[Claim, ...] = ()
+    dropped_claims: tuple[Claim, ...] = ()
 
 
 def cells_of(sweeps: Iterable[Sweep]) -> list[Cell]:
-    """The cells of several grids, each once."""
+    """List the cells of several grids, each once."""
     return list({cell.digest: cell for sweep in sweeps for cell in sweep.cells}.values())
 
 
 def load_sweeps(path: str | Path, overrides: list[str] | None = None) -> list[Sweep]:
-    """The grid in a file, or those of all files of a folder, with `key=value` overrides.
+    """Read the grid in a file, or the grids in a folder, and apply `key=value` overrides.
 
-    `grid.KEY=[...]` sets an axis, `scale=NAME` the base, any other key a setting of it. In a
-    folder, files without `grid`, `zip` or `cells` are left out. Claims about values that an axis
-    has in the file, and not on the command line, are left out. Raises UserError with a line for a
-    mistake.
+    `grid.KEY=[...]` sets an axis, `scale=NAME` selects the base, any other key is a setting of the
+    base. In a folder, files without `grid`, `zip` or `cells` are skipped. Claims about values that
+    an axis has in the file but not on the command line are dropped. Raises UserError with a line
+    for each mistake.
     """
     path = Path(path)
     if not path.is_dir():
@@ -91,54 +81,54 @@ def load_sweeps(path: str | Path, overrides: list[str] | None = None) -> list[Sw
 
 
 def load_sweep(path: str | Path, overrides: list[str] | None = None) -> Sweep:
-    """The grid in one file, see `load_sweeps`."""
+    """Read the grid in one file, see `load_sweeps`."""
     path = Path(path)
     tree = read_settings(path)
     if not _is_grid(tree):
         raise UserError(f"{path}: not a grid; allowed: a file with grid, zip or cells")
     axes: tuple[str, ...] = ("grid", "zip", "cells")
-    written = {key: copy.deepcopy(tree[key]) for key in axes if key in tree}
+    in_file = {key: copy.deepcopy(tree[key]) for key in axes if key in tree}
     _override_sweep(tree, overrides or [])
     _choose_scale(tree)
     if isinstance(tree.get("base"), str):
         tree["base"] = read_settings(path.parent / tree["base"])
     claims = copy.deepcopy(tree.get("claims"))
     try:
-        return _resolved(path.stem, tree, written, overrides or [])
+        return _resolved(path.stem, tree, in_file, overrides or [])
     except UserError as error:
         raise UserError(*_numbered_as_in_file(error.args, claims)) from None
 
 
 def _resolved(
-    name: str, tree: dict[str, Any], written: dict[str, Any], overrides: list[str]
+    name: str, tree: dict[str, Any], in_file: dict[str, Any], overrides: list[str]
 ) -> Sweep:
-    """The grid of a tree; written: its axes without those of the command line."""
+    """Resolve the grid of a tree. in_file: its axes before the command line changed them."""
     config = parse(tree, SweepConfig)
-    left_out: tuple[Claim, ...] = ()
+    dropped: tuple[Claim, ...] = ()
     if config.claims and any(word.startswith("grid.") for word in overrides):
-        left_out = _claims_taken_away(config, parse(written, SweepConfig))
-        kept = tuple(claim for claim in config.claims if claim not in left_out)
+        dropped = dropped_by_override(config, parse(in_file, SweepConfig))
+        kept = tuple(claim for claim in config.claims if claim not in dropped)
         config = config.model_copy(update={"claims": kept})
-    return replace(make_sweep(name, config), left_out=left_out)
+    return replace(make_sweep(name, config), dropped_claims=dropped)
 
 
 def _numbered_as_in_file(lines: Iterable[str], claims: Any) -> list[str]:
-    """Lines that number claims with `each` as many, as if these were one; each line once."""
+    """Renumber claims in lines by their numbers in the file, where `each` makes one into many."""
     if all(not line.startswith("claims.") for line in lines):
         return list(lines)
     try:
         places = places_in_file(claims)
-    except ValueError:  # of `each` itself: numbered so already
+    except ValueError:  # mistakes in `each` have the numbers of the file
         return list(lines)
 
-    def in_file(found: re.Match[str]) -> str:
+    def renumbered(found: re.Match[str]) -> str:
         return f"claims.{places[int(found[1])]}"
 
-    return list(dict.fromkeys(re.sub(r"^claims\.(\d+)", in_file, line) for line in lines))
+    return list(dict.fromkeys(re.sub(r"^claims\.(\d+)", renumbered, line) for line in lines))
 
 
 def make_sweep(name: str, config: SweepConfig) -> Sweep:
-    """All cells of a grid. Raises UserError with a line for each mistake."""
+    """Expand a grid into its cells. Raises UserError with a line for each mistake."""
     assert isinstance(config.base, dict)
     lines: dict[str, None] = {}
     cells: dict[str, Cell] = {}
@@ -153,9 +143,9 @@ def make_sweep(name: str, config: SweepConfig) -> Sweep:
             continue
         cell = Cell(digest_of(resolved), point, resolved)
         if cell.digest in cells:
-            lines[_told_twice(cells[cell.digest], cell)] = None
+            lines[_same_cell(cells[cell.digest], cell)] = None
         cells[cell.digest] = cell
-    lines |= dict.fromkeys(_claim_errors(config, list(cells.values())))
+    lines |= dict.fromkeys(grid_claim_errors(config, [cell.config for cell in cells.values()]))
     if lines:
         more = [f"... and {len(lines) - MAX_LINES} more mistakes"] if len(lines) > MAX_LINES else []
         raise UserError(*list(lines)[:MAX_LINES], *more)
@@ -163,13 +153,13 @@ def make_sweep(name: str, config: SweepConfig) -> Sweep:
 
 
 def dump_sweep(sweep: Sweep) -> str:
-    """The resolved grid as YAML; `load_sweep` gives it back."""
+    """Write the resolved grid as YAML; `load_sweep` gives it back."""
     tree = sweep.config.model_dump(mode="json", exclude_unset=True)
-    return yaml.safe_dump({"base": {}} | tree, sort_keys=False)
+    return dump_yaml({"base": {}} | tree)
 
 
-def _told_twice(one: Cell, other: Cell) -> str:
-    """The mistake; where the seed is the same, without it: a line for all seeds."""
+def _same_cell(one: Cell, other: Cell) -> str:
+    """The mistake of two points that are one cell; without the seed, if both have the same."""
     texts = [one.text, other.text]
     plain = [{k: v for k, v in cell.settings.items() if k != "seed"} for cell in (one, other)]
     if all(plain) and one.settings.get("seed") == other.settings.get("seed"):
@@ -178,7 +168,7 @@ def _told_twice(one: Cell, other: Cell) -> str:
 
 
 def _filled(value: Any, point: dict[str, Any]) -> Any:
-    """Settings whose texts name swept knobs in braces, such as {seed}, with their values there."""
+    """Replace swept knobs in braces, such as {seed}, in the texts of settings by their values."""
     if isinstance(value, dict):
         return {key: _filled(child, point) for key, child in value.items()}
     if isinstance(value, str):
@@ -191,9 +181,9 @@ def _is_grid(tree: dict[str, Any]) -> bool:
 
 
 def _choose_scale(tree: dict[str, Any]) -> None:
-    """The base, where a grid has one for each of several scales. Raises UserError.
+    """Set the base of a grid that has one for each of several scales. Raises UserError.
 
-    A scale is a file, or a file and settings that are its own: `{base: FILE, settings: {...}}`.
+    A scale is a file, or a file and settings of its own: `{base: FILE, settings: {...}}`.
     """
     scales, scale = tree.pop("scales", None), tree.pop("scale", None)
     if scales is None and scale is None:
@@ -223,7 +213,7 @@ def _is_scale(value: Any) -> bool:
 
 
 def _override_sweep(tree: dict[str, Any], overrides: list[str]) -> None:
-    """Axes and settings from the command line. Raises UserError."""
+    """Apply axes and settings of the command line. Raises UserError."""
     for key, value in map(parse_override, overrides):
         if key == "scale":
             tree["scale"] = value
@@ -232,7 +222,7 @@ def _override_sweep(tree: dict[str, Any], overrides: list[str]) -> None:
         groups = [*(tree.get("zip") or []), *(tree.get("cells") or [])]
         groups += [] if is_axis else [tree.get("grid")]
         for name in (name for group in groups if isinstance(group, dict) for name in group):
-            # An axis may lie within the branch of another: it is set after it.
+            # An axis may lie within the branch of another, which is set first.
             if knob == name or (is_within(knob, name) and not is_axis):
                 raise UserError(f"{key}: is swept; allowed: grid.{name}=[...], where it is in grid")
         part = "grid" if is_axis else "settings"
@@ -240,95 +230,3 @@ def _override_sweep(tree: dict[str, Any], overrides: list[str]) -> None:
             raise UserError(f"{part} = {tree[part]}; allowed: a table")
         own = tree.get(part) or {}
         tree[part] = own | {knob: value} if is_axis else with_setting(own, knob, value)
-
-
-def coordinate(values: Iterable[Any]) -> list[Any]:
-    """The values of a knob as arrays and claims know them: numbers, or else texts."""
-    values = list(values)
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return values
-    return [value if isinstance(value, str) else json.dumps(value) for value in values]
-
-
-def _knobs(axis: Axis) -> dict[str, list[Any]]:
-    """What claims can name of an axis: knobs, with their values at each point."""
-    columns = zip(axis.knobs, zip(*axis.points, strict=True), strict=True)
-    knobs = {knob: coordinate(values) for knob, values in columns if knob != "seed"}
-    return ({"cell": list(range(len(axis.points)))} if axis.name == "cell" else {}) | knobs
-
-
-def _all_knobs(config: SweepConfig) -> dict[str, list[Any]]:
-    return {knob: values for axis in config.axes for knob, values in _knobs(axis).items()}
-
-
-def _left_errors(config: SweepConfig) -> list[str]:
-    """Of claims about cells that are not there, as where knobs vary together."""
-    errors = []
-    for i, claim in enumerate(config.claims):
-        for knobs in map(_knobs, config.axes):
-            where = {knob: value for knob, value in claim.where.items() if knob in knobs}
-            places = [
-                place
-                for place in range(max(map(len, knobs.values()), default=0))
-                if all(is_same(knobs[knob][place], value) for knob, value in where.items())
-            ]
-            if where and not places:
-                told = " and ".join(f"{knob} = {value}" for knob, value in where.items())
-                errors.append(f"claims.{i}.where: no cell with {told}; allowed: a cell of the grid")
-            elif isinstance(claim, Rises | Falls) and claim.along in knobs:
-                found = too_few_left(claim, [knobs[claim.along][place] for place in places])
-                errors += [f"claims.{i}.{found}"] if found else []
-    return errors
-
-
-def _claims_taken_away(config: SweepConfig, written: SweepConfig) -> tuple[Claim, ...]:
-    """Claims that the axes of the file allow, and those of the command line do not."""
-
-    def fits(claim: Claim, axes: SweepConfig) -> bool:
-        return not claim_errors([claim], _all_knobs(axes), list(claim.conditions.values()))
-
-    return tuple(c for c in config.claims if fits(c, written) and not fits(c, config))
-
-
-def _claim_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
-    """Of claims about a knob that is not swept, or a condition that is not tested."""
-    if not cells:  # mistakes in all of them are told first
-        return []
-    conditions = sorted({name for cell in cells for name in cell.config.evaluation.conditions})
-    errors = claim_errors(config.claims, _all_knobs(config), conditions)
-    errors = errors or _left_errors(config)
-    on = set.intersection(*(set(cell.config.evaluation.probes) for cell in cells))
-    errors += [
-        f"claims.{i}.metric = {claim.metric}; allowed where evaluation.probes has {probe}"
-        for i, claim in enumerate(config.claims)
-        if (probe := probe_of(claim.metric)) and probe not in on
-    ]
-    return errors + _halving_errors(config, cells) + _task_errors(config, cells)
-
-
-def _halving_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
-    """Where cells cannot be compared, as one of them is not tested in the condition."""
-    if config.halving is None:
-        return []
-    condition, tested = config.halving.condition, [c.config.evaluation.conditions for c in cells]
-    if all(condition in names for names in tested):
-        return []
-    of_all = [name for name in tested[0] if all(name in names for names in tested)]
-    return [f"halving.condition = {condition}; allowed: {', '.join(of_all)}"]
-
-
-def _task_errors(config: SweepConfig, cells: list[Cell]) -> list[str]:
-    """Where a metric needs a context, which tasks do not have."""
-    if not any(isinstance(cell.config, TaskExperimentConfig) for cell in cells):
-        return []
-    metrics = {
-        f"claims.{i}.{field}": getattr(claim, field, "")
-        for i, claim in enumerate(config.claims)
-        for field in ("metric", "other_metric")
-    }
-    metrics |= {"halving.metric": config.halving.metric} if config.halving else {}
-    return [
-        f"{field} = {metric}; allowed: others, as accuracy or loss, as tasks have no context"
-        for field, metric in metrics.items()
-        if metric == "accuracy_in_context"
-    ]

@@ -18,8 +18,8 @@ def describe(
     problem: Any, tree: dict[str, Any], model: type[BaseModel] = ExperimentConfig
 ) -> list[str]:
     """Lines that name the field, the value, and what is allowed. model: of the whole tree."""
-    field = ".".join(_shown(key) for key in keys_of(problem["loc"], tree))
-    context, told = problem.get("ctx", {}), f"{field} = {_shown(problem['input'])}; allowed: "
+    field = ".".join(shown(key) for key in keys_of(problem["loc"], tree))
+    context, told = problem.get("ctx", {}), f"{field} = {shown(problem['input'])}; allowed: "
     match problem["type"]:
         case "value_error":
             return str(context["error"]).split("\n")
@@ -29,7 +29,7 @@ def describe(
             where = f" of {parent}" if parent else ""
             return [f"{field}: unknown setting; allowed{where}: {', '.join(siblings)}"]
         case "union_tag_invalid":
-            return [f"{field}.kind = {_shown(context['tag'])}; allowed: {context['expected_tags']}"]
+            return [f"{field}.kind = {shown(context['tag'])}; allowed: {context['expected_tags']}"]
         case "union_tag_not_found":
             return [f"{field}.kind: missing; allowed: {_kinds(model, problem['loc'])}"]
         case "too_short":
@@ -49,7 +49,7 @@ def describe(
     ]
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as YAML has it, in one short line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
@@ -156,7 +156,7 @@ def _bounds(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "below",
     }
-    limits = [f"{word} {_shown(number[key])}" for key, word in words.items() if key in number]
+    limits = [f"{word} {shown(number[key])}" for key, word in words.items() if key in number]
     kind = "a whole number" if number["type"] == "integer" else "a number"
     null = ", or null" if len(options) > 1 else ""
     return " ".join([kind, " and ".join(limits)]).strip() + null

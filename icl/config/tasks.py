@@ -9,13 +9,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from icl.config.base import FromList, Settings, raise_all
+from icl.config.base import FromList, Settings, Traced, raise_all
 
 MAX_STEPS = 10_000
 
 Coherences = Annotated[
     tuple[Annotated[float, Field(ge=0, le=100)], ...],
     FromList,
+    Traced(),
     Field(
         min_length=1,
         max_length=64,
@@ -88,10 +89,10 @@ class DecisionTask(OverTime):
     decision: OwnDuration = 100
     dim_ring: int = Field(2, ge=2, le=256, description="directions, evenly spaced on a circle")
     coherences: Coherences
-    sigma: float = Field(
+    sigma: Annotated[float, Traced(off=0.0)] = Field(
         1.0, ge=0, le=1000, description="noise of stimuli while they are shown, times sqrt(ms)"
     )
-    cue_sigma: float = Field(
+    cue_sigma: Annotated[float, Traced(off=0.0)] = Field(
         0.0, ge=0, le=1000, description="the same of fixation and context while stimuli are shown"
     )
     fixation_cue: Literal["until_decision", "fixation_only"] = Field(
@@ -181,7 +182,7 @@ class ContextDependentTask(DecisionTask):
     stimulus: OwnDuration = 200
     delay: Duration = 500
     coherences: Coherences = (5.0, 15.0, 50.0)
-    cue_sigma: float = Field(
+    cue_sigma: Annotated[float, Traced(off=0.0)] = Field(
         1.0, ge=0, le=1000, description="the same of fixation and context while stimuli are shown"
     )
 
@@ -215,7 +216,9 @@ class DigitsTask(OverTime):
     kind: Literal["digits"] = "digits"
     source: Annotated[MnistImages | SklearnImages, Field(discriminator="kind")] = MnistImages()
     delay: int = Field(0, ge=0, le=MAX_STEPS, description="empty steps after the last row")
-    sigma: float = Field(0.0, ge=0, le=1000, description="noise of each pixel, where ink is 1")
+    sigma: Annotated[float, Traced(off=0.0)] = Field(
+        0.0, ge=0, le=1000, description="noise of each pixel, where ink is 1"
+    )
 
     last_only: ClassVar[bool] = True
 

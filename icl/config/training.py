@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import Settings
+from icl.config.base import Settings, Traced
 
 
 class TrainingConfig(Settings):
@@ -13,21 +13,29 @@ class TrainingConfig(Settings):
     num_steps: int = Field(6000, ge=1, lt=2**31)
     batch_size: int = Field(64, ge=1)
     optimizer: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0, description="at the peak, the end of warm-up")
-    warmup_steps: int = Field(1000, ge=1)
-    decay: Literal["inverse_sqrt", "none"] = Field(
+    learning_rate: Annotated[float, Traced()] = Field(
+        1e-3, gt=0, description="at the peak, the end of warm-up"
+    )
+    warmup_steps: Annotated[int, Traced()] = Field(1000, ge=1)
+    decay: Annotated[Literal["inverse_sqrt", "none"], Traced()] = Field(
         "inverse_sqrt", description="of the rate after warm-up"
     )
-    weight_decay: float = Field(0.0, ge=0, description="decoupled: weights shrink by rate * this")
-    weight_decay_of: dict[str, Annotated[float, Field(ge=0)]] = Field(
+    weight_decay: Annotated[float, Traced()] = Field(
+        0.0, ge=0, description="decoupled: weights shrink by rate * this"
+    )
+    weight_decay_of: dict[str, Annotated[float, Field(ge=0), Traced()]] = Field(
         {},
         description="of weights whose path fits a pattern, as block*/mixer/*; the longest wins",
     )
-    clip_norm: float | None = Field(None, gt=0, description="bound on the gradient's global norm")
-    adam_b1: float = Field(0.9, ge=0, lt=1)
-    adam_b2: float = Field(0.999, ge=0, lt=1)
-    momentum: float = Field(0.0, ge=0, lt=1, description="of gradient descent (sgd)")
-    interim_weight: float = Field(
+    clip_norm: Annotated[float | None, Traced()] = Field(
+        None, gt=0, description="bound on the gradient's global norm"
+    )
+    adam_b1: Annotated[float, Traced()] = Field(0.9, ge=0, lt=1)
+    adam_b2: Annotated[float, Traced()] = Field(0.999, ge=0, lt=1)
+    momentum: Annotated[float, Traced()] = Field(
+        0.0, ge=0, lt=1, description="of gradient descent (sgd)"
+    )
+    interim_weight: Annotated[float, Traced(off=0.0)] = Field(
         0.0, ge=0, lt=1, description="in the loss, of the context's items; the query has the rest"
     )
     stop_below: float | None = Field(

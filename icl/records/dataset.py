@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray
-import yaml
 
-from icl.config.grid import Sweep, coordinate, dump_sweep
+from icl.config.grid import Sweep, dump_sweep
+from icl.config.sweeps import coordinate
 from icl.config.yaml import dump_config, load_config
+from icl.config.yaml_text import dump_yaml
 from icl.errors import UserError
-from icl.records.halving import stopped
 from icl.records.initial_weights import load_initial_weights
 from icl.records.run_directory import CONFIG, METRICS, read_lines
-from icl.records.sweep_directory import CELLS, SweepDirectory, status_of, sweep_of, tolerant_records
+from icl.records.sweep_directory import CELLS, status_of, sweep_of, tolerant_records
 
 Records = list[dict[str, Any]]
 
@@ -58,9 +58,8 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
 
     The variables of `load_run`, over a dimension for each axis of the grid, named by its first
     knob (`cell` for single points), then `seed`, `condition` and `step`; `status` over axes and
-    seed: finished, diverged, stopped (by successive halving), partial or missing. What is not
-    there is NaN. Attributes: `name`, `sweep` and `base` (YAML), `claims` (JSON), and `missing`,
-    the cells that are not finished.
+    seed: finished, diverged, partial or missing. What is not there is NaN. Attributes: `name`,
+    `sweep` and `base` (YAML), `claims` (JSON), and `missing`, the cells that are not finished.
 
     name: of the grid, where the directory holds several.
     """
@@ -68,11 +67,7 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
     sweep = sweep_of(path, name)
     folders = [path / CELLS / cell.digest for cell in sweep.cells]
     records = [tolerant_records(folder) for folder in folders]
-    left = stopped([sweep], SweepDirectory(path)) if sweep.config.halving else ()
-    statuses = [
-        "stopped" if cell.digest in left else status_of(folder)
-        for cell, folder in zip(sweep.cells, folders, strict=True)
-    ]
+    statuses = [status_of(folder) for folder in folders]
     steps = sorted({record["step"] for of_cell in records for record in of_cell})
     conditions = list(
         dict.fromkeys(c for cell in sweep.cells for c in cell.config.evaluation.conditions)
@@ -97,7 +92,7 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
         attrs={
             "name": sweep.name,
             "sweep": dump_sweep(sweep),
-            "base": yaml.safe_dump(sweep.config.base, sort_keys=False),
+            "base": dump_yaml(sweep.config.base),
             "claims": json.dumps([claim.model_dump(mode="json") for claim in sweep.config.claims]),
             "missing": [
                 f"{cell.text}: {status}"

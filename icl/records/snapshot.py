@@ -32,17 +32,12 @@ class Snapshot:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
-        return self.status in ("finished", "diverged", "stopped")
+        return self.status in ("finished", "diverged")
 
 
-def snapshot(path: Path, cell: Cell, is_stopped: bool) -> Snapshot:
-    """Look at a cell's folder, whoever may be writing to it.
-
-    is_stopped: whether successive halving leaves the cell where it is.
-    """
-    status = status_of(path)
-    status = "stopped" if is_stopped and status == "partial" else status
-    return Snapshot(cell, status, _last_record(path / METRICS))
+def snapshot(path: Path, cell: Cell) -> Snapshot:
+    """Look at a cell's folder, whoever may be writing to it."""
+    return Snapshot(cell, status_of(path), _last_record(path / METRICS))
 
 
 def _last_record(path: Path) -> dict[str, Any] | None:

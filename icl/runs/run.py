@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from icl.config import AnyConfig, TaskExperimentConfig
+from icl.config import AnyConfig
 from icl.errors import UserError
 from icl.files import write_whole
 from icl.records.run_directory import FAILURE, SEQUENCES, RunDirectory
@@ -35,7 +35,7 @@ def _complete(directory: RunDirectory, config: AnyConfig, progress: Progress, en
     from icl.runs.loop import Run, begin, deferred_signals, train_together
 
     describe_environment()  # whether there is a device at all, before any work
-    progress.say(_told(config))
+    progress.say(config.source_text)
     with deferred_signals(progress.say) as received:
         program = load_program(config)
         progress.say(f"network: {config.model.kind}, {program.num_parameters:,} parameters")
@@ -58,13 +58,6 @@ def _complete(directory: RunDirectory, config: AnyConfig, progress: Progress, en
             )
     if run.failure:
         raise UserError(run.failure)
-
-
-def _told(config: AnyConfig) -> str:
-    """What a run is about to load."""
-    if isinstance(config, TaskExperimentConfig):
-        return f"task: {config.task.kind}"
-    return f"exemplars: {config.data.source.kind}"
 
 
 # The plotting library takes a second to load: the first steps do not wait for it.

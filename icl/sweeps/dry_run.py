@@ -20,7 +20,6 @@ from icl.config.grid import Cell, Sweep, cells_of
 from icl.config.traced import program_of
 from icl.problems.base import Program
 from icl.problems.load import load_program
-from icl.records.halving import expected_steps, stopped
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of, step_of
 from icl.runs.engines.base import memory_of
@@ -58,11 +57,8 @@ def dry_run(
     directory = SweepDirectory(store.local)
     directory.check()
     store.fetch_records()
-    cells, left = cells_of(sweeps), stopped(sweeps, directory)
-    statuses = {
-        cell.digest: "stopped" if cell.digest in left else status_of(directory.cell_path(cell))
-        for cell in cells
-    }
+    cells = cells_of(sweeps)
+    statuses = {cell.digest: status_of(directory.cell_path(cell)) for cell in cells}
     # In a file or a pipe, lines are as long as they are.
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(_cell_table(cells, statuses))
@@ -76,7 +72,7 @@ def dry_run(
         console.print(told)
         return
     workers = cluster.num_workers if cluster else num_workers(engine)
-    lengths = {cell.digest: _steps_left(cell, directory, sweeps) for cell in to_do}
+    lengths = {cell.digest: _steps_left(cell, directory) for cell in to_do}
     columns = ("program", "cells", "packs", "runs at a time", "parameters", "memory", "time")
     table = Table(*columns, box=SIMPLE)
     first: tuple[Measured, float, float] | None = None
@@ -157,12 +153,9 @@ def _median_step(train: Callable[[int], None]) -> float:
     return statistics.median(seconds)
 
 
-def _steps_left(cell: Cell, directory: SweepDirectory, sweeps: Sequence[Sweep]) -> float:
-    """From its last checkpoint; where successive halving will stop some cells, on average."""
-    num_steps = cell.config.training.num_steps
-    own = [sweep for sweep in sweeps if any(cell.digest == c.digest for c in sweep.cells)]
-    expected = max(expected_steps(sweep, num_steps) for sweep in own)
-    return max(expected - step_of(directory.cell_path(cell)), 0)
+def _steps_left(cell: Cell, directory: SweepDirectory) -> int:
+    """The steps of a cell from its last checkpoint to its end."""
+    return max(cell.config.training.num_steps - step_of(directory.cell_path(cell)), 0)
 
 
 def _costs(program: Program) -> tuple[float, float]:

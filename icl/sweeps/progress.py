@@ -13,7 +13,6 @@ from rich.table import Table
 
 from icl.config.grid import Cell, Sweep, cells_of
 from icl.probes.weight_statistics import stability_warning
-from icl.records.halving import stopped
 from icl.records.initial_weights import read_initial_weights
 from icl.records.run_directory import CONNECTIVITY
 from icl.records.snapshot import Snapshot, snapshot
@@ -21,7 +20,7 @@ from icl.records.sweep_directory import SweepDirectory
 from icl.runs.progress import scores_of
 
 DONE = ("finished", "diverged")  # and will not change
-STATUSES = (*DONE, "stopped", "partial", "missing")
+STATUSES = (*DONE, "partial", "missing")
 
 
 class SweepProgress:
@@ -66,7 +65,6 @@ class SweepProgress:
     def look(self) -> None:
         """Read the directory, and say what is new."""
         self._warn()
-        # What is stopped may not stay so: not all cells that it is compared with were there yet.
         going_on = [last.cell for last in self._last.values() if last.status not in DONE]
         for digest, now in self._snapshots(going_on).items():
             self._last[digest] = now
@@ -87,11 +85,7 @@ class SweepProgress:
         console.print(where, markup=False, soft_wrap=True)
 
     def _snapshots(self, cells: Iterable[Cell]) -> dict[str, Snapshot]:
-        left = stopped(self._sweeps, self._directory)
-        return {
-            cell.digest: snapshot(self._directory.cell_path(cell), cell, cell.digest in left)
-            for cell in cells
-        }
+        return {cell.digest: snapshot(self._directory.cell_path(cell), cell) for cell in cells}
 
     @property
     def _share(self) -> float:

@@ -5,11 +5,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from icl.config import AnyConfig, TaskExperimentConfig
+from icl.config import AnyConfig
 from icl.config.grid import Cell, Sweep, cells_of
 from icl.config.traced import program_of
 from icl.errors import Interrupted
-from icl.records.halving import survivors
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
 from icl.runs.engines.table import default_engine, num_workers
@@ -60,10 +59,8 @@ def run_sweeps(
         execute = cluster or _local(engine, store)
         num_devices = cluster.num_gpus if cluster else 1
         with progress.sweep(directory, sweeps):
-            for until in _rungs(sweeps):
-                chosen = [cell for sweep in sweeps for cell in survivors(sweep, directory, until)]
-                tasks = plan(directory, chosen, engine, until, loggers, num_devices)
-                _wait(execute(tasks, received), received, progress, store, cluster)
+            tasks = plan(directory, cells, engine, loggers=loggers, num_devices=num_devices)
+            _wait(execute(tasks, received), received, progress, store, cluster)
         progress.finished(store.out)
 
 
@@ -77,8 +74,7 @@ def _check_cells(directory: SweepDirectory, cells: Iterable[Cell]) -> None:
     for cell in cells:
         if status_of(directory.cell_path(cell)) in ("missing", "partial"):
             config = cell.config
-            source = config.task if isinstance(config, TaskExperimentConfig) else config.data.source
-            sources.setdefault(repr(source), config)
+            sources.setdefault(repr(config.source), config)
             if config.connectivity:
                 of_program = starts.setdefault(program_of(config), {})
                 of_program.setdefault(repr(config.connectivity), config)
@@ -87,13 +83,6 @@ def _check_cells(directory: SweepDirectory, cells: Iterable[Cell]) -> None:
             program_for(config).inputs(config)
     for config in reversed(sources.values()):  # the first is the first that is trained: it is kept
         program_for(config)
-
-
-def _rungs(sweeps: Iterable[Sweep]) -> list[int | None]:
-    """The steps at which cells are compared, and None, the end."""
-    halvings = [sweep.config.halving for sweep in sweeps if sweep.config.halving]
-    steps = {step for halving in halvings for step in halving.steps}
-    return [*sorted(steps), None]
 
 
 def _local(engine: str, store: Store) -> Executor:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from icl.config.grid import Sweep, dump_sweep, load_sweep, load_sweeps
 from icl.config.sweeps import SweepConfig, expand
 from icl.config.traced import digest_of, program_of
 from icl.config.yaml import parse_config
+from icl.config.yaml_text import dump_yaml, read_yaml
 from icl.errors import UserError
 
 TASK = Path(__file__).parent.parent.parent / "configs" / "liu2023" / "base.yaml"
@@ -30,7 +30,7 @@ def load(tmp_path: Path):
     def load(*overrides: str, **entries: Any) -> Sweep:
         (tmp_path / "base.yaml").write_text("data: {num_classes: 50}\n")
         path = tmp_path / "grid.yaml"
-        path.write_text(yaml.safe_dump({"base": "base.yaml"} | entries))
+        path.write_text(dump_yaml({"base": "base.yaml"} | entries))
         return load_sweep(path, list(overrides))
 
     return load
@@ -108,12 +108,12 @@ def test_claims_about_values_taken_off_an_axis_are_left_out(load):
     near = CLAIM | {"kind": "near", "value": 0.5, "margin": 0.1, "text": "none at 0"}
     del near["along"]
     claims = [CLAIM, CLAIM | {"low": 0.5}, near | {"where": {"data.p_bursty": 0}}]
-    assert load(grid=grid, claims=claims).left_out == ()
+    assert load(grid=grid, claims=claims).dropped_claims == ()
     sweep = load("grid.data.p_bursty=[0, 1]", grid=grid, claims=claims)
-    assert [len(sweep.config.claims), len(sweep.left_out), len(sweep.cells)] == [2, 1, 6]
-    assert sweep.left_out[0].low == 0.5
+    assert [len(sweep.config.claims), len(sweep.dropped_claims), len(sweep.cells)] == [2, 1, 6]
+    assert sweep.dropped_claims[0].low == 0.5
     sweep = load("grid.data.p_bursty=[1]", grid=grid, claims=claims)
-    assert [len(sweep.config.claims), len(sweep.left_out)] == [0, 3]
+    assert [len(sweep.config.claims), len(sweep.dropped_claims)] == [0, 3]
     # The file itself must be right.
     with pytest.raises(UserError, match=r"claims\.0\.low = 0.4; allowed: 0, 1"):
         load("grid.data.p_bursty=[0, 1]", grid=grid, claims=[CLAIM | {"low": 0.4}])
@@ -174,12 +174,10 @@ def test_names_of_knobs_in_braces_are_their_values(load, tmp_path: Path):
 
 
 def test_a_grid_is_resolved_when_it_is_written(load, tmp_path: Path):
-    halving = {"steps": [10], "condition": "no_support"}
     sweep = load(
         grid={"data.p_bursty": {"linear": [0, 1, 3]}},
         settings={"data.ways": 1},
         claims=[CLAIM],
-        halving=halving,
     )
     path = tmp_path / "elsewhere" / "grid.yaml"
     path.parent.mkdir()
@@ -223,18 +221,12 @@ MISTAKES = {
     "the range {'linear': [0, 1]}; allowed: a list, {linear: [FIRST, LAST, COUNT]}": {
         "grid": {"data.zipf_exponent": {"linear": [0, 1]}}
     },
-    "halving.keep = 1; allowed: a number above 0 and below 1": {
+    "halving: unknown setting; allowed: base, settings, grid, zip, cells, claims": {
         "grid": {"seed": [0]},
-        "halving": {"steps": [10], "keep": 1, "condition": "no_support"},
+        "halving": {"steps": [10], "condition": "no_support"},
     },
-    "halving.condition = none; allowed: fewshot_holdout, fewshot_train, no_support": {
-        "grid": {"seed": [0]},
-        "halving": {"steps": [10], "condition": "none"},
-    },
-    "halving.metric = accuracy_in_context; allowed: others, as accuracy or loss, as tasks have": {
-        "base": str(TASK),
-        "grid": {"seed": [0]},
-        "halving": {"steps": [10], "condition": "task"},
+    "data.random_bits = rbg; allowed: threefry, as other generators were removed": {
+        "grid": {"data.random_bits": ["threefry", "rbg"]},
     },
     "claims.0.metric = accuracy_in_context; allowed: others, as accuracy or loss, as tasks": {
         "base": str(TASK),
@@ -262,7 +254,7 @@ MISTAKES = {
         "zip": [{"data.ways": [1, 2], "data.zipf_exponent": [1, 2]}],
         "claims": [CLAIM | {"where": {"data.ways": 1, "data.zipf_exponent": 2}}],
     },
-    "gird: unknown setting; allowed: base, settings, grid, zip, cells, halving, claims": {
+    "gird: unknown setting; allowed: base, settings, grid, zip, cells, claims": {
         "gird": {},
         "grid": {"seed": [0]},
     },
@@ -342,9 +334,7 @@ def test_a_claim_may_be_made_of_each_value_of_a_knob(load):
     ]
     # What is written down is single claims, and reads the same.
     assert "each" not in dump_sweep(sweep)
-    assert (
-        SweepConfig.model_validate(yaml.safe_load(dump_sweep(sweep))).claims == sweep.config.claims
-    )
+    assert SweepConfig.model_validate(read_yaml(dump_sweep(sweep))).claims == sweep.config.claims
     assert len(load("grid.data.p_bursty=[0, 1]", grid=grid, claims=[near, up]).config.claims) == 3
 
 
@@ -426,7 +416,7 @@ def load_scaled(tmp_path: Path):
         (tmp_path / "many.yaml").write_text("data: {num_classes: 500}\n")
         path, scales = tmp_path / "grid.yaml", {"few": "few.yaml", "many": "many.yaml"}
         whole = {"scales": scales, "scale": "few", "grid": {"seed": [0]}} | entries
-        path.write_text(yaml.safe_dump(whole))
+        path.write_text(dump_yaml(whole))
         return load_sweep(path, list(overrides))
 
     return load

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+
+from icl.config.yaml_text import dump_yaml
 
 from ..sweeps.conftest import ROOT
 
@@ -18,7 +19,7 @@ GRIDS = {
     "data.p_bursty=1 and data.p_bursty=1.0: the same cell": {
         "grid": SEEDS | {"data.p_bursty": [1, 1.0]}
     },
-    "zip.0: 3 of data.ways, 2 of model.width; allowed: as many values of each": {
+    "zip.0: 2 of model.width, 3 of data.ways; allowed: as many values of each": {
         "zip": [{"model.width": [32, 64], "data.ways": [1, 2, 3]}]
     },
 }
@@ -51,7 +52,7 @@ def empty(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("message", GRIDS, ids=lambda text: text[:20])
 def test_mistakes_in_a_grid(script, tmp_path: Path, empty: Path, message: str):
-    (grid := tmp_path / "grid.yaml").write_text(yaml.safe_dump({"base": {}} | GRIDS[message]))
+    (grid := tmp_path / "grid.yaml").write_text(dump_yaml({"base": {}} | GRIDS[message]))
     assert line_of(script("sweep.py", grid, cwd=empty)).startswith(f"error: {message}")
     assert os.listdir(empty) == []
 
@@ -68,7 +69,7 @@ def test_mistakes_in_a_grid(script, tmp_path: Path, empty: Path, message: str):
 )
 def test_mistakes_in_where(tmp_path: Path, empty: Path, words: list[str], message: str):
     pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[cluster]'")
-    (grid := tmp_path / "grid.yaml").write_text(yaml.safe_dump({"base": {}, "grid": SEEDS}))
+    (grid := tmp_path / "grid.yaml").write_text(dump_yaml({"base": {}, "grid": SEEDS}))
     words = [word.replace("FOLDER", str(empty)) for word in words]
     # Of its own: what a cluster leaves behind is not for others.
     done = in_a_process("sweep.py", grid, *words, cwd=empty)

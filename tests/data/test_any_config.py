@@ -21,7 +21,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +28,7 @@ from icl.config import DataConfig, EvaluationConfig, ExperimentConfig
 from icl.config.families import NAMED
 from icl.config.networks import TransformerConfig
 from icl.config.yaml import dump_config, parse_config
+from icl.config.yaml_text import read_yaml
 from icl.data.batches import at_step, draw_indices, in_block, look_up
 from icl.data.families.make import make_families
 from icl.data.knobs import make_knobs
@@ -255,7 +255,7 @@ def test_any_config_is_valid_or_refused_in_lines_that_name_a_field(seed):
             assert line.isprintable()
             assert names_a_setting(line), line
         return
-    assert parse_config(yaml.safe_load(dump_config(config))) == config
+    assert parse_config(read_yaml(dump_config(config))) == config
     exemplars = put_on_device(config.data, maker(config.data.source))
     in_use = exemplars_in_use(config.data, exemplars)
     assert in_use >= 1

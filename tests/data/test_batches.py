@@ -329,11 +329,6 @@ def test_training_draws_by_the_generator_asked_for():
     np.testing.assert_array_equal(theirs, rows(program(500, "rbg")(7)))
 
 
-def test_a_finite_data_set_has_one_generator():
-    with pytest.raises(ValueError, match=r"data\.random_bits = rbg .* threefry"):
-        DataConfig(random_bits="rbg", num_sequences=10)
-
-
 def test_a_condition_draws_what_training_would_without_blocks():
     data, inputs, exemplars = make()
     train = make_conditions(data, evaluation("train"))["train"]

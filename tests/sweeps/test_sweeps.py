@@ -1,4 +1,4 @@
-"""Sweeps in one process: every cell once, growth, halving, and one labelled array."""
+"""Sweeps in one process: every cell once, growth, and one labelled array."""
 
 import json
 import re
@@ -14,8 +14,7 @@ import pytest
 from icl.analysis.report.make import report
 from icl.errors import UserError
 from icl.records import load, sweep_names
-from icl.records.halving import expected_steps, stopped
-from icl.records.run_directory import RunDirectory, append_line
+from icl.records.run_directory import append_line
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
 from icl.runs.engines.lanes import make_lanes
@@ -193,60 +192,6 @@ def test_the_first_unstable_start_is_told_once(
         assert line.startswith(f"{second.text}: block0/mixer/recurrent begins with a spectral ")
         assert line.count("\n") == 1
         assert begin(third, 3.0) == ""
-
-
-def test_halving_goes_on_with_the_best_cells(small_sweep, tmp_path: Path, capsys):
-    halving = {"steps": [10, 20], "keep": 0.5, "condition": "no_support", "metric": "loss"}
-    rates = [1e-5, 1e-4, 1e-3, 1e-2]
-    sweep = small_sweep(
-        "checkpoints.every=1000",
-        grid={"training.learning_rate": rates, "seed": [0, 1]},
-        halving=halving,
-    )
-    array = train(sweep, tmp_path / "out")
-    last = array.loss.sel(condition="no_support")
-    alive = {step: (~np.isnan(last.sel(step=step))).all("seed") for step in (10, 20, 30, 40)}
-    assert [int(alive[step].sum()) for step in (10, 20, 30, 40)] == [4, 2, 1, 1]
-    means = last.sel(step=10).mean("seed")
-    best = set(means.sortby(means)["training.learning_rate"].values[:2])
-    kept = last["training.learning_rate"].values[alive[20].values]
-    assert set(kept) == best
-    assert (array.status == "finished").sum() == 2
-    assert (array.status == "stopped").sum() == 6
-    before = metrics_of(tmp_path / "out")
-    train(sweep, tmp_path / "out")
-    assert metrics_of(tmp_path / "out") == before
-    capsys.readouterr()
-    watch(str(tmp_path / "out"))  # to its end, though six cells are not finished
-    told = capsys.readouterr()
-    assert "8 cells: 2 finished, 6 stopped" in told.err
-    dry_run([sweep], Store(str(tmp_path / "out")), "auto")
-    assert "8 cells, 0 to do" in capsys.readouterr().out
-
-
-def test_a_cell_is_not_stopped_before_it_is_compared(small_sweep, tmp_path: Path):
-    """One cell is at the step, the others have not begun: it is among the best so far."""
-    halving = {"steps": [10], "keep": 0.5, "condition": "no_support", "metric": "loss"}
-    sweep = small_sweep(grid={"training.learning_rate": [1e-5, 1e-4], "seed": [0]}, halving=halving)
-    directory = SweepDirectory(tmp_path / "out")
-    with directory.held([sweep]):
-        for i, loss in enumerate((2.0, 1.0)):
-            cell = sweep.cells[i]
-            with RunDirectory(directory.cell_path(cell), cell.config) as run_directory:
-                run_directory.begin({})
-            record = {"step": 10, "conditions": {"no_support": {"loss": loss}}}
-            append_line(directory.cell_path(cell) / "metrics.jsonl", record)
-            left = stopped([sweep], directory)
-            assert left == (frozenset() if i == 0 else {sweep.cells[0].digest})
-
-
-def test_what_halving_will_cost(small_sweep):
-    grid = {"training.learning_rate": [1e-5, 1e-4, 1e-3, 1e-2], "seed": [0, 1]}
-    halving = {"steps": [10, 20], "keep": 0.5, "condition": "no_support"}
-    sweep = small_sweep(grid=grid, halving=halving)
-    # Of four, all make 10 steps, two 10 more, one another 20.
-    assert expected_steps(sweep, 40) == (4 * 10 + 2 * 10 + 1 * 20) / 4
-    assert expected_steps(small_sweep(grid=grid), 40) == 40
 
 
 def test_a_sweep_may_be_kept_in_any_storage(reference, tmp_path: Path, monkeypatch):

@@ -19,7 +19,7 @@ from icl.analysis.views import (
     told_value,
     what_is_shown,
 )
-from icl.config.claims import METRICS, WEIGHT_STATISTICS
+from icl.config.claims import METRIC_LABELS, WEIGHT_STATISTICS
 
 NUMBERS = ("effective_rank", "eigenvalue_rank")
 SHOWN = ("kernel_alignment", "representation_alignment", "weight_change")
@@ -96,7 +96,7 @@ def _draw(
             chosen = {other.name: place} if other else {}
             _draw_points(axes, x.isel(chosen).mean(further), y.isel(chosen).mean(further), knob)
             apply_style(axes)
-        row[0].set_ylabel(METRICS[measure])
+        row[0].set_ylabel(METRIC_LABELS[measure])
         row[0].set_ylim(0, None if measure == "weight_change" else 1.02)  # of the whole row
     if other:
         for axes, place in zip(panels[0], places, strict=True):

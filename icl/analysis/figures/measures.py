@@ -23,7 +23,7 @@ from icl.analysis.views import (
     told_value,
     what_is_shown,
 )
-from icl.config.claims import MEASURES, METRICS
+from icl.config.claims import MEASURES, METRIC_LABELS
 
 SHOWN = (
     "weight_change",
@@ -103,7 +103,7 @@ def _columns(dataset: xarray.Dataset) -> dict[str, xarray.DataArray]:
         short_label(name): shown[own_metric(dataset, name)].sel(condition=[name])
         for name in (firsts[strategy] for strategy in ("ICL", "IWL") if strategy in firsts)
     }
-    return columns | {METRICS[name]: shown[name] for name in SHOWN if name in dataset}
+    return columns | {METRIC_LABELS[name]: shown[name] for name in SHOWN if name in dataset}
 
 
 def _draw_ends(axes: Any, groups: Sequence[Group], knob: Knob, is_first: bool) -> None:

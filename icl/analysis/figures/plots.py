@@ -31,7 +31,7 @@ from icl.analysis.views import (
     some,
     what_is_shown,
 )
-from icl.config.claims import METRICS
+from icl.config.claims import METRIC_LABELS
 
 FORMATS = ("pdf", "svg", "png")
 WIDTH = 7.0  # inches: a page of two columns
@@ -92,7 +92,7 @@ def draw_curves_along(dataset: xarray.Dataset, knob: Knob | None) -> Figure:
         for level in np.unique(chance_along(dataset, metric, condition, knob).round(3)):
             axes.axhline(level, color="0.3", linestyle=":", linewidth=0.8)
         axes.set(ylim=(-0.02, 1.02), title=short_label(condition), xlabel="training step")
-        axes.set_ylabel(METRICS[metric])
+        axes.set_ylabel(METRIC_LABELS[metric])
         apply_style(axes)
         axes.tick_params(labelleft=True)
         axes.locator_params(axis="x", nbins=5)
@@ -147,7 +147,7 @@ def draw_phase(dataset: xarray.Dataset, x: Knob, y: Knob) -> Figure:
         values = values.mean(others).transpose(y.name, x.name)
         order = np.ix_(np.argsort(y.places), np.argsort(x.places))
         mesh = _draw_heat(axes, values.values[order], np.sort(x.places), np.sort(y.places), x, y)
-        axes.set_title(f"{short_label(name)}\n{METRICS[metric]}")
+        axes.set_title(f"{short_label(name)}\n{METRIC_LABELS[metric]}")
         apply_style(axes)
         axes.grid(False)
     panels[0].set_ylabel(y.label)

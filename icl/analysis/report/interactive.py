@@ -29,7 +29,7 @@ from icl.analysis.views import (
     short_label,
     some,
 )
-from icl.config.claims import METRICS
+from icl.config.claims import METRIC_LABELS
 
 BUDGET = 450_000  # numbers in all figures of a sweep, some six bytes each
 MAX_STEPS, MIN_STEPS = 60, 3
@@ -40,7 +40,7 @@ DIGITS = 4  # significant
 def figure_data(dataset: xarray.Dataset, budget: int = BUDGET) -> dict[str, Any]:
     """All that the script of the report needs to draw a sweep; JSON, null where nothing is."""
     knobs, conditions = knobs_of(dataset), conditions_of(dataset)
-    metrics = [name for name in METRICS if name in dataset]
+    metrics = [name for name in METRIC_LABELS if name in dataset]
     lines: list[Knob | None] = [*knobs] or [None]
     shown = filled(dataset)
     pairs = list(itertools.combinations(knobs, 2))[:MAX_PAIRS]
@@ -50,7 +50,7 @@ def figure_data(dataset: xarray.Dataset, budget: int = BUDGET) -> dict[str, Any]
     colors = colors_of(conditions)
     return {
         "steps": shown.step.values.tolist(),
-        "metrics": {name: METRICS[name] for name in metrics},
+        "metrics": {name: METRIC_LABELS[name] for name in metrics},
         "first": first_metric(dataset),
         "conditions": [
             {

@@ -13,7 +13,7 @@ from icl.analysis.claims import Verdict
 from icl.analysis.derived import THRESHOLD, derive
 from icl.analysis.statistics import t_interval
 from icl.analysis.views import ENDED, conditions_of, knobs_of, own_metric, own_metrics, short_label
-from icl.config.claims import METRICS
+from icl.config.claims import METRIC_LABELS
 
 SIGNS = {"pass": "✓", "fail": "✗", "undecided": "?"}  # never told by colour alone
 MAX_ROWS = 120  # of the table of cells; where there are more, cells are averaged along each knob
@@ -87,7 +87,7 @@ def derived_table(dataset: xarray.Dataset) -> str:
     """Where each learning curve ends, its peak, its decay, when it gets to the threshold."""
     is_over = dataset.status.isin(ENDED)
     derived = derive(
-        dataset.assign({m: dataset[m].where(is_over) for m in METRICS if m in dataset})
+        dataset.assign({m: dataset[m].where(is_over) for m in METRIC_LABELS if m in dataset})
     )
     rows = [
         [

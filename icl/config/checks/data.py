@@ -35,12 +35,6 @@ def data_errors(data: DataSettings) -> list[str]:
         errors.append(
             f"data.mixture = {', '.join(data.mixture)}, all of weight 0; allowed: a weight above 0"
         )
-    if data.random_bits != "threefry" and data.num_sequences is not None:
-        errors.append(
-            f"data.random_bits = {data.random_bits} with data.num_sequences = "
-            f"{data.num_sequences}; allowed with a finite data set: threefry, as each of its "
-            "sequences has a key of its own"
-        )
     names = list(data.mixture or ["bursty", data.non_bursty])
     if not data.mixture and data.non_bursty == "bursty":
         errors.append("data.non_bursty = bursty; allowed: another family")
