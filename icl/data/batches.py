@@ -1,7 +1,5 @@
 """Batches of sequences: drawn as integers, then looked up."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree, Shaped, UInt32
@@ -30,32 +28,12 @@ def count_words(family: Family, knobs: Knobs) -> int:
 
 
 def draw_indices(
-    key: Key[Array, ""],
-    family: Family,
-    knobs: Knobs,
-    batch_size: int,
-    generator: str = "threefry",
+    key: Key[Array, ""], family: Family, knobs: Knobs, batch_size: int
 ) -> IndexSequence:
-    """A batch of sequences as integers. generator: of random bits, see `drawn_by`."""
+    """A batch of sequences as integers."""
     shape = batch_size, count_words(family, knobs)
-    words = drawn_by(generator, lambda key: jax.random.bits(key, shape, jnp.uint32), key)
+    words = jax.random.bits(key, shape, jnp.uint32)
     return jax.vmap(lambda row: family(RandomBits(row), knobs))(words)
-
-
-def drawn_by(generator: str, draw: Callable[[Key[Array, ""]], Array], key: Key[Array, ""]) -> Array:
-    """What is drawn with a key, by JAX's generator (`threefry`) or by XLA's own (`rbg`).
-
-    Under `vmap` the latter has one key for all lanes; here each lane draws by itself, so that a
-    run's numbers are those that it has alone.
-    """
-    if generator == "threefry":
-        return draw(key)
-
-    @jax.custom_batching.sequential_vmap
-    def draw_lane(data: Array) -> Array:
-        return draw(jax.random.wrap_key_data(jnp.concatenate([data, data]), impl="rbg"))
-
-    return draw_lane(jax.random.key_data(key))
 
 
 def choose(
@@ -115,13 +93,11 @@ def look_up(
     exemplars: Exemplars,
     arrays: PyTree,
     knobs: Knobs,
-    generator: str = "threefry",
 ) -> Sequence:
     """The items themselves, with what is random about them beyond the integers.
 
     key: of the batch, or one for each sequence.
     arrays: of the exemplars.
-    generator: of the noise of a batch, see `drawn_by`.
     """
     items = exemplars.fetch(arrays, indices.classes, indices.exemplars)
     image_key, noise_key, bits_key = (
@@ -130,7 +106,7 @@ def look_up(
     if knobs.first_rare_class is not None:
         items = _with_random_rare(image_key, items, indices.classes, knobs)
     if knobs.noise_scale is not None:
-        items = items + knobs.noise_scale * _normal(noise_key, items, generator)
+        items = items + knobs.noise_scale * _normal(noise_key, items)
     return Sequence(items, indices.labels, _bits(bits_key, len(items)))
 
 
@@ -140,10 +116,9 @@ def _bits(key: Key[Array, "..."], batch_size: int) -> UInt32[Array, " batch"]:
     return jax.vmap(lambda k: jax.random.bits(k, (), jnp.uint32))(key)
 
 
-def _normal(key: Key[Array, "..."], items: Float[Array, "batch *rest"], generator: str) -> Array:
+def _normal(key: Key[Array, "..."], items: Float[Array, "batch *rest"]) -> Array:
     if key.ndim == 0:
-        shape, dtype = items.shape, items.dtype
-        return drawn_by(generator, lambda key: jax.random.normal(key, shape, dtype), key)
+        return jax.random.normal(key, items.shape, items.dtype)
     return jax.vmap(lambda k: jax.random.normal(k, items.shape[1:], items.dtype))(key)
 
 

@@ -109,12 +109,11 @@ def draw_batch(
     knobs: Knobs,
     exemplars: Exemplars,
     arrays: PyTree,
-    generator: str = "threefry",
 ) -> tuple[IndexSequence, Sequence]:
     """Fresh sequences, as integers and as the network sees them."""
     index_key, item_key = jax.random.split(key)
-    indices = draw_indices(index_key, family, knobs, batch_size, generator)
-    return indices, look_up(item_key, indices, exemplars, arrays, knobs, generator)
+    indices = draw_indices(index_key, family, knobs, batch_size)
+    return indices, look_up(item_key, indices, exemplars, arrays, knobs)
 
 
 def draw_training_batch(
@@ -125,15 +124,14 @@ def draw_training_batch(
     inputs: Inputs,
     exemplars: Exemplars,
     arrays: PyTree,
-    generator: str = "threefry",
 ) -> Sequence:
     """What the network is trained on at a step: fresh sequences, or some of a finite data set.
 
-    key: of the step. generator: of fresh sequences, see `icl.data.batches.drawn_by`.
+    key: of the step.
     """
     knobs = in_block(at_step(inputs.knobs, step))
     if inputs.num_sequences is None:
-        return draw_batch(key, batch_size, family, knobs, exemplars, arrays, generator)[1]
+        return draw_batch(key, batch_size, family, knobs, exemplars, arrays)[1]
     keys = keys_of(inputs.train_key, choose(key, inputs.num_sequences, batch_size))
     index_keys, item_keys = split_each(keys, 2)
     indices = draw_numbered(index_keys, family, knobs)
@@ -154,8 +152,7 @@ def make_program(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
 
     def batch(key: Array, step: Array, inputs: Inputs, arrays: PyTree) -> Sequence:
         size, family = config.training.batch_size, families["train"]
-        generator = config.data.random_bits
-        return draw_training_batch(key, step, size, family, inputs, exemplars, arrays, generator)
+        return draw_training_batch(key, step, size, family, inputs, exemplars, arrays)
 
     def draw(
         key: Array, batch_size: int, family: Family, knobs: Knobs, arrays: PyTree

@@ -23,7 +23,7 @@ from icl.problems.base import Inputs
 from icl.problems.sequences import draw_batch, draw_training_batch, make_inputs
 from icl.types import ExemplarBank, Exemplars, IndexSequence
 
-from ..chi_square import ALPHA, assert_proportion, assert_same_distribution, assert_same_samples
+from ..chi_square import ALPHA, assert_proportion, assert_same_distribution
 from .drawing import QUICKLY
 
 SOURCE = GlyphsSource(num_classes=24, num_exemplars=2, size=8)
@@ -49,7 +49,7 @@ def make(**data) -> tuple[DataConfig, Inputs, Exemplars]:
 
 
 @functools.cache
-def program(batch_size: int, generator: str = "threefry", **data):
+def program(batch_size: int, **data):
     """(key, step) -> a training batch."""
     config, inputs, exemplars = make(**data)
     train = make_families(config)["train"]
@@ -57,9 +57,7 @@ def program(batch_size: int, generator: str = "threefry", **data):
     @functools.partial(jax.jit, compiler_options=QUICKLY)
     def draw(key, step, inputs):
         arrays = exemplars.arrays
-        return draw_training_batch(
-            key, step, batch_size, train, inputs, exemplars, arrays, generator
-        )
+        return draw_training_batch(key, step, batch_size, train, inputs, exemplars, arrays)
 
     return lambda seed, step=0: jax.tree.map(
         np.asarray, draw(jax.random.key(seed), jnp.int32(step), inputs)
@@ -223,18 +221,14 @@ def test_no_noise_is_none():
 
 
 @pytest.mark.parametrize("noise_scale", [0.1, 2.0])
-@pytest.mark.parametrize(
-    ("own_keys", "generator"),
-    [(False, "threefry"), (True, "threefry"), (False, "rbg")],
-    ids=["a key", "a key for each sequence", "another generator"],
-)
-def test_noise_is_gaussian_and_each_items_own(noise_scale, own_keys, generator):
+@pytest.mark.parametrize("own_keys", [False, True], ids=["a key", "a key for each sequence"])
+def test_noise_is_gaussian_and_each_items_own(noise_scale, own_keys):
     """All items are the same exemplar: whatever differs is noise."""
     _, inputs, exemplars = make()
     knobs = inputs.knobs._replace(noise_scale=jnp.float32(noise_scale))
     indices = indices_of(np.zeros((100, 9), int), np.zeros((100, 9), int))
     key = jax.random.split(jax.random.key(3), 100) if own_keys else jax.random.key(3)
-    items = look_up(key, indices, exemplars, exemplars.arrays, knobs, generator).exemplars
+    items = look_up(key, indices, exemplars, exemplars.arrays, knobs).exemplars
     plain = look_up(key, indices, exemplars, exemplars.arrays, inputs.knobs).exemplars
     noise = (np.asarray(items, np.float64) - plain) / noise_scale
     size = noise.size
@@ -298,44 +292,6 @@ def test_no_key_is_used_twice(data, num_sequences):
 
     with jax.debug_key_reuse(True):
         jax.jit(draw, compiler_options=QUICKLY)(jax.random.key(0), inputs)
-
-
-@functools.cache
-def indices_by(generator: str):
-    """(key) -> 3,000 sequences as integers."""
-    config, inputs, _ = make()
-    train = make_families(config)["train"]
-    return jax.jit(
-        lambda key: draw_indices(key, train, inputs.knobs, 3000, generator),
-        compiler_options=QUICKLY,
-    )
-
-
-def test_another_generator_draws_other_sequences_of_the_same_law():
-    ours, theirs = (indices_by(name)(jax.random.key(7)) for name in ("threefry", "rbg"))
-    assert np.mean(ours.classes != theirs.classes) > 0.9
-    for position in range(ours.classes.shape[1]):
-        assert_same_samples(ours.classes[:, position], theirs.classes[:, position])
-
-
-def test_lanes_of_another_generator_draw_what_each_draws_alone():
-    draw, keys = indices_by("rbg"), jax.random.split(jax.random.key(3), 3)
-    together = jax.vmap(draw)(keys)
-    for i, key in enumerate(keys):
-        alone = draw(key)
-        jax.tree.map(lambda a, b, i=i: np.testing.assert_array_equal(a, b[i]), alone, together)
-    assert (together.classes[0] != together.classes[1]).any()
-
-
-def test_training_draws_by_the_generator_asked_for():
-    ours, theirs = (rows(program(500, name)(7)) for name in ("threefry", "rbg"))
-    assert (ours != theirs).any(axis=1).mean() > 0.9
-    np.testing.assert_array_equal(theirs, rows(program(500, "rbg")(7)))
-
-
-def test_a_finite_data_set_has_one_generator():
-    with pytest.raises(ValueError, match=r"data\.random_bits = rbg .* threefry"):
-        DataConfig(random_bits="rbg", num_sequences=10)
 
 
 def test_a_condition_draws_what_training_would_without_blocks():
