@@ -17,15 +17,13 @@ BANK = RNG.integers(0, 256, (CLASSES * EXEMPLARS, PIXELS), np.uint8)
 
 
 def _orders() -> Forms:
-    words = jnp.asarray(RNG.integers(0, 2**32, (BATCH, ITEMS), np.uint32))
+    bits = jnp.asarray(RNG.integers(0, 2**32, (BATCH, ITEMS), np.uint32))
 
     def ordered(order: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-        # Multiplied by an odd number, so that the next words have another order.
-        return lambda words: (
-            words * jnp.uint32(2654435761) + jax.vmap(order)(words).astype(jnp.uint32)
-        )
+        # Multiplied by an odd number, so that the next numbers have another order.
+        return lambda bits: bits * jnp.uint32(2654435761) + jax.vmap(order)(bits).astype(jnp.uint32)
 
-    return repeated(words, ordered(jnp.argsort), ordered(random_order))
+    return repeated(bits, ordered(jnp.argsort), ordered(random_order))
 
 
 def _chosen() -> jax.Array:

@@ -9,21 +9,21 @@ from icl.data.families.base import Family
 from icl.types import Exemplars, IndexSequence, Knobs, Sequence
 
 # More than any family takes.
-MAX_WORDS = 2**16
+MAX_INTEGERS = 2**16
 
 
-def count_words(family: Family, knobs: Knobs) -> int:
-    """Random words that a sequence of the family takes."""
+def count_bits(family: Family, knobs: Knobs) -> int:
+    """Random bits that a sequence of the family takes."""
     used = 0
 
     def draw(array: Array, knobs: Knobs) -> IndexSequence:
         nonlocal used
-        words = RandomBits(array)
-        drawn = family(words, knobs)
-        used = words.used
+        bits = RandomBits(array)
+        drawn = family(bits, knobs)
+        used = bits.used
         return drawn
 
-    jax.eval_shape(draw, jax.ShapeDtypeStruct((MAX_WORDS,), jnp.uint32), knobs)
+    jax.eval_shape(draw, jax.ShapeDtypeStruct((MAX_INTEGERS,), jnp.uint32), knobs)
     return used
 
 
@@ -31,9 +31,9 @@ def draw_indices(
     key: Key[Array, ""], family: Family, knobs: Knobs, batch_size: int
 ) -> IndexSequence:
     """A batch of sequences as integers."""
-    shape = batch_size, count_words(family, knobs)
-    words = jax.random.bits(key, shape, jnp.uint32)
-    return jax.vmap(lambda row: family(RandomBits(row), knobs))(words)
+    shape = batch_size, count_bits(family, knobs)
+    bits = jax.random.bits(key, shape, jnp.uint32)
+    return jax.vmap(lambda row: family(RandomBits(row), knobs))(bits)
 
 
 def choose(
@@ -60,7 +60,7 @@ def split_each(keys: Key[Array, " batch"], count: int) -> tuple[Key[Array, " bat
 
 def draw_numbered(keys: Key[Array, " batch"], family: Family, knobs: Knobs) -> IndexSequence:
     """Sequences as integers, one for each key: the same for the same key."""
-    count = count_words(family, knobs)
+    count = count_bits(family, knobs)
 
     def draw(key: Key[Array, ""]) -> IndexSequence:
         return family(RandomBits(jax.random.bits(key, (count,), jnp.uint32)), knobs)
@@ -82,9 +82,9 @@ def in_block(knobs: Knobs) -> Knobs:
     if knobs.num_blocks is None or knobs.block_steps is None:
         return knobs
     block = knobs.step // knobs.block_steps % knobs.num_blocks
-    law = knobs.laws["train"]
     first, end = (start_of_part(b, knobs.num_blocks, knobs.num_classes) for b in (block, block + 1))
-    return knobs._replace(laws=knobs.laws | {"train": law._replace(first=first, size=end - first)})
+    pool = knobs.pools["train"]._replace(first=first, size=end - first)
+    return knobs._replace(pools=knobs.pools | {"train": pool})
 
 
 def look_up(

@@ -1,4 +1,4 @@
-"""Batches: words counted, finite data sets, blocks, drift, and what is looked up."""
+"""Batches: random bits counted, finite data sets, blocks, drift, and what is looked up."""
 
 import functools
 import math
@@ -13,7 +13,7 @@ from icl.config import DataConfig, ExperimentConfig
 from icl.config.embedders import LinearEmbedder
 from icl.config.networks import TransformerConfig
 from icl.config.sources import GlyphsSource
-from icl.data.batches import at_step, choose, count_words, draw_indices, in_block, look_up
+from icl.data.batches import at_step, choose, count_bits, draw_indices, in_block, look_up
 from icl.data.bits import RandomBits
 from icl.data.families.independent import Independent
 from icl.data.families.make import make_families
@@ -73,26 +73,26 @@ def rows(sequence) -> np.ndarray:
 # RandomBits.
 
 
-def test_words_are_counted_as_a_family_takes_them():
+def test_bits_are_counted_as_a_family_takes_them():
     knobs = make()[1].knobs
     family = Independent(8)
-    count = count_words(family, knobs)
+    count = count_bits(family, knobs)
     bits = jax.random.bits(jax.random.key(0), (count,), jnp.uint32)
-    words = RandomBits(bits)
-    family(words, knobs)
-    assert words.used == count
-    with pytest.raises(AssertionError, match="more words taken"):
+    taken = RandomBits(bits)
+    family(taken, knobs)
+    assert taken.used == count
+    with pytest.raises(AssertionError, match="more random bits taken"):
         family(RandomBits(bits[:-1]), knobs)
     batch = draw_indices(jax.random.key(0), family, knobs, 3)
     assert batch.classes.shape == (3, 9)
 
 
 def test_words_are_taken_once():
-    words = RandomBits(jnp.arange(10, dtype=jnp.uint32))
-    first, other = words.take(2, 2), words.copy()
+    bits = RandomBits(jnp.arange(10, dtype=jnp.uint32))
+    first, other = bits.take(2, 2), bits.copy()
     assert first.tolist() == [[0, 1], [2, 3]]
-    assert words.take().tolist() == other.take(1).tolist()[0] == 4
-    assert words.take(5).tolist() == [5, 6, 7, 8, 9]
+    assert bits.take().tolist() == other.take(1).tolist()[0] == 4
+    assert bits.take(5).tolist() == [5, 6, 7, 8, 9]
 
 
 # Finite data sets.
@@ -142,16 +142,16 @@ def test_blocks_share_out_all_classes_and_come_again(num_classes, num_blocks):
     _, inputs, _ = make(num_classes=num_classes, num_blocks=num_blocks, block_steps=10)
     covered = []
     for block in range(num_blocks):
-        laws = [
-            in_block(at_step(inputs.knobs, jnp.int32(step))).laws
+        pools = [
+            in_block(at_step(inputs.knobs, jnp.int32(step))).pools
             for step in (10 * block, 10 * block + 9, 10 * (block + 3 * num_blocks))
         ]
-        ends = [(int(law["train"].first), int(law["train"].size)) for law in laws]
+        ends = [(int(pool["train"].first), int(pool["train"].size)) for pool in pools]
         assert len(set(ends)) == 1
         first, size = ends[0]
         assert num_classes // num_blocks <= size <= num_classes // num_blocks + 1
         covered += range(first, first + size)
-        assert laws[0]["uniform"] == inputs.knobs.laws["uniform"]
+        assert pools[0]["uniform"] == inputs.knobs.pools["uniform"]
     assert covered == list(range(num_classes))
 
 
