@@ -8,7 +8,7 @@ import jax
 from jaxtyping import Array, PyTree
 
 from icl.config import TaskExperimentConfig
-from icl.data.tasks.make import Task, make_task, make_task_knobs
+from icl.data.tasks import Task, make_task, make_task_knobs
 from icl.evaluation.scores import score_trials
 from icl.files import keep_compiled_programs
 from icl.models.matrices import matrices

@@ -15,8 +15,8 @@ from icl.config.networks import TransformerConfig
 from icl.config.sources import GlyphsSource
 from icl.data.batches import at_step, choose, count_bits, draw_indices, in_block, look_up
 from icl.data.bits import RandomBits
+from icl.data.families import make_families
 from icl.data.families.independent import Independent
-from icl.data.families.make import make_families
 from icl.data.sources.on_device import put_on_device
 from icl.evaluation.conditions import make_conditions
 from icl.problems.base import Inputs

@@ -11,8 +11,7 @@ import pytest
 
 from icl.config.tasks import DigitsTask
 from icl.data.sources import archives
-from icl.data.tasks import mnist
-from icl.data.tasks.make import make_task, make_task_knobs
+from icl.data.tasks import make_task, make_task_knobs, mnist
 from icl.data.tasks.mnist import TEST, TRAIN, load_mnist, parse_idx
 from icl.errors import UserError
 
