@@ -75,7 +75,7 @@ class Knobs(NamedTuple):
     A knob that is None is off: what it would do is left out of the program.
 
     weights: cumulative, of the families trained on.
-    laws: pools of classes by name.
+    pools: pools of classes by name.
     step: training steps made; only what changes in the course of training depends on it.
     num_meanings: distinct meanings shared by all classes; None: each class has its own.
     drift_rate: new meanings of a class for each step, in units of 2**-32.
@@ -83,7 +83,7 @@ class Knobs(NamedTuple):
     """
 
     weights: Float[Array, " family"]
-    laws: dict[str, ClassDistribution]
+    pools: dict[str, ClassDistribution]
     step: Int[Array, ""]
     num_classes: Int[Array, ""]
     num_trained_labels: Int[Array, ""]

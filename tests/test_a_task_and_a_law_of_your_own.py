@@ -42,9 +42,9 @@ def add_task(icl: Path) -> None:
     settings, drawing = code_of("tasks.md", "A task of your own")
     tasks = icl / "data" / "tasks"
     (tasks / "flip_flop.py").write_text(drawing)
-    line = "from icl.data.tasks.make.flip_flop import make_flip_flop\n"
-    insert(tasks / "__init__.py", "from icl.data.tasks.digits import make_digits\n", after=line)
-    insert(tasks / "__init__.py", "Task]] = {\n", after='    "flip_flop": make_flip_flop,\n')
+    line = "from icl.data.tasks.flip_flop import make_flip_flop\n"
+    insert(tasks / "make.py", "from icl.data.tasks.digits import make_digits\n", after=line)
+    insert(tasks / "make.py", "Task]] = {\n", after='    "flip_flop": make_flip_flop,\n')
     config = icl / "config" / "tasks.py"
     insert(config, "TaskConfig = Annotated[\n", f"{settings}\n\n", "    FlipFlopTask |\n")
 

@@ -1,7 +1,5 @@
 """Batches of sequences: drawn as integers, then looked up."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree, Shaped, UInt32
@@ -11,51 +9,31 @@ from icl.data.families.base import Family
 from icl.types import Exemplars, IndexSequence, Knobs, Sequence
 
 # More than any family takes.
-MAX_WORDS = 2**16
+MAX_INTEGERS = 2**16
 
 
-def count_words(family: Family, knobs: Knobs) -> int:
-    """Random words that a sequence of the family takes."""
+def count_bits(family: Family, knobs: Knobs) -> int:
+    """Random bits that a sequence of the family takes."""
     used = 0
 
     def draw(array: Array, knobs: Knobs) -> IndexSequence:
         nonlocal used
-        words = RandomBits(array)
-        drawn = family(words, knobs)
-        used = words.used
+        bits = RandomBits(array)
+        drawn = family(bits, knobs)
+        used = bits.used
         return drawn
 
-    jax.eval_shape(draw, jax.ShapeDtypeStruct((MAX_WORDS,), jnp.uint32), knobs)
+    jax.eval_shape(draw, jax.ShapeDtypeStruct((MAX_INTEGERS,), jnp.uint32), knobs)
     return used
 
 
 def draw_indices(
-    key: Key[Array, ""],
-    family: Family,
-    knobs: Knobs,
-    batch_size: int,
-    generator: str = "threefry",
+    key: Key[Array, ""], family: Family, knobs: Knobs, batch_size: int
 ) -> IndexSequence:
-    """A batch of sequences as integers. generator: of random bits, see `drawn_by`."""
-    shape = batch_size, count_words(family, knobs)
-    words = drawn_by(generator, lambda key: jax.random.bits(key, shape, jnp.uint32), key)
-    return jax.vmap(lambda row: family(RandomBits(row), knobs))(words)
-
-
-def drawn_by(generator: str, draw: Callable[[Key[Array, ""]], Array], key: Key[Array, ""]) -> Array:
-    """What is drawn with a key, by JAX's generator (`threefry`) or by XLA's own (`rbg`).
-
-    Under `vmap` the latter has one key for all lanes; here each lane draws by itself, so that a
-    run's numbers are those that it has alone.
-    """
-    if generator == "threefry":
-        return draw(key)
-
-    @jax.custom_batching.sequential_vmap
-    def draw_lane(data: Array) -> Array:
-        return draw(jax.random.wrap_key_data(jnp.concatenate([data, data]), impl="rbg"))
-
-    return draw_lane(jax.random.key_data(key))
+    """A batch of sequences as integers."""
+    shape = batch_size, count_bits(family, knobs)
+    bits = jax.random.bits(key, shape, jnp.uint32)
+    return jax.vmap(lambda row: family(RandomBits(row), knobs))(bits)
 
 
 def choose(
@@ -78,7 +56,7 @@ def split_each(keys: Key[Array, " batch"], count: int) -> tuple[Key[Array, " bat
 
 def draw_numbered(keys: Key[Array, " batch"], family: Family, knobs: Knobs) -> IndexSequence:
     """Sequences as integers, one for each key: the same for the same key."""
-    count = count_words(family, knobs)
+    count = count_bits(family, knobs)
 
     def draw(key: Key[Array, ""]) -> IndexSequence:
         return family(RandomBits(jax.random.bits(key, (count,), jnp.uint32)), knobs)
@@ -100,9 +78,9 @@ def in_block(knobs: Knobs) -> Knobs:
     if knobs.num_blocks is None or knobs.block_steps is None:
         return knobs
     block = knobs.step // knobs.block_steps % knobs.num_blocks
-    law = knobs.laws["train"]
     first, end = (start_of_part(b, knobs.num_blocks, knobs.num_classes) for b in (block, block + 1))
-    return knobs._replace(laws=knobs.laws | {"train": law._replace(first=first, size=end - first)})
+    pool = knobs.pools["train"]._replace(first=first, size=end - first)
+    return knobs._replace(pools=knobs.pools | {"train": pool})
 
 
 def look_up(
@@ -111,13 +89,11 @@ def look_up(
     exemplars: Exemplars,
     arrays: PyTree,
     knobs: Knobs,
-    generator: str = "threefry",
 ) -> Sequence:
     """The items themselves, with what is random about them beyond the integers.
 
     key: of the batch, or one for each sequence.
     arrays: of the exemplars.
-    generator: of the noise of a batch, see `drawn_by`.
     """
     items = exemplars.fetch(arrays, indices.classes, indices.exemplars)
     image_key, noise_key, bits_key = (
@@ -126,7 +102,7 @@ def look_up(
     if knobs.first_rare_class is not None:
         items = _with_random_rare(image_key, items, indices.classes, knobs)
     if knobs.noise_scale is not None:
-        items = items + knobs.noise_scale * _normal(noise_key, items, generator)
+        items = items + knobs.noise_scale * _normal(noise_key, items)
     return Sequence(items, indices.labels, _bits(bits_key, len(items)))
 
 
@@ -136,10 +112,9 @@ def _bits(key: Key[Array, "..."], batch_size: int) -> UInt32[Array, " batch"]:
     return jax.vmap(lambda k: jax.random.bits(k, (), jnp.uint32))(key)
 
 
-def _normal(key: Key[Array, "..."], items: Float[Array, "batch *rest"], generator: str) -> Array:
+def _normal(key: Key[Array, "..."], items: Float[Array, "batch *rest"]) -> Array:
     if key.ndim == 0:
-        shape, dtype = items.shape, items.dtype
-        return drawn_by(generator, lambda key: jax.random.normal(key, shape, dtype), key)
+        return jax.random.normal(key, items.shape, items.dtype)
     return jax.vmap(lambda k: jax.random.normal(k, items.shape[1:], items.dtype))(key)
 
 

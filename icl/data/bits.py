@@ -13,18 +13,18 @@ class RandomBits:
     times faster than a dozen calls within each sequence, and runs faster.
     """
 
-    def __init__(self, words: UInt32[Array, " word"]):
-        self.words, self.used = words, 0
+    def __init__(self, integers: UInt32[Array, " integer"]):
+        self.integers, self.used = integers, 0
 
     def take(self, *shape: int) -> UInt32[Array, "*shape"]:
         start = self.used
         self.used += math.prod(shape)
-        assert self.used <= len(self.words), "more words taken than were drawn"
-        return self.words[start : self.used].reshape(shape)
+        assert self.used <= len(self.integers), "more random bits taken than were drawn"
+        return self.integers[start : self.used].reshape(shape)
 
     def copy(self) -> "RandomBits":
         """The same words for an alternative, of which one result will be kept."""
-        other = RandomBits(self.words)
+        other = RandomBits(self.integers)
         other.used = self.used
         return other
 

@@ -43,9 +43,9 @@ def class_thresholds(
 
 
 class Cuts(NamedTuple):
-    """Intervals of integers cut out of a law's, one for each class that is not to be drawn.
+    """Intervals of integers cut out of a pool's, one for each class that is not to be drawn.
 
-    start, width: modulo 2**32, counted from the law's first integer; width 0 cuts nothing.
+    start, width: modulo 2**32, counted from the pool's first integer; width 0 cuts nothing.
     before: how much is cut out before each.
     """
 
@@ -59,46 +59,46 @@ def _no_cuts(count: int) -> Cuts:
 
 
 def _cut(
-    cuts: Cuts, i: int | Int[Array, ""], law: ClassDistribution, class_index: Int[Array, ""]
+    cuts: Cuts, i: int | Int[Array, ""], pool: ClassDistribution, class_index: Int[Array, ""]
 ) -> Cuts:
-    """With the integers of one more class cut out as number `i`, if the law has it, and once."""
-    is_in = (class_index >= law.first) & (class_index - law.first < law.size)
-    begin = _start_of(law, class_index)
-    start = begin - _start_of(law, law.first)
+    """With the integers of one more class cut out as number `i`, if the pool has it, and once."""
+    is_in = (class_index >= pool.first) & (class_index - pool.first < pool.size)
+    begin = _start_of(pool, class_index)
+    start = begin - _start_of(pool, pool.first)
     is_cut = jnp.any((cuts.start == start) & (cuts.width > 0))
-    width = jnp.where(is_in & ~is_cut, _end_of(law, class_index) - begin, 0)
+    width = jnp.where(is_in & ~is_cut, _end_of(pool, class_index) - begin, 0)
     before = jnp.sum(jnp.where(cuts.start < start, cuts.width, 0), dtype=jnp.uint32)
     moved = jnp.where(cuts.start > start, cuts.before + width, cuts.before)
     return Cuts(cuts.start.at[i].set(start), cuts.width.at[i].set(width), moved.at[i].set(before))
 
 
-def _start_of(law: ClassDistribution, class_index: Int[Array, ""]) -> UInt32[Array, ""]:
-    """The first integer that a class owns: its own number where the law is uniform."""
-    if law.thresholds is None:
+def _start_of(pool: ClassDistribution, class_index: Int[Array, ""]) -> UInt32[Array, ""]:
+    """The first integer that a class owns: its own number where the pool is uniform."""
+    if pool.thresholds is None:
         return class_index.astype(jnp.uint32)
-    return jnp.where(class_index <= 0, 0, law.thresholds[class_index - 1]).astype(jnp.uint32)
+    return jnp.where(class_index <= 0, 0, pool.thresholds[class_index - 1]).astype(jnp.uint32)
 
 
-def _end_of(law: ClassDistribution, class_index: Int[Array, ""]) -> UInt32[Array, ""]:
+def _end_of(pool: ClassDistribution, class_index: Int[Array, ""]) -> UInt32[Array, ""]:
     """After the last integer that a class owns; 2**32 is 0."""
-    if law.thresholds is None:
+    if pool.thresholds is None:
         return class_index.astype(jnp.uint32) + 1
     # The last class's entry is the padding, 2**32 - 1, but its integers end at 2**32.
-    end = law.thresholds[class_index]
+    end = pool.thresholds[class_index]
     return end + (end == PADDING)
 
 
-def _draw(bits: UInt32[Array, ""], law: ClassDistribution, cuts: Cuts) -> Int[Array, ""]:
-    """A class from 32 random bits, as the law says given that it is none of those cut out.
+def _draw(bits: UInt32[Array, ""], pool: ClassDistribution, cuts: Cuts) -> Int[Array, ""]:
+    """A class from 32 random bits, as the pool says given that it is none of those cut out.
 
     The conditional distribution is exact: a uniform integer is drawn from what the cuts leave,
-    and then moved past the cuts before it. Of a uniform law of which nothing is left, as if
+    and then moved past the cuts before it. Of a uniform pool of which nothing is left, as if
     nothing had been cut out.
     """
-    begin = _start_of(law, law.first)
-    whole = _end_of(law, law.first + law.size - 1) - begin
+    begin = _start_of(pool, pool.first)
+    whole = _end_of(pool, pool.first + pool.size - 1) - begin
     left = whole - jnp.sum(cuts.width, dtype=jnp.uint32)
-    if law.thresholds is None:
+    if pool.thresholds is None:
         is_empty = left == 0
         left = jnp.where(is_empty, whole, left)
         width = jnp.where(is_empty, 0, cuts.width)
@@ -108,9 +108,9 @@ def _draw(bits: UInt32[Array, ""], law: ClassDistribution, cuts: Cuts) -> Int[Ar
     rest = jnp.where(left == 0, bits, uniform_below(bits, left))
     is_before = rest >= cuts.start - before
     value = begin + rest + jnp.sum(jnp.where(is_before, width, 0), dtype=jnp.uint32)
-    if law.thresholds is None:
+    if pool.thresholds is None:
         return value.astype(jnp.int32)
-    return jnp.minimum(_owner(law.thresholds, law.guide, value), law.first + law.size - 1)
+    return jnp.minimum(_owner(pool.thresholds, pool.guide, value), pool.first + pool.size - 1)
 
 
 def _owner(
@@ -152,50 +152,43 @@ def make_guide(thresholds: UInt32[np.ndarray, " class"]) -> Int[np.ndarray, " bu
     return np.append(np.minimum(owners, last), last).astype(np.int32)
 
 
-def draw_class(
-    bits: UInt32[Array, ""], law: ClassDistribution, excluded: Int[Array, " k"]
-) -> Int[Array, ""]:
-    """One class from 32 random bits, not in `excluded`: distinct classes, and -1 for none."""
-    return draw_classes(bits[None], law, excluded)[0]
-
-
 def draw_classes(
-    bits: UInt32[Array, " count"], law: ClassDistribution, excluded: Int[Array, " k"] | None = None
+    bits: UInt32[Array, " count"], pool: ClassDistribution, excluded: Int[Array, " k"] | None = None
 ) -> Int[Array, " count"]:
     """Classes one after another, none of them twice and none of those excluded (if not -1).
 
-    The first is distributed as the law says, given that it is not excluded. Once all classes of a
-    uniform law have been drawn, further ones are drawn as if none had been.
+    The first is distributed as the pool says, given that it is not excluded. Once all classes of a
+    uniform pool have been drawn, further ones are drawn as if none had been.
     """
     if len(bits) == 0:
         return jnp.zeros(0, jnp.int32)
     num_excluded = 0 if excluded is None else len(excluded)
     cuts = _no_cuts(num_excluded + len(bits))
     if excluded is not None:
-        cuts = _exclude(cuts, law, excluded)
+        cuts = _exclude(cuts, pool, excluded)
 
     def draw_next(i: Array, state: tuple[Array, Cuts]) -> tuple[Array, Cuts]:
         drawn, cuts = state
-        new = _draw(bits[i], law, cuts)
-        return drawn.at[i].set(new), _cut(cuts, num_excluded + i, law, new)
+        new = _draw(bits[i], pool, cuts)
+        return drawn.at[i].set(new), _cut(cuts, num_excluded + i, pool, new)
 
     empty = jnp.zeros(len(bits), jnp.int32)
     return jax.lax.fori_loop(0, len(bits), draw_next, (empty, cuts))[0]
 
 
 def draw_independent_classes(
-    bits: UInt32[Array, " count"], law: ClassDistribution, excluded: Int[Array, " k"] | None = None
+    bits: UInt32[Array, " count"], pool: ClassDistribution, excluded: Int[Array, " k"] | None = None
 ) -> Int[Array, " count"]:
     """Classes regardless of each other, none of those excluded."""
     cuts = _no_cuts(0 if excluded is None else len(excluded))
     if excluded is not None:
-        cuts = _exclude(cuts, law, excluded)
-    return jax.vmap(_draw, (0, None, None))(bits, law, cuts)
+        cuts = _exclude(cuts, pool, excluded)
+    return jax.vmap(_draw, (0, None, None))(bits, pool, cuts)
 
 
-def _exclude(cuts: Cuts, law: ClassDistribution, excluded: Int[Array, " k"]) -> Cuts:
+def _exclude(cuts: Cuts, pool: ClassDistribution, excluded: Int[Array, " k"]) -> Cuts:
     return jax.lax.fori_loop(
-        0, len(excluded), lambda i, cuts: _cut(cuts, i, law, excluded[i]), cuts
+        0, len(excluded), lambda i, cuts: _cut(cuts, i, pool, excluded[i]), cuts
     )
 
 

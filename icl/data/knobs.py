@@ -32,7 +32,7 @@ def make_knobs(data: DataConfig, num_source_classes: int, num_exemplars: int) ->
     noisy, drifts, blocked = data.noise_scale > 0, data.drift_rate > 0, data.num_blocks > 1
     return Knobs(
         weights=jnp.asarray(weights / weights[-1], jnp.float32),
-        laws=_make_laws(data, num_source_classes),
+        pools=_make_pools(data, num_source_classes),
         step=jnp.int32(0),
         num_classes=jnp.int32(num_classes),
         num_trained_labels=jnp.int32(data.num_trained_labels),
@@ -64,7 +64,7 @@ def _positive(value: float) -> Array | None:
     return jnp.float32(value) if value > 0 else None
 
 
-def _make_laws(data: DataConfig, num_source_classes: int) -> dict[str, ClassDistribution]:
+def _make_pools(data: DataConfig, num_source_classes: int) -> dict[str, ClassDistribution]:
     """The pools of classes, by name."""
     n, common = data.num_classes, min(data.num_common_classes, data.num_classes)
     # As many entries whatever the number of training classes, so that it may vary.
@@ -73,21 +73,21 @@ def _make_laws(data: DataConfig, num_source_classes: int) -> dict[str, ClassDist
     thresholds = class_thresholds(n, data.zipf_exponent, capacity)
     table = jnp.asarray(thresholds), jnp.asarray(make_guide(thresholds))
 
-    def law(
+    def pool(
         first: int, size: int, table: tuple[Array | None, Array | None] = (None, None)
     ) -> ClassDistribution:
         return ClassDistribution(jnp.int32(first), jnp.int32(size), *table)
 
     held_out = data.num_holdout_classes
     return {
-        "train": law(0, n, table),
-        "uniform": law(0, n),
-        "common": law(0, common),
-        "rare": law(common, n - common),
-        "common_zipfian": law(0, common, table),
-        "rare_zipfian": law(common, n - common, table),
-        "holdout": law(num_source_classes - held_out, held_out),
-        "novel": law(n, num_source_classes - held_out - n),
+        "train": pool(0, n, table),
+        "uniform": pool(0, n),
+        "common": pool(0, common),
+        "rare": pool(common, n - common),
+        "common_zipfian": pool(0, common, table),
+        "rare_zipfian": pool(common, n - common, table),
+        "holdout": pool(num_source_classes - held_out, held_out),
+        "novel": pool(n, num_source_classes - held_out - n),
     }
 
 

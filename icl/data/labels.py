@@ -74,7 +74,7 @@ def own_labels(
 
 
 def labels_of_sequence(
-    kind: str, words: RandomBits, classes: Int[Array, " k"], ways: int, knobs: Knobs
+    kind: str, bits: RandomBits, classes: Int[Array, " k"], ways: int, knobs: Knobs
 ) -> tuple[Int[Array, " k"], Int[Array, ""]]:
     """A label for each class of a sequence, and how many labels are synonyms of it.
 
@@ -84,34 +84,34 @@ def labels_of_sequence(
     count = len(classes)
     one = jnp.int32(1)
     if kind in ("own", "flipped"):
-        labels = own_labels(words.take(count), classes, knobs)
+        labels = own_labels(bits.take(count), classes, knobs)
         if kind == "flipped":
             labels = jnp.concatenate([jnp.roll(labels[:ways], 1), labels[ways:]])
         return labels, knobs.label_multiplicity
     if kind == "assigned":
-        return random_order(words.take(count)), one
+        return random_order(bits.take(count)), one
     if kind in ("permuted", "holdout_pairs"):
         if knobs.label_pairs is None:
-            return distinct_below(words.take(count), knobs.num_permuted_labels), one
-        return _pair(words, kind == "holdout_pairs", knobs), one
-    others = draw_classes(words.take(count), knobs.laws[kind])
-    return own_labels(words.take(count), others, knobs), one
+            return distinct_below(bits.take(count), knobs.num_permuted_labels), one
+        return _pair(bits, kind == "holdout_pairs", knobs), one
+    others = draw_classes(bits.take(count), knobs.pools[kind])
+    return own_labels(bits.take(count), others, knobs), one
 
 
-def _pair(words: RandomBits, held_out: bool, knobs: Knobs) -> Int[Array, "2"]:
+def _pair(bits: RandomBits, held_out: bool, knobs: Knobs) -> Int[Array, "2"]:
     """One of the pairs of labels on its side of their split, in random order."""
     assert knobs.label_pairs is not None
     assert knobs.num_holdout_pairs is not None
     num_pairs = knobs.num_permuted_labels * (knobs.num_permuted_labels - 1) // 2
     trained = num_pairs - knobs.num_holdout_pairs
-    bits = words.take(2)
-    index = uniform_below(bits[0], knobs.num_holdout_pairs if held_out else trained)
+    pair_bits = bits.take(2)
+    index = uniform_below(pair_bits[0], knobs.num_holdout_pairs if held_out else trained)
     pair = knobs.label_pairs[index.astype(jnp.int32) + (trained if held_out else 0)]
-    return jnp.where(bits[1] >> 31, pair[::-1], pair)
+    return jnp.where(pair_bits[1] >> 31, pair[::-1], pair)
 
 
 def with_label_noise(
-    labels: Int[Array, " item"], words: RandomBits, knobs: Knobs
+    labels: Int[Array, " item"], bits: RandomBits, knobs: Knobs
 ) -> Int[Array, " item"]:
     """Labels of a training sequence, some of them drawn anew, uniformly from all trained ones.
 
@@ -120,11 +120,11 @@ def with_label_noise(
     """
     count = len(labels)
     if knobs.label_noise is not None:
-        drawn = uniform_below(words.take(count), knobs.num_trained_labels).astype(jnp.int32)
-        labels = jnp.where(happens(words.take(count), knobs.label_noise), drawn, labels)
+        drawn = uniform_below(bits.take(count), knobs.num_trained_labels).astype(jnp.int32)
+        labels = jnp.where(happens(bits.take(count), knobs.label_noise), drawn, labels)
     if knobs.cue_reliability is not None:
-        drawn = uniform_below(words.take(count), knobs.num_trained_labels).astype(jnp.int32)
-        is_reliable = happens(words.take(count), knobs.cue_reliability)
+        drawn = uniform_below(bits.take(count), knobs.num_trained_labels).astype(jnp.int32)
+        is_reliable = happens(bits.take(count), knobs.cue_reliability)
         is_query = jnp.arange(count) == count - 1
         labels = jnp.where(is_reliable | is_query, labels, drawn)
     return labels

@@ -16,12 +16,12 @@ from icl.data.bits import RandomBits, random_order
 Pattern = tuple[int, ...]
 
 
-def shuffled(words: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
+def shuffled(bits: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
     """All orders alike."""
-    return random_order(words.take(sum(pattern)))
+    return random_order(bits.take(sum(pattern)))
 
 
-def grouped(words: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
+def grouped(bits: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
     """Repeated classes in rounds, each class once a round while it lasts (Chan et al. 2022).
 
     Two classes of two items come as ABAB, ABBA, BAAB or BABA.
@@ -30,17 +30,17 @@ def grouped(words: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
     rounds = np.concatenate([np.arange(shots) for shots in pattern])
     num_repeated = sum(pattern[: num_ways(pattern)])
     # Places are shared out at random between repeated items and the others ...
-    places = random_order(words.take(count))
+    places = random_order(bits.take(count))
     # ... and repeated items fill theirs round by round.
-    rank = _ranks(jnp.asarray(rounds[:num_repeated]), random_order(words.take(num_repeated)))
+    rank = _ranks(jnp.asarray(rounds[:num_repeated]), random_order(bits.take(num_repeated)))
     repeated_places = jnp.sort(places[:num_repeated])[rank]
     return _inverse(jnp.concatenate([repeated_places, places[num_repeated:]]))
 
 
-def blocked(words: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
+def blocked(bits: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
     """All items of a class one after another, the classes in random order."""
     of_class = np.repeat(np.arange(len(pattern)), pattern)
-    order_of_classes = random_order(words.take(len(pattern)))
+    order_of_classes = random_order(bits.take(len(pattern)))
     return _inverse(_ranks(order_of_classes[of_class], jnp.arange(sum(pattern))))
 
 

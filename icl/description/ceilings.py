@@ -148,9 +148,9 @@ def make_knowledge(data: DataConfig, knobs: Knobs) -> Knowledge:
     """
     stop = data.num_common_classes if data.random_rare_exemplars else data.num_classes
     ranges = []
-    for pool in learned_pools(data):
-        law = knobs.laws[pool]
-        first, last = int(law.first), int(law.first + law.size)
+    for name in learned_pools(data):
+        pool = knobs.pools[name]
+        first, last = int(pool.first), int(pool.first + pool.size)
         if first < data.num_classes:
             last = min(last, stop)
         ranges.append((first, last))

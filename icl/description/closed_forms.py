@@ -74,7 +74,7 @@ def is_all_relevant(family: Bursty, data: DataConfig) -> bool:
     return not family.is_training or data.p_relevant == 1
 
 
-def query_law(family: Family, data: DataConfig, pools: Pools) -> Pool | None:
+def query_pool(family: Family, data: DataConfig, pools: Pools) -> Pool | None:
     """Probability of each class to be the query's; of classes with an end."""
     if not isinstance(family, Bursty | Independent):
         return None
@@ -103,11 +103,11 @@ def class_frequencies(
     frequencies = np.zeros(data.num_classes)
     if isinstance(family, Bursty | Independent) and family.classes == "novel":
         return frequencies
-    law = query_law(family, data, pools)
-    if law is None:
+    pool = query_pool(family, data, pools)
+    if pool is None:
         return None
-    inside = min(len(law.probs), max(0, data.num_classes - law.first))
-    frequencies[law.first : law.first + inside] = law.probs[:inside]
+    inside = min(len(pool.probs), max(0, data.num_classes - pool.first))
+    frequencies[pool.first : pool.first + inside] = pool.probs[:inside]
     return frequencies
 
 

@@ -15,10 +15,10 @@ from icl.config.sources import MarkovSource
 from icl.data.families.base import Family
 from icl.data.families.bursty import Bursty
 from icl.data.families.independent import Independent
-from icl.description.closed_forms import Pool, Pools, query_law
+from icl.description.closed_forms import Pool, Pools, query_pool
 
 
-class Run(NamedTuple):
+class LabelRange(NamedTuple):
     """Labels first .. stop - 1, all alike; of `own` labels of a class, 0 .. K - 1 of its own."""
 
     first: int
@@ -29,29 +29,29 @@ class Run(NamedTuple):
 class Component(NamedTuple):
     """A family of a mixture, with its weight.
 
-    law: of the query's class; None: not known.
+    pool: of the query's class; None: not known.
     is_endless: whether its classes are without end, so that none is any other family's.
     """
 
     weight: float
-    run: Run
-    law: Pool | None
+    run: LabelRange
+    pool: Pool | None
     is_endless: bool
 
 
-def run_of(family: Family, data: DataConfig) -> Run | None:
+def run_of(family: Family, data: DataConfig) -> LabelRange | None:
     """What the query of a training sequence is called, before noise; None where not told here."""
     multiplicity = data.label_multiplicity
     if isinstance(data.source, MarkovSource) or not isinstance(family, Bursty | Independent):
         return None
     labels = family.labels if isinstance(family, Bursty) else "own"
     if labels == "own":
-        return Run(0, multiplicity, is_own=True)
+        return LabelRange(0, multiplicity, is_own=True)
     assert isinstance(family, Bursty)
     if labels == "assigned":  # a further class, of which an irrelevant query is, has one too
-        return Run(0, len(family.pattern) + (data.p_relevant < 1))
+        return LabelRange(0, len(family.pattern) + (data.p_relevant < 1))
     if labels == "permuted" and not data.num_holdout_pairs:
-        return Run(0, data.num_permuted_labels or data.num_trained_labels)
+        return LabelRange(0, data.num_permuted_labels or data.num_trained_labels)
     if data.num_meanings is not None:
         return None
     n, common = data.num_classes, min(data.num_common_classes, data.num_classes)
@@ -65,7 +65,7 @@ def run_of(family: Family, data: DataConfig) -> Run | None:
     if labels not in runs:
         return None
     first, stop = runs[labels]
-    return Run(first * multiplicity, stop * multiplicity)
+    return LabelRange(first * multiplicity, stop * multiplicity)
 
 
 def shift_of(families: dict[str, Family], data: DataConfig) -> str | None:
@@ -78,7 +78,7 @@ def shift_of(families: dict[str, Family], data: DataConfig) -> str | None:
     if isinstance(data.source, MarkovSource):
         return "symbol" if data.source.num_chains is None else None
     runs = {run_of(family, data) for family in families.values()}
-    trained = Run(0, data.num_trained_labels)
+    trained = LabelRange(0, data.num_trained_labels)
     if all(run is not None and (run.is_own or run == trained) for run in runs):
         return "own"
     return "none" if len(runs) == 1 and None not in runs else None
@@ -90,8 +90,8 @@ def component(family: Family, data: DataConfig, pools: Pools, weight: float) -> 
     if run is None:
         return None
     assert isinstance(family, Bursty | Independent)
-    law = query_law(family, data, pools)
-    return Component(weight, run, law, family.classes == "novel")
+    pool = query_pool(family, data, pools)
+    return Component(weight, run, pool, family.classes == "novel")
 
 
 def label_entropy_bits(components: list[Component | None], data: DataConfig) -> float | None:
@@ -112,8 +112,8 @@ def label_entropy_bits(components: list[Component | None], data: DataConfig) -> 
         return bits
     weights = np.zeros((len(others), data.num_classes))
     for row, part in zip(weights, others, strict=True):
-        if part.law is not None:
-            row[part.law.first : part.law.first + len(part.law.probs)] = part.law.probs
+        if part.pool is not None:
+            row[part.pool.first : part.pool.first + len(part.pool.probs)] = part.pool.probs
         elif len({other.run for other in others}) == 1:
             row[:] = 1 / data.num_classes  # any: classes are called alike
         else:
@@ -136,7 +136,7 @@ def _first_labels(classes: Int[np.ndarray, " class"], data: DataConfig) -> np.nd
 
 def _entropies(
     weights: Float[np.ndarray, "run class"],
-    runs: list[Run],
+    runs: list[LabelRange],
     first_labels: Int[np.ndarray, " class"],
     data: DataConfig,
 ) -> Float[np.ndarray, " class"]:
@@ -146,7 +146,7 @@ def _entropies(
     """
     shares = weights / weights.sum(axis=0) * (1 - data.label_noise)
     multiplicity = data.label_multiplicity
-    noise = Run(0, data.num_trained_labels)
+    noise = LabelRange(0, data.num_trained_labels)
     own = sum((s for s, run in zip(shares, runs, strict=True) if run.is_own), np.zeros(1))
     given = [(s, run) for s, run in zip(shares, runs, strict=True) if not run.is_own]
     given.append((np.full(weights.shape[1], data.label_noise), noise))

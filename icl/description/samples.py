@@ -12,7 +12,7 @@ from jaxtyping import Array, Int, Key, Shaped, UInt32
 
 from icl.config import ExperimentConfig
 from icl.config.sources import MarkovSource
-from icl.data.batches import at_step, choose, count_words, in_block, keys_of, look_up, split_each
+from icl.data.batches import at_step, choose, count_bits, in_block, keys_of, look_up, split_each
 from icl.data.bits import RandomBits
 from icl.data.families.base import Family
 from icl.data.families.make import make_families
@@ -109,13 +109,13 @@ def draw_sample(
     num_blocks = parts.config.data.num_blocks
 
     def draw(keys: Key[Array, "*batch"], blocks: Int[Array, " batch"], knobs: Knobs) -> Any:
-        def one(words: Array, block: Array) -> IndexSequence:
+        def one(integers: Array, block: Array) -> IndexSequence:
             own = knobs
             if is_training and knobs.num_blocks is not None:
                 own = in_block(at_step(knobs._replace(block_steps=jnp.int32(1)), block))
-            return family(RandomBits(words), own._replace(step=knobs.step))
+            return family(RandomBits(integers), own._replace(step=knobs.step))
 
-        return jax.vmap(one)(_words(keys, size, count_words(family, knobs)), blocks)
+        return jax.vmap(one)(_random_bits(keys, size, count_bits(family, knobs)), blocks)
 
     compiled = jax.jit(draw, compiler_options=None if parts.num_symbols else QUICK)
     chosen = parts.data_set if is_training and num_sequences is None else None
@@ -131,8 +131,10 @@ def draw_sample(
     return jax.tree.map(lambda *a: np.concatenate(a)[:wanted], *chunks)
 
 
-def _words(keys: Key[Array, "*batch"], size: int, count: int) -> UInt32[Array, "batch word"]:
-    """Random words of sequences: of a batch with one key, or with one for each."""
+def _random_bits(
+    keys: Key[Array, "*batch"], size: int, count: int
+) -> UInt32[Array, "batch integer"]:
+    """Random bits of sequences: of a batch with one key, or with one for each."""
     if keys.ndim == 0:
         return jax.random.bits(keys, (size, count), jnp.uint32)
     return jax.vmap(lambda key: jax.random.bits(key, (count,), jnp.uint32))(keys)

@@ -85,7 +85,7 @@ def _frequency(answer: Int[Array, " batch"], knobs: Knobs) -> tuple[Array, Array
         return unknown, unknown
     meaning = answer // knobs.label_multiplicity
     is_trained = meaning < knobs.num_classes
-    is_common = knobs.num_classes - 1 - meaning < knobs.laws["common"].size
+    is_common = knobs.num_classes - 1 - meaning < knobs.pools["common"].size
     return is_trained & is_common, is_trained & ~is_common
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Array, Int, Key, PyTree
 
 from icl.config import TaskExperimentConfig
-from icl.data.tasks.make import make_task
-from icl.data.tasks.trials import Task, make_task_knobs
+from icl.data.tasks import Task, make_task, make_task_knobs
 from icl.evaluation.scores import score_trials
 from icl.models.matrices import Fused
 from icl.models.task_networks import TaskNetwork, make_task_network

@@ -1,7 +1,7 @@
-"""How hard a bank of images is: its ink, and how far raw pixels alone tell classes apart.
+"""Measures of how hard a bank of images is, for tests: its ink, and how well pixels alone classify.
 
-Two banks on which these numbers agree ask the same of a network: neither can be solved by
-comparing pixels, and neither is noise.
+Tests compare made-up characters with Omniglot by these numbers. Where they agree, both banks ask
+the same of a network: comparing pixels solves neither, and neither is noise.
 """
 
 import numpy as np

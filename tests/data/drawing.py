@@ -11,10 +11,9 @@ from icl.config.families import NAMED
 from icl.config.sources import GlyphsSource
 from icl.data import knobs
 from icl.data.batches import draw_indices
-from icl.data.families.base import Family
+from icl.data.families import Family, make_family
 from icl.data.families.bursty import Bursty
 from icl.data.families.independent import Independent
-from icl.data.families.make import make_family
 from icl.types import IndexSequence, Knobs
 
 from . import reference

@@ -30,7 +30,7 @@ from icl.config.networks import TransformerConfig
 from icl.config.yaml import dump_config, parse_config
 from icl.config.yaml_text import read_yaml
 from icl.data.batches import at_step, draw_indices, in_block, look_up
-from icl.data.families.make import make_families
+from icl.data.families import make_families
 from icl.data.knobs import make_knobs
 from icl.data.sources.gaussian import make_gaussian
 from icl.data.sources.on_device import exemplars_in_use, put_on_device

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icl.data.bits import RandomBits, happens, random_order, start_of_part, uniform_below
-from icl.data.classes import class_thresholds, distinct_below, draw_class, make_guide
+from icl.data.classes import class_thresholds, distinct_below, draw_classes, make_guide
 from icl.types import ClassDistribution
 
 from ..chi_square import assert_proportion, assert_same_distribution
@@ -22,7 +22,7 @@ from .drawing import QUICKLY
 
 UNITS = 2**32
 TOP = UNITS - 1
-words = st.integers(0, TOP)
+integers = st.integers(0, TOP)
 
 
 def widths_of(thresholds: np.ndarray, num_classes: int) -> list[int]:
@@ -112,7 +112,7 @@ jit_uniform_below = jax.jit(uniform_below)
 
 
 @settings(deadline=None)
-@given(words, words)
+@given(integers, integers)
 def test_uniform_below_is_the_upper_half_of_the_product(bits, bound):
     assert int(jit_uniform_below(jnp.uint32(bits), jnp.uint32(bound))) == bits * bound >> 32
 
@@ -132,7 +132,7 @@ def test_uniform_below_takes_bounds_of_every_kind():
     assert uniform_below(bits, TOP).tolist() == [0, 2**31 - 1, TOP - 1]
 
 
-# ---- draw_class
+# ---- one class from 32 bits
 
 CAPACITY = 6
 TABLES = [
@@ -154,6 +154,11 @@ SIZES = [2, 3, 5, 5, 6, 2, 2, 4, 4, 4, 4]
 MAX_CASES = 2**15
 
 
+def draw_class(bits, pool, excluded):
+    """One class from 32 random bits, not in `excluded`, where -1 stands for none."""
+    return draw_classes(bits[None], pool, excluded)[0]
+
+
 @functools.partial(jax.jit, compiler_options=QUICKLY)
 def _draw_from_table(bits, first, size, excluded, thresholds, guide):
     def draw(bits, first, size, excluded):
@@ -171,13 +176,13 @@ def draw_from_table(which: int, cases: list[tuple], guided: bool = True) -> np.n
 
 
 @functools.partial(jax.jit, compiler_options=QUICKLY)
-def draw_uniformly(bits, law, excluded):
-    return jax.vmap(draw_class)(bits, law, excluded)
+def draw_uniformly(bits, pool, excluded):
+    return jax.vmap(draw_class)(bits, pool, excluded)
 
 
 @functools.partial(jax.jit, compiler_options=QUICKLY)
-def draw_large(bits, law):
-    return jax.vmap(draw_class, (0, None, None))(bits, law, jnp.array([-1]))
+def draw_large(bits, pool):
+    return jax.vmap(draw_class, (0, None, None))(bits, pool, jnp.array([-1]))
 
 
 def columns(cases: list[tuple]) -> list[np.ndarray]:
@@ -269,13 +274,13 @@ def test_the_owner_of_every_integer_of_a_large_table(num_classes, zipf_exponent)
     values = np.concatenate([[0, TOP], ends, ends - 1, np.arange(1, 2**18) * 2**14])
     values = np.concatenate([values, values - 1]) % UNITS
     values = np.resize(values, 2 * (2 + 2 * 99_999 + 2**18 - 1)).astype(np.uint32)
-    law = ClassDistribution(np.int32(0), np.int32(num_classes), thresholds, make_guide(thresholds))
+    pool = ClassDistribution(np.int32(0), np.int32(num_classes), thresholds, make_guide(thresholds))
     expected = np.searchsorted(ends, values, side="right")
-    np.testing.assert_array_equal(draw_large(values, law), expected)
+    np.testing.assert_array_equal(draw_large(values, pool), expected)
 
 
 @settings(max_examples=300, deadline=None)
-@given(words, st.integers(0, 2**30), st.integers(2, 2**30), words)
+@given(integers, st.integers(0, 2**30), st.integers(2, 2**30), integers)
 def test_uniform_draws_from_any_range_at_any_bits(bits, first, count, excluded):
     """As from 2**30 novel classes."""
     excluded = first + excluded % count
@@ -356,7 +361,7 @@ def test_random_order_of_one():
     assert random_order(jnp.zeros(1, jnp.uint32)).tolist() == [0]
 
 
-# ---- parts, chances, words
+# ---- parts, chances, random bits
 
 
 @pytest.mark.parametrize("whole", [1, 7, 1600, 2**20 + 1, 2**30])
@@ -380,9 +385,9 @@ def test_chances(probability):
 
 
 def test_no_word_is_taken_twice():
-    words = RandomBits(jnp.arange(9, dtype=jnp.uint32))
-    taken = [words.take(), words.take(2, 2), words.copy().take(3), words.take(3)]
+    bits = RandomBits(jnp.arange(9, dtype=jnp.uint32))
+    taken = [bits.take(), bits.take(2, 2), bits.copy().take(3), bits.take(3)]
     assert [part.shape for part in taken] == [(), (2, 2), (3,), (3,)]
     assert [part.ravel().tolist() for part in taken] == [[0], [1, 2, 3, 4], [5, 6, 7], [5, 6, 7]]
-    with pytest.raises(AssertionError, match="more words"):
-        words.take(2)
+    with pytest.raises(AssertionError, match="more random bits"):
+        bits.take(2)

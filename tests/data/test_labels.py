@@ -7,8 +7,8 @@ import pytest
 
 from icl.config import DataConfig, EvaluationConfig
 from icl.config.families import NAMED, FewShotFamily
+from icl.data.families import make_family
 from icl.data.families.bursty import Bursty
-from icl.data.families.make import make_family
 from icl.data.families.mixture import Mixture
 
 from ..chi_square import assert_independent, assert_proportion, assert_same_distribution

@@ -14,9 +14,9 @@ ZERO = np.int32(0)
 
 @runtime_checkable
 class Family(Protocol):
-    """One sequence as a pure function of random words and of traced knobs."""
+    """One sequence as a pure function of random bits and of traced knobs."""
 
-    def __call__(self, words: RandomBits, knobs: Knobs) -> IndexSequence: ...
+    def __call__(self, bits: RandomBits, knobs: Knobs) -> IndexSequence: ...
 
 
 def exemplar_range(held_out: bool, knobs: Knobs) -> tuple[Array, Array]:

@@ -1,6 +1,6 @@
-"""Families of sequences: each makes one, as integers, from random words and traced knobs.
+"""Families of sequences: each makes one, as integers, from random bits and traced knobs.
 
-A family is a frozen object that holds what fixes shapes. Its definition in words and formulas
+A family is a frozen object that holds what fixes shapes. Its definition in bits and formulas
 is in docs/distribution.md.
 """
 
@@ -16,7 +16,7 @@ from icl.data.classes import distinct_below, draw_classes, draw_independent_clas
 from icl.data.families.base import ZERO, exemplar_range
 from icl.data.labels import labels_of_sequence
 from icl.data.orders import ORDERS
-from icl.types import IndexSequence, Knobs
+from icl.types import ClassDistribution, IndexSequence, Knobs
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Bursty:
 
     num_ways: the first so many classes are ways; None: those up to the last that comes more than
         once.
-    classes, others: pools (see `icl.types.Knobs.laws`) of the ways, and of the classes after them;
+    classes, others: pools (see `icl.types.Knobs.pools`) of the ways, and of the classes after them;
         None: one pool.
     labels: as `icl.data.labels.labels_of_sequence`.
     order: of the context, as `icl.data.orders.ORDERS`.
@@ -52,16 +52,16 @@ class Bursty:
     def ways(self) -> int:
         return self.num_ways or num_ways(self.pattern)
 
-    def __call__(self, words: RandomBits, knobs: Knobs) -> IndexSequence:
+    def __call__(self, bits: RandomBits, knobs: Knobs) -> IndexSequence:
         p_relevant = knobs.p_relevant if self.is_training else None
-        classes = self._draw_classes(words, knobs, p_relevant is not None)
-        labels, synonyms = labels_of_sequence(self.labels, words, classes, self.ways, knobs)
+        classes = self._draw_classes(bits, knobs, p_relevant is not None)
+        labels, synonyms = labels_of_sequence(self.labels, bits, classes, self.ways, knobs)
         query = jnp.int32(0)
         if p_relevant is not None:  # else the query is of a further class, drawn last
-            query = jnp.where(happens(words.take(), p_relevant), 0, len(classes) - 1)
+            query = jnp.where(happens(bits.take(), p_relevant), 0, len(classes) - 1)
         slots = jnp.array([i for i, count in enumerate(self.pattern) for _ in range(count)])
-        order = ORDERS[self.order](words, self.pattern)
-        context_exemplars, query_exemplar = self._draw_exemplars(words, knobs)
+        order = ORDERS[self.order](bits, self.pattern)
+        context_exemplars, query_exemplar = self._draw_exemplars(bits, knobs)
         return IndexSequence(
             jnp.append(classes[slots][order], classes[query]),
             jnp.append(context_exemplars[order], query_exemplar),
@@ -70,34 +70,34 @@ class Bursty:
             jnp.asarray(ZERO),
         )
 
-    def _draw_classes(self, words: RandomBits, knobs: Knobs, further: bool) -> Int[Array, " k"]:
+    def _draw_classes(self, bits: RandomBits, knobs: Knobs, further: bool) -> Int[Array, " k"]:
         """Those of the pattern, and if `further` one more of the repeated ones' pool."""
         repeated = len(self.pattern) if self.others is None else self.ways
-        law = knobs.laws[self.classes]
+        pool = knobs.pools[self.classes]
         if self.distinct_labels and knobs.num_meanings is not None:
             assert self.others is None
-            return _classes_of_distinct_meanings(words, repeated + further, self.classes, knobs)
+            return _classes_of_distinct_meanings(bits, repeated + further, pool, knobs)
         if not self.distinct:
             draw = draw_independent_classes
-            others = knobs.laws[self.others] if self.others else law
-            first = draw(words.take(repeated), law)
-            rest = draw(words.take(len(self.pattern) - repeated), others)
+            others = knobs.pools[self.others] if self.others else pool
+            first = draw(bits.take(repeated), pool)
+            rest = draw(bits.take(len(self.pattern) - repeated), others)
             parts = [first, rest] if self.others else [first]
             if further:
-                parts.append(draw(words.take(1), law, jnp.concatenate(parts)))
+                parts.append(draw(bits.take(1), pool, jnp.concatenate(parts)))
             return jnp.concatenate(parts)
         if self.others is None:
-            return draw_classes(words.take(repeated + further), law)
-        first = draw_classes(words.take(repeated), law)
+            return draw_classes(bits.take(repeated + further), pool)
+        first = draw_classes(bits.take(repeated), pool)
         rest = draw_classes(
-            words.take(len(self.pattern) - repeated), knobs.laws[self.others], first
+            bits.take(len(self.pattern) - repeated), knobs.pools[self.others], first
         )
         parts = [first, rest]
         if further:
-            parts.append(draw_classes(words.take(1), law, jnp.concatenate(parts)))
+            parts.append(draw_classes(bits.take(1), pool, jnp.concatenate(parts)))
         return jnp.concatenate(parts)
 
-    def _draw_exemplars(self, words: RandomBits, knobs: Knobs) -> tuple[Array, Array]:
+    def _draw_exemplars(self, bits: RandomBits, knobs: Knobs) -> tuple[Array, Array]:
         """Of the context before it is put in order, and of the query.
 
         Those of a repeated class differ, the query's among them.
@@ -108,17 +108,17 @@ class Bursty:
         groups: list[Array] = []
         query = jnp.int32(0)
         for shots, num_equal in _runs(self.pattern[: self.ways]):
-            drawn = jax.vmap(distinct_below, (0, None))(words.take(num_equal, shots + 1), count)
+            drawn = jax.vmap(distinct_below, (0, None))(bits.take(num_equal, shots + 1), count)
             if copied is not None:
-                is_copy = happens(words.take(num_equal, shots + 1), copied)
+                is_copy = happens(bits.take(num_equal, shots + 1), copied)
                 is_copy = is_copy & (jnp.arange(shots + 1) < shots)
                 drawn = jnp.where(is_copy, drawn[:, :1], drawn)
             if not groups:
                 query = drawn[0, shots]
                 if matched is not None:
-                    query = jnp.where(happens(words.take(), matched), drawn[0, 0], query)
+                    query = jnp.where(happens(bits.take(), matched), drawn[0, 0], query)
             groups.append(drawn[:, :shots].ravel())
-        singles = uniform_below(words.take(len(self.pattern) - self.ways), count)
+        singles = uniform_below(bits.take(len(self.pattern) - self.ways), count)
         context = jnp.concatenate([*groups, singles.astype(jnp.int32)])
         return first + context, first + query
 
@@ -135,7 +135,7 @@ def _runs(pattern: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def _classes_of_distinct_meanings(
-    words: RandomBits, count: int, pool: str, knobs: Knobs
+    bits: RandomBits, count: int, pool: ClassDistribution, knobs: Knobs
 ) -> Int[Array, " count"]:
     """Classes whose meanings, the class modulo `num_meanings`, all differ, else uniform.
 
@@ -143,7 +143,7 @@ def _classes_of_distinct_meanings(
     pool the last few classes are left out.
     """
     assert knobs.num_meanings is not None
-    law, modulus = knobs.laws[pool], knobs.num_meanings
-    meanings = distinct_below(words.take(count), modulus)
-    turn = uniform_below(words.take(count), law.size // modulus).astype(jnp.int32)
-    return law.first + (meanings - law.first) % modulus + modulus * turn
+    modulus = knobs.num_meanings
+    meanings = distinct_below(bits.take(count), modulus)
+    turn = uniform_below(bits.take(count), pool.size // modulus).astype(jnp.int32)
+    return pool.first + (meanings - pool.first) % modulus + modulus * turn

@@ -30,23 +30,23 @@ class Independent:
     copy_label: bool = False
     holdout_exemplars: bool = False
 
-    def __call__(self, words: RandomBits, knobs: Knobs) -> IndexSequence:
-        count, law = self.context_len + 1, knobs.laws[self.classes]
+    def __call__(self, bits: RandomBits, knobs: Knobs) -> IndexSequence:
+        count, pool = self.context_len + 1, knobs.pools[self.classes]
         if self.support != "never":
-            classes = draw_independent_classes(words.take(count), law)
+            classes = draw_independent_classes(bits.take(count), pool)
         else:
-            query = draw_independent_classes(words.take(1), law)
+            query = draw_independent_classes(bits.take(1), pool)
             draw = draw_classes if self.distinct else draw_independent_classes
-            classes = jnp.concatenate([draw(words.take(self.context_len), law, query), query])
+            classes = jnp.concatenate([draw(bits.take(self.context_len), pool, query), query])
         if self.support == "always":
-            other = classes[self._random_item(words)]
+            other = classes[self._random_item(bits)]
             is_absent = ~jnp.any(classes[:-1] == classes[-1])
             classes = classes.at[-1].set(jnp.where(is_absent, other, classes[-1]))
         first, num_exemplars = exemplar_range(self.holdout_exemplars, knobs)
-        exemplars = first + distinct_within(words.take(count), classes, num_exemplars)
-        labels = own_labels(words.take(count), classes, knobs)
+        exemplars = first + distinct_within(bits.take(count), classes, num_exemplars)
+        labels = own_labels(bits.take(count), classes, knobs)
         if self.copy_label:
-            labels = labels.at[self._random_item(words)].set(labels[-1])
+            labels = labels.at[self._random_item(bits)].set(labels[-1])
         return IndexSequence(
             classes,
             exemplars,
@@ -55,5 +55,5 @@ class Independent:
             jnp.asarray(ZERO),
         )
 
-    def _random_item(self, words: RandomBits) -> Int[Array, ""]:
-        return uniform_below(words.take(), self.context_len).astype(jnp.int32)
+    def _random_item(self, bits: RandomBits) -> Int[Array, ""]:
+        return uniform_below(bits.take(), self.context_len).astype(jnp.int32)

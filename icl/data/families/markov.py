@@ -30,13 +30,13 @@ class Markov:
     seed: int
     num_chains: int | None = None
 
-    def __call__(self, words: RandomBits, knobs: Knobs) -> IndexSequence:
-        chain = words.take(2)
+    def __call__(self, bits: RandomBits, knobs: Knobs) -> IndexSequence:
+        chain = bits.take(2)
         if self.num_chains is not None:
             chain = jnp.stack([jnp.uint32(self.seed), uniform_below(chain[0], self.num_chains)])
         cumulative = jnp.cumsum(transition_matrix(chain, self.num_symbols, self.concentration), 1)
-        first = uniform_below(words.take(), self.num_symbols).astype(jnp.int32)
-        uniforms = (words.take(self.context_len + 1) >> 8).astype(jnp.float32) / 2**24
+        first = uniform_below(bits.take(), self.num_symbols).astype(jnp.int32)
+        uniforms = (bits.take(self.context_len + 1) >> 8).astype(jnp.float32) / 2**24
 
         def step(symbol: Array, uniform: Array) -> tuple[Array, Array]:
             after = jnp.sum(cumulative[symbol] <= uniform, dtype=jnp.int32)

@@ -18,12 +18,12 @@ class Mixture:
 
     families: tuple[Family, ...]
 
-    def __call__(self, words: RandomBits, knobs: Knobs) -> IndexSequence:
-        # All are computed from the same words and one is kept.
-        chosen = jnp.sum(~happens(words.take(), knobs.weights[:-1]), dtype=jnp.int32)
-        mixed, longest = None, words
+    def __call__(self, bits: RandomBits, knobs: Knobs) -> IndexSequence:
+        # All are computed from the same bits and one is kept.
+        chosen = jnp.sum(~happens(bits.take(), knobs.weights[:-1]), dtype=jnp.int32)
+        mixed, longest = None, bits
         for i, family in enumerate(self.families):
-            own = words.copy()
+            own = bits.copy()
             drawn = family(own, knobs)._replace(family=jnp.int32(i))
             longest = max(longest, own, key=lambda w: w.used)
             if mixed is None:
@@ -31,5 +31,5 @@ class Mixture:
             else:
                 mixed = jax.tree.map(functools.partial(jnp.where, chosen == i), drawn, mixed)
         assert mixed is not None
-        words.used = longest.used
-        return mixed._replace(labels=with_label_noise(mixed.labels, words, knobs))
+        bits.used = longest.used
+        return mixed._replace(labels=with_label_noise(mixed.labels, bits, knobs))

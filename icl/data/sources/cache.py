@@ -4,13 +4,12 @@ import os
 import secrets
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from icl.errors import UserError
-from icl.files import cache_dir
+from icl.errors import UserError, one_line
+from icl.files import cache_dir, whole_file
 from icl.types import ExemplarBank
 
 
@@ -54,8 +53,9 @@ def _load(path: Path, shape: tuple[int, ...] | None) -> ExemplarBank | None:
     # Broken bytes make zipfile, zlib and numpy raise nearly anything, as MemoryError for an absurd
     # shape. All mean the same to the user.
     except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{path}: broken cache file ({what}); delete it and run again") from error
+        raise UserError(
+            f"{path}: broken cache file ({one_line(error)}); delete it and run again"
+        ) from error
     return ExemplarBank(exemplars, tuple(names.tolist()))
 
 
@@ -74,19 +74,7 @@ def _check(exemplars: np.ndarray, names: np.ndarray, shape: tuple[int, ...] | No
 
 
 def _write(path: Path, bank: ExemplarBank) -> None:
-    """Under another name first: a file of the final name is always whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not tempfile, whose files no other user of a shared cache could read.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            np.savez_compressed(
-                file, exemplars=bank.exemplars, names=np.array(bank.names, dtype=str)
-            )
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut could leave the new name on no bytes
-        os.replace(temporary, path)
-    finally:
-        # After a success it is gone already; where even this fails, the first error matters.
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with whole_file(path, f".{os.getpid()}-{secrets.token_hex(4)}") as file:
+        np.savez_compressed(file, exemplars=bank.exemplars, names=np.array(bank.names, dtype=str))

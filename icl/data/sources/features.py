@@ -11,7 +11,7 @@ from jaxtyping import Float32
 
 from icl.config.sources import FeaturesSource
 from icl.data.sources.on_device import aligned_empty
-from icl.errors import UserError
+from icl.errors import UserError, one_line
 from icl.types import ExemplarBank
 
 
@@ -35,8 +35,8 @@ def load_features(source: FeaturesSource) -> ExemplarBank:
         raise _wrong(source, "no such file", "a file that exists") from error
     # Broken bytes make these libraries raise nearly anything. All mean the same to the user.
     except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise _wrong(source, f"cannot be read ({what})", f"a {path.suffix} file") from error
+        found = f"cannot be read ({one_line(error)})"
+        raise _wrong(source, found, f"a {path.suffix} file") from error
     features = _as_float32(source, array)
     return ExemplarBank(features, tuple(f"class {index}" for index in range(len(features))))
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from icl.config.sources import GlyphsSource
 from icl.data.sources.cache import cached
@@ -70,22 +70,7 @@ def _return_freed_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-@partial(jax.jit, static_argnames="size")
-def draw_glyph(
-    seed: int | Int[Array, ""],
-    class_index: int | Int[Array, ""],
-    exemplar_index: int | Int[Array, ""],
-    size: int = 28,
-) -> UInt8[Array, "size size"]:
-    """One drawing of one class, `size` pixels a side; 255 is full ink.
-
-    It is the entry [class_index, exemplar_index] of every bank of that seed, up to one level of
-    grey where a program compiled for another batch rounds otherwise.
-    """
-    return _ink(*_pen_strokes(seed, class_index, exemplar_index), size=size)
-
-
-def _pen_strokes(
+def pen_strokes(
     seed: int | Array, class_index: int | Array, exemplar_index: int | Array
 ) -> tuple[Array, Array, Array]:
     """Points of the strokes [stroke, point, 2], which are drawn [stroke], width of the pen."""
@@ -98,18 +83,18 @@ def _pen_strokes(
 
 
 # Two programs, because strokes take long to compile and are the same for every size.
-_pen_block = jax.jit(jax.vmap(_pen_strokes, in_axes=(None, 0, 0)))
+_pen_block = jax.jit(jax.vmap(pen_strokes, in_axes=(None, 0, 0)))
 
 
 @partial(jax.jit, static_argnames="size")
 def _ink_block(strokes: tuple[Array, Array, Array], size: int) -> UInt8[Array, "block size size"]:
-    def ink(glyph: tuple[Array, Array, Array]) -> Array:
-        return _ink(*glyph, size=size)
+    def draw(glyph: tuple[Array, Array, Array]) -> Array:
+        return draw_ink(*glyph, size=size)
 
-    return jax.lax.map(ink, strokes, batch_size=GLYPHS_AT_ONCE)
+    return jax.lax.map(draw, strokes, batch_size=GLYPHS_AT_ONCE)
 
 
-def _ink(
+def draw_ink(
     points: Float[Array, "stroke point 2"],
     is_drawn: Bool[Array, " stroke"],
     width: Float[Array, ""],

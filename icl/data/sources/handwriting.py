@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key
 
-from icl.data.sources.motor_programs import MAX_STROKES, SEGMENTS, Program, Strokes
+from icl.data.sources.motor_programs import MAX_STROKES, SEGMENTS, MotorProgram, Strokes
 
 MARGIN = 0.06  # of the frame, kept free at each side: half a pen's width and an edge
 PEN_WIDTH = 0.054  # of the frame: Omniglot's is about 5.6 of 105 pixels
@@ -31,7 +31,7 @@ PEN = 0.04
 
 
 def write(
-    key: Key[Array, ""], program: Program
+    key: Key[Array, ""], program: MotorProgram
 ) -> tuple[Float[Array, "stroke point 2"], Float[Array, ""]]:
     """The points of the strokes as one hand draws them, within margins, and the pen's width.
 
@@ -76,7 +76,7 @@ def _trace(strokes: Strokes) -> Float[Array, "stroke point 2"]:
     return points * (strokes.extent / longer)[:, None, None]
 
 
-def _place(points: Array, program: Program, offset: Array) -> Array:
+def _place(points: Array, program: MotorProgram, offset: Array) -> Array:
     """The strokes where they touch one another; a host is placed before its guests."""
     for stroke in range(1, MAX_STROKES):
         target = points[program.host[stroke], program.host_point[stroke]] + offset[stroke]

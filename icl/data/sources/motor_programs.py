@@ -51,7 +51,7 @@ class Strokes(NamedTuple):
     extent: Float[Array, " stroke"]
 
 
-class Program(NamedTuple):
+class MotorProgram(NamedTuple):
     """A character of at most MAX_STROKES strokes, of which those in `is_drawn` exist.
 
     Stroke k > 0 puts its point `own_point` at point `host_point` of the stroke `host` < k, plus
@@ -68,7 +68,7 @@ class Program(NamedTuple):
     centre: Float[Array, "2"]
 
 
-def invent(key: Key[Array, ""]) -> Program:
+def invent(key: Key[Array, ""]) -> MotorProgram:
     """The program of a new class."""
     chance_key, bell_key = jax.random.split(key)
     # Two tables serve all: each call of the generator takes long to compile.
@@ -90,7 +90,7 @@ def invent(key: Key[Array, ""]) -> Program:
     beside = (jnp.sign(side - 0.5) * (0.2 + 0.6 * jnp.abs(side - 0.5)))[:, None] * normal
     anywhere = jnp.stack([across, down], axis=-1) - 0.5
     apart = jnp.where(free[:, None] < 0.15, anywhere, 0)
-    return Program(
+    return MotorProgram(
         is_drawn=order < count,
         strokes=strokes,
         host=host,

@@ -19,10 +19,9 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from icl.config.sources import OmniglotSource
+from icl.data.sources.archives import broken, fetch, find
 from icl.data.sources.cache import cached
-from icl.data.sources.download import download
-from icl.errors import UserError
-from icl.files import cache_dir
+from icl.errors import UserError, one_line
 from icl.types import ExemplarBank
 
 
@@ -38,7 +37,7 @@ PARTS = (
     Part("images_background", "68d2efa1b9178cc56df9314c21c6e718", 964),
     Part("images_evaluation", "6b91aef0f799c5bb55b94e3f2daec811", 659),
 )
-_HOME = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
+MIRRORS = ("https://raw.githubusercontent.com/brendenlake/omniglot/master/python",)
 _SIDE = 105  # pixels
 _MAX_BYTES = 1 << 16  # of one PNG; the published ones are below 1 kB, raw pixels are 11 kB
 _CHUNK = 1000  # drawings: few large matrix products, which threads share well, in little memory
@@ -63,37 +62,36 @@ def load_omniglot(source: OmniglotSource) -> ExemplarBank:
     num_classes = sum(part.num_characters for part in PARTS)
     shape = (num_classes, source.num_exemplars, source.size, source.size)
     if not (folder := os.environ.get("ICL_OMNIGLOT_DIR")):
-        # The downloads are checked against their MD5, so the size alone tells the bank.
-        return cached(name, lambda: _decode_all([_download(p) for p in PARTS], source), shape)
+        # Downloads are checked against their MD5, so the size alone identifies the bank.
+        return cached(name, lambda: _decode_all(_download(), source), shape)
     try:
-        paths = [_find(Path(folder).expanduser(), part) for part in PARTS]
+        paths = _find(Path(folder).expanduser())
         name += f"-{_fingerprint(paths)}"
     except OSError as error:
         raise UserError(f"ICL_OMNIGLOT_DIR = {folder}: cannot be read ({error})") from error
     return cached(name, lambda: _decode_all(paths, source), shape)
 
 
-def _download(part: Part) -> Path:
-    return download(
-        f"{_HOME}/{part.name}.zip",
-        part.md5,
-        cache_dir() / "omniglot" / f"{part.name}.zip",
-        f"set ICL_OMNIGLOT_DIR to a folder that holds {' and '.join(p.name for p in PARTS)} (.zip)",
-    )
+def _download() -> list[Path]:
+    names = " and ".join(part.name for part in PARTS)
+    instead = f"set ICL_OMNIGLOT_DIR to a folder that holds {names} (.zip)"
+    return [fetch(MIRRORS, f"{name}.zip", md5, "omniglot", instead) for name, md5, _ in PARTS]
 
 
-def _find(folder: Path, part: Part) -> Path:
-    for path in (folder / f"{part.name}.zip", folder / part.name):
-        if path.exists():
-            return path
-    raise UserError(
-        f"ICL_OMNIGLOT_DIR = {folder}: found neither {part.name}.zip nor {part.name}/; "
-        f"get {_HOME}/{part.name}.zip, or unset ICL_OMNIGLOT_DIR to download it"
-    )
+def _find(folder: Path) -> list[Path]:
+    return [
+        find(
+            "ICL_OMNIGLOT_DIR",
+            folder,
+            (f"{part.name}.zip", f"{part.name}/"),
+            f"{MIRRORS[0]}/{part.name}.zip",
+        )
+        for part in PARTS
+    ]
 
 
 def _fingerprint(paths: list[Path]) -> str:
-    """Changes when a user's files are edited, replaced or moved; costs no reading of them."""
+    """A digest that changes when a user edits, replaces or moves files; it reads no contents."""
     digest = hashlib.sha256()
     for path in paths:
         for file in sorted(path.glob("*/*/*.png")) if path.is_dir() else [path]:
@@ -137,8 +135,7 @@ def _read(path: Path, part: Part, num_drawings: int) -> dict[Drawing, bytes]:
         raise
     # Broken archives make zipfile and zlib raise nearly anything, not BadZipFile alone.
     except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise _broken(path, what, f"the PNG files of {part.name}") from error
+        raise _broken(path, one_line(error), f"the PNG files of {part.name}") from error
 
 
 def _index(named: Iterable[tuple[str, Entry]]) -> dict[Drawing, Entry]:
@@ -213,7 +210,4 @@ def _shrink(
 
 
 def _broken(path: Path, found: str, expected: str) -> UserError:
-    return UserError(
-        f"{path}: found {' '.join(found.split())}; expected: {expected}; "
-        f"replace it with the one from {_HOME}"
-    )
+    return broken(path, found, expected, MIRRORS[0])

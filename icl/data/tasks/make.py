@@ -1,4 +1,4 @@
-"""Tasks over time: one function for each kind, from its config to a task for the device."""
+"""The table of tasks: a function for each kind makes a task from its config."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from icl.data.tasks.decisions import (
     make_two_alternative,
 )
 from icl.data.tasks.digits import make_digits
-from icl.data.tasks.trials import Task, make_task_knobs
+from icl.data.tasks.trials import Task
 
 TASKS: dict[str, Callable[..., Task]] = {
     "two_alternative": make_two_alternative,
@@ -20,8 +20,5 @@ TASKS: dict[str, Callable[..., Task]] = {
 
 
 def make_task(config: TaskConfig) -> Task:
-    """The task of a config. Raises UserError where its images are missing or broken."""
+    """Make the task of a config. Raises UserError where its images are missing or broken."""
     return TASKS[config.kind](config)
-
-
-__all__ = ["TASKS", "Task", "make_task", "make_task_knobs"]

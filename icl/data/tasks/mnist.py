@@ -15,9 +15,8 @@ import numpy as np
 from jaxtyping import Array, Int32, UInt8
 
 from icl.config.tasks import MnistImages
-from icl.data.sources.download import download
-from icl.errors import UserError
-from icl.files import cache_dir
+from icl.data.sources.archives import broken, fetch, find
+from icl.errors import UserError, one_line
 
 
 class LabelledImages(NamedTuple):
@@ -89,8 +88,7 @@ def _load(images_file: File, labels_file: File) -> LabelledImages:
 
 
 def _read(file: File) -> tuple[Path, UInt8[np.ndarray, "..."]]:
-    folder = os.environ.get("ICL_MNIST_DIR")
-    path = _find(Path(folder).expanduser(), file) if folder else _download(file)
+    path = _locate(file)
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as opened:
             data = opened.read(_MAX_BYTES + 1)
@@ -99,38 +97,18 @@ def _read(file: File) -> tuple[Path, UInt8[np.ndarray, "..."]]:
         return path, parse_idx(data)
     # Broken bytes make gzip and zlib raise OSError, EOFError or zlib.error.
     except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise _broken(path, what, f"the idx file {file.name}") from error
+        raise _broken(path, one_line(error), f"the idx file {file.name}") from error
 
 
-def _find(folder: Path, file: File) -> Path:
-    for name in (f"{file.name}.gz", file.name):
-        if (folder / name).is_file():
-            return folder / name
-    raise UserError(
-        f"ICL_MNIST_DIR = {folder}: found neither {file.name}.gz nor {file.name}; "
-        f"get {MIRRORS[0]}/{file.name}.gz, or unset ICL_MNIST_DIR to download it"
-    )
-
-
-def _download(file: File) -> Path:
-    """From the first mirror that has it; a later one goes on where an earlier one stopped."""
+def _locate(file: File) -> Path:
+    name = f"{file.name}.gz"
+    if folder := os.environ.get("ICL_MNIST_DIR"):
+        url = f"{MIRRORS[0]}/{name}"
+        return find("ICL_MNIST_DIR", Path(folder).expanduser(), (name, file.name), url)
     names = ", ".join(f"{each.name}.gz" for each in TRAIN + TEST)
-    for mirror in MIRRORS:
-        try:
-            return download(
-                f"{mirror}/{file.name}.gz",
-                file.md5,
-                cache_dir() / "mnist" / f"{file.name}.gz",
-                f"set ICL_MNIST_DIR to a folder that holds {names}",
-            )
-        except UserError as error:
-            failure = error
-    raise failure
+    instead = f"set ICL_MNIST_DIR to a folder that holds {names}"
+    return fetch(MIRRORS, name, file.md5, "mnist", instead)
 
 
 def _broken(path: Path, found: str, expected: str) -> UserError:
-    return UserError(
-        f"{path}: found {' '.join(found.split())}; expected: {expected}; "
-        f"replace it with the one from {MIRRORS[0]}"
-    )
+    return broken(path, found, expected, MIRRORS[0])

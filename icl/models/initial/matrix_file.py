@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from icl.errors import UserError
+from icl.errors import UserError, one_line
 
 
 def read_matrix(field: str, path: str) -> Float32[np.ndarray, "fan_in out"]:
@@ -40,5 +40,4 @@ def _load(field: str, path: str) -> np.ndarray:
             return np.lib.format.read_array(stream, allow_pickle=False)
     # Broken bytes make NumPy raise nearly anything: ValueError, EOFError, MemoryError ...
     except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"{field} = {path}: cannot be read ({what})") from error
+        raise UserError(f"{field} = {path}: cannot be read ({one_line(error)})") from error

@@ -10,7 +10,7 @@ from scipy import stats
 
 from icl.config import DataConfig, EvaluationConfig
 from icl.config.sources import MarkovSource
-from icl.data.families.make import make_families
+from icl.data.families import make_families
 from icl.data.families.markov import Markov, transition_matrix
 from icl.data.knobs import make_knobs
 from icl.evaluation.conditions import make_conditions

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from icl.data.batches import count_words, draw_indices
+from icl.data.batches import count_bits, draw_indices
 from icl.data.bits import RandomBits
 from icl.data.families.bursty import Bursty
 from icl.data.families.independent import Independent
@@ -134,16 +134,16 @@ def knobs_of(name: str, **settings):
 def test_same_words_same_sequence_however_it_is_run(name):
     family = SHORT[name]
     knobs = knobs_of(name, num_classes=12, zipf_exponent=1.0, label_multiplicity=3, **ALL_ON)
-    batch = jax.random.bits(jax.random.key(7), (2, count_words(family, knobs)), jnp.uint32)
+    batch = jax.random.bits(jax.random.key(7), (2, count_bits(family, knobs)), jnp.uint32)
 
-    def one(words, knobs):
-        return family(RandomBits(words), knobs)
+    def one(row, knobs):
+        return family(RandomBits(row), knobs)
 
     jitted = jax.jit(one)
     mapped = jax.jit(jax.vmap(one, (0, None)), compiler_options=QUICKLY)(batch, knobs)
-    for i, words in enumerate(batch):
-        once = jitted(words, knobs)
-        for other in (jitted(words, knobs), jax.tree.map(lambda x, i=i: x[i], mapped)):
+    for i, row in enumerate(batch):
+        once = jitted(row, knobs)
+        for other in (jitted(row, knobs), jax.tree.map(lambda x, i=i: x[i], mapped)):
             jax.tree.map(np.testing.assert_array_equal, once, other)
     if name == "few-shot, held out":
         jax.tree.map(np.testing.assert_array_equal, once, one(batch[-1], knobs))  # eager
@@ -180,11 +180,11 @@ def test_a_key_used_twice_would_be_noticed():
 @pytest.mark.parametrize("name", SHORT)
 def test_every_word_is_taken_and_no_more(name):
     knobs = knobs_of(name, **ALL_ON)
-    count = count_words(SHORT[name], knobs)
-    words = RandomBits(jnp.arange(count, dtype=jnp.uint32))
-    jax.eval_shape(lambda: SHORT[name](words, knobs))
-    assert words.used == count
-    with pytest.raises(AssertionError, match="more words"):
+    count = count_bits(SHORT[name], knobs)
+    bits = RandomBits(jnp.arange(count, dtype=jnp.uint32))
+    jax.eval_shape(lambda: SHORT[name](bits, knobs))
+    assert bits.used == count
+    with pytest.raises(AssertionError, match="more random bits"):
         jax.eval_shape(lambda: SHORT[name](RandomBits(jnp.zeros(count - 1, jnp.uint32)), knobs))
 
 

@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
 from icl.config.sources import GlyphsSource, OmniglotSource
-from icl.data.sources.glyphs import draw_glyph, draw_glyphs
+from icl.data.sources.glyphs import draw_glyphs, draw_ink, pen_strokes
 from icl.data.sources.omniglot import load_omniglot
 from icl.models.embedders import principal_components
 
@@ -63,7 +64,8 @@ def test_bank(glyphs):
 
 @pytest.mark.parametrize(("class_index", "exemplar"), [(0, 0), (7, 19), (1622, 3)])
 def test_a_glyph_alone_is_the_entry_of_the_bank(glyphs, class_index, exemplar):
-    alone = np.asarray(draw_glyph(0, class_index, exemplar)).astype(int)
+    strokes = jax.jit(pen_strokes)(0, class_index, exemplar)
+    alone = np.asarray(jax.jit(draw_ink, static_argnames="size")(*strokes, size=28)).astype(int)
     assert np.abs(alone - glyphs[class_index, exemplar]).max() <= 1
 
 
@@ -136,8 +138,8 @@ PEAK = """
 import resource, sys
 from icl.config.data import DataConfig
 from icl.config.sources import GlyphsSource
-from icl.data.exemplars import load_exemplars
-from icl.data.exemplars.on_device import put_on_device
+from icl.data.sources import load_exemplars
+from icl.data.sources.on_device import put_on_device
 
 source = GlyphsSource(num_classes=int(sys.argv[1]))
 data = DataConfig(source=source, num_holdout_classes=10, num_classes=1000)

@@ -284,7 +284,7 @@ def test_downloaded_once(folder, cache, monkeypatch):
         for part in FAKE_PARTS
     ]
     monkeypatch.setattr(omniglot, "PARTS", tuple(parts))
-    monkeypatch.setattr(omniglot, "_HOME", folder.as_uri())
+    monkeypatch.setattr(omniglot, "MIRRORS", (folder.as_uri(),))
     monkeypatch.delenv("ICL_OMNIGLOT_DIR")
     assert_fake(load_omniglot(SOURCE))
     assert (cache / "omniglot-28.npz").exists()
@@ -294,10 +294,11 @@ def test_downloaded_once(folder, cache, monkeypatch):
 
 
 def test_without_a_network(folder, cache, monkeypatch):
-    monkeypatch.setattr(omniglot, "_HOME", "http://127.0.0.1:9")
+    monkeypatch.setattr(omniglot, "MIRRORS", ("http://127.0.0.1:9",))
+    monkeypatch.setattr("icl.files.RETRIES", 0)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("ICL_OMNIGLOT_DIR")
-    with pytest.raises(UserError, match="run again to resume, or set ICL_OMNIGLOT_DIR") as caught:
+    with pytest.raises(UserError, match="run again, or set ICL_OMNIGLOT_DIR") as caught:
         load_omniglot(SOURCE)
     assert "\n" not in str(caught.value)
     assert not list(cache.glob("*.npz"))
@@ -320,10 +321,9 @@ def published(published_folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def as_published(published_folder) -> dict[omniglot.Drawing, np.ndarray]:
     """Every seventh drawing of the second archive, at full size."""
-    part = omniglot.PARTS[1]
-    path = omniglot._find(published_folder, part)
-    files = omniglot._read(path, part, 20)
-    return {name: omniglot._decode(files[name], path, name) for name in sorted(files)[::7]}
+    path = omniglot._find(published_folder)[1]
+    drawings = omniglot._read(path, omniglot.PARTS[1], 20)
+    return {name: omniglot._decode(drawings[name], path, name) for name in sorted(drawings)[::7]}
 
 
 def test_published_characters(published):

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from icl.config.tasks import ContextDependentTask, MatchToSampleTask, TwoAlternativeTask
-from icl.data.tasks.make import make_task, make_task_knobs
+from icl.data.tasks import make_task, make_task_knobs
 
 from ...chi_square import ALPHA, assert_same_samples
 from .numpy_trials import every_trial, schedule

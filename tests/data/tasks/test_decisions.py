@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from icl.config.tasks import ContextDependentTask, MatchToSampleTask, TwoAlternativeTask
-from icl.data.tasks.make import TASKS, make_task, make_task_knobs
+from icl.data.tasks import make_task, make_task_knobs
+from icl.data.tasks.make import TASKS
 from icl.types import TaskKnobs, Trials
 
 from ...chi_square import ALPHA, assert_same_distribution

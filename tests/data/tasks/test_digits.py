@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from icl.config.tasks import DigitsTask, SklearnImages
+from icl.data.tasks import make_task, make_task_knobs
 from icl.data.tasks.digits import load_sklearn_digits
-from icl.data.tasks.make import make_task, make_task_knobs
 from icl.errors import UserError
 from icl.types import Trials
 
