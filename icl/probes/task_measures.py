@@ -48,7 +48,9 @@ def measure_task(
     last_only: whether the loss asks for the last step alone.
     """
     last_only = last_only or network.as_steps(few_trials).shape[1] == 1
-    hidden, hidden_before = (network.apply(p, trials)[1][:, -1] for p in (params, initial))
+    hidden, hidden_before = (
+        network.apply(p, trials)[1]["hidden"][:, -1] for p in (params, initial)
+    )
     now, before = (kernels(network, p, few_trials, last_only) for p in (params, initial))
     outputs = params["readout"]["kernel"].shape[1]
     alignments = kernel_alignment(
@@ -86,7 +88,7 @@ def kernels(
         logits = network.apply(changed, x[None])[0][0]
         return logits[-1:] if last_only else logits
 
-    hidden = network.apply(params, trials)[1]
+    hidden = network.apply(params, trials)[1]["hidden"]
     hidden = (hidden[:, -1:] if last_only else hidden).reshape(-1, hidden.shape[-1])
     num_outputs = params["readout"]["kernel"].shape[1]
     return {
