@@ -27,7 +27,7 @@ def vanilla_cell(activation: Callable[[Array], Array]) -> Cell:
 def rate_cell(leak: float) -> Cell:
     """h = relu((1 - leak) h + leak * total): rate units in discrete steps (Liu et al. 2023).
 
-    leak: length of a step in time constants; 1: the state is made anew at each step.
+    leak: length of a step in time constants; with 1 nothing of the old state is kept.
     """
 
     def cell(total: Array, _: None, state: State) -> State:

@@ -50,6 +50,8 @@ class Standardize(nnx.Module):
 
 
 class Linear(nnx.Module):
+    """A linear map of the raw exemplar."""
+
     def __init__(self, config: LinearEmbedder, data: Data, width: int, layers: Layers):
         self.out = layers.linear(int(np.prod(data.examples.shape[1:])), width)
 
@@ -58,6 +60,8 @@ class Linear(nnx.Module):
 
 
 class MLP(nnx.Module):
+    """Standardised numbers, a hidden layer of ReLU units, then a linear map."""
+
     def __init__(self, config: MLPEmbedder, data: Data, width: int, layers: Layers):
         self.standardize = Standardize(data.examples)
         self.hidden = layers.linear(int(np.prod(data.examples.shape[1:])), config.hidden_dim)
@@ -93,6 +97,8 @@ def principal_components(
 
 
 class PCA(nnx.Module):
+    """Frozen principal components of the examples, then a linear map."""
+
     def __init__(self, config: PCAEmbedder, data: Data, width: int, layers: Layers):
         mean, components = principal_components(data.examples, config.num_components)
         self.mean = Constant(jnp.asarray(mean))
@@ -104,6 +110,8 @@ class PCA(nnx.Module):
 
 
 class Conv(nnx.Module):
+    """Standardised pixels, strided 3 x 3 convolutions with ReLU, then a linear map."""
+
     def __init__(self, config: ConvEmbedder, data: Data, width: int, layers: Layers):
         self.standardize = Standardize(data.examples)
         height, breadth = data.examples.shape[1:]
@@ -133,6 +141,8 @@ class OneHot(nnx.Module):
 
 
 class Table(nnx.Module):
+    """A trained vector for each symbol."""
+
     def __init__(self, config: TableEmbedder, data: Data, width: int, layers: Layers):
         init = nnx.initializers.normal(config.init_std)
         self.table = nnx.Embed(data.num_classes, width, embedding_init=init, rngs=layers.rngs)
@@ -142,6 +152,8 @@ class Table(nnx.Module):
 
 
 class Identity(nnx.Module):
+    """The exemplar's own numbers, as many as a token has room for."""
+
     def __init__(self, config: IdentityEmbedder, data: Data, width: int, layers: Layers):
         size = int(np.prod(data.examples.shape[1:]))
         if size != width:

@@ -99,7 +99,7 @@ def sinusoidal_positions(
 def rotate(
     x: Float[Array, "batch token head dim"], max_time: float
 ) -> Float[Array, "batch token head dim"]:
-    """Entries i and i + dim / 2 turned as a pair by position / max_time ** (2 i / dim).
+    """Rotary positions: entries i and i + dim / 2 turned by position / max_time ** (2 i / dim).
 
     Products of two rotated vectors depend on the difference of their positions (Su et al. 2021,
     arXiv 2104.09864).
@@ -153,5 +153,5 @@ def split_heads(
 
 
 def causal_mask(num_out: int, num_tokens: int) -> jax.Array:
-    """[out, token]: True where one of the last tokens may see a token."""
+    """[out, token]: whether each of the last `num_out` tokens may see each token."""
     return jnp.tril(jnp.ones((num_out, num_tokens), bool), num_tokens - num_out)

@@ -16,7 +16,10 @@ INPUT_INIT = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 class Mixer(nnx.Module):
-    """h = relu((1 - leak) h + leak (W x + U h)), without biases. Site: `hidden`."""
+    """h = relu((1 - leak) h + leak (W x + U h)), without biases.
+
+    Site: `hidden`, the states after the recurrence: an edit does not act within it.
+    """
 
     def __init__(self, config: CTRNNConfig, layers: Layers):
         self.is_training = False  # set by `icl.models.network.make_network`

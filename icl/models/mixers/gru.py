@@ -13,7 +13,10 @@ from icl.models.sites import Sites
 
 
 class Mixer(nnx.Module):
-    """`width` units, see `icl.models.cells.gru_cell`. Site: `hidden`."""
+    """`width` units, see `icl.models.cells.gru_cell`.
+
+    Site: `hidden`, the states after the recurrence: an edit does not act within it.
+    """
 
     FUSED: ClassVar = {"input": GRU_GATES, "recurrent": GRU_GATES}
 

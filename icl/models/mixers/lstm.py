@@ -13,7 +13,10 @@ from icl.models.sites import Sites
 
 
 class Mixer(nnx.Module):
-    """`width` units, each with a hidden state and a memory. Site: `hidden`."""
+    """`width` units, each with a hidden state and a memory.
+
+    Site: `hidden`, the states after the recurrence: an edit does not act within it.
+    """
 
     GATES: ClassVar = ("input_gate", "cell", "forget_gate", "output_gate")
     FUSED: ClassVar = {"input": GATES, "recurrent": GATES}

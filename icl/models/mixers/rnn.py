@@ -17,7 +17,7 @@ ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 class Mixer(nnx.Module):
     """h = f(W x + b + U h + b'), with two bias vectors, as haiku's VanillaRNN in Chan et al. 2022.
 
-    Site: `hidden`.
+    Site: `hidden`, the states after the recurrence: an edit does not act within it.
     """
 
     def __init__(self, config: RNNConfig, layers: Layers):
