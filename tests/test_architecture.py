@@ -18,7 +18,7 @@ ORDER = [
     {"config"},
     {"data", "models", "records", "theory"},
     {"training"},
-    {"evaluation", "probes"},
+    {"evaluation", "probes", "interventions"},
     {"problems"},
     {"analysis"},
     {"description", "runs"},

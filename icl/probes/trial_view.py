@@ -57,7 +57,7 @@ def trial_view(
         indices=None,
         twice=lambda look: (look(now), look(before)),
         mixing=lambda params: params["recurrent"],
-        hidden=lambda variables: network.apply(variables.params, many.inputs)[1][:, -1],
+        hidden=lambda variables: network.apply(variables.params, many.inputs)[1]["hidden"][:, -1],
         kernels=kernels_of,
         targets=jax.nn.one_hot(asked, params["readout"]["kernel"].shape[1]).ravel(),
     )
@@ -77,7 +77,7 @@ def kernels(
         logits = network.apply(changed, x[None])[0][0]
         return logits[-1:] if last_only else logits
 
-    hidden = network.apply(params, trials)[1]
+    hidden = network.apply(params, trials)[1]["hidden"]
     hidden = (hidden[:, -1:] if last_only else hidden).reshape(-1, hidden.shape[-1])
     num_outputs = params["readout"]["kernel"].shape[1]
     return {

@@ -22,7 +22,7 @@ def test_a_network_added_as_the_documentation_says_is_tested_like_all_others(tmp
     [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     [entry] = re.findall(rf'^    ("{KIND}": .*,)$', text, re.MULTILINE)
     (tmp_path / "icl" / "models" / "mixers" / f"{KIND}.py").write_text(code)
-    registry = tmp_path / "icl" / "config" / "models.py"
+    registry = tmp_path / "icl" / "config" / "networks.py"
     last = '    "hyena": HyenaConfig,\n'
     listed = registry.read_text().replace(last, f"{last}    {entry}\n")
     assert entry in listed

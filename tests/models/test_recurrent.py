@@ -16,6 +16,7 @@ from icl.models.layers import Layers
 from icl.models.matrices import with_matrices
 from icl.models.mixers.find import find_mixer
 from icl.models.network import make_network
+from icl.models.sites import Sites
 from icl.training.losses import query_loss
 from icl.types import Sequence, Variables
 
@@ -53,9 +54,10 @@ class Cell:
         nnx.replace_by_pure_dict(state, params)
         mixer = nnx.merge(self.graph, state)
         mixer.is_training = is_training
-        out, notes = mixer(x, query_only)
-        assert notes.keys() == {"hidden"}
-        assert notes["hidden"] is out
+        sites = Sites()
+        out = mixer(x, query_only, sites)
+        assert sites.notes.keys() == {"hidden"}
+        assert sites.notes["hidden"] is out
         return out
 
     def in_numpy(self, params: Any, x: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Laws of cells: each unit excites or inhibits, or is of one of several cell types."""
+"""Initializers by cell type: each unit excites or inhibits, or is of one of several cell types."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,11 @@ from icl.models.initial.independent import Matrix, Numbers
 
 
 def dale(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
-    """All weights from a unit of one sign."""
+    """All weights from a unit have the same sign (Dale's law).
+
+    fraction: share of excitatory units. balanced: whether inhibition is so much stronger that
+    excitation and inhibition cancel on average.
+    """
     fan_in = own.shape[0]
     signs = unit_signs(fan_in, numbers["fraction"])
     num_excitatory, num_inhibitory = jnp.sum(signs > 0), jnp.sum(signs < 0)
@@ -19,25 +23,24 @@ def dale(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
 
 
 def unit_signs(fan_in: int, fraction: Float[Array, ""]) -> Float[Array, " fan_in"]:
-    """1 for excitatory units, which come first, -1 for inhibitory ones; of two, one each."""
+    """1 for excitatory units, which come first, -1 for inhibitory ones; both kinds have a unit."""
     count = jnp.clip(jnp.round(fraction * fan_in), 1, max(fan_in - 1, 1))
     return jnp.where(jnp.arange(fan_in) < count, 1.0, -1.0)
 
 
 def keep_signs(weights: Matrix, signs: Float[Array, "fan_in #out"]) -> Matrix:
-    """Weights with those at 0 that are not of their sign: Dale's law kept while learning.
+    """Weights with 0 in place of those of the wrong sign, to keep Dale's law while learning.
 
-    The closest point of the matrices of these signs, so that after each step of gradient descent
-    it is projected gradient descent (as in Song, Yang and Wang 2016). Where the sign is 0, weights
-    are free.
+    This is the closest matrix of these signs. Applied after each step of gradient descent it gives
+    projected gradient descent (as in Song, Yang and Wang 2016). A sign of 0 leaves weights free.
 
-    signs: of units, [fan_in, 1], or of single weights, as those of the initial matrix.
+    signs: of units, [fan_in, 1], or of single weights, such as those of the initial matrix.
     """
     return jnp.where(weights * signs < 0, 0, weights)
 
 
 def cell_types(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
-    """Connections of pairs of types there by the table, of the table's strengths."""
+    """Connections with probabilities and strengths by the types of both units, from tables."""
     size_key, place_key = jax.random.split(key)
     rows, columns = (_types(numbers["fractions"], size) for size in own.shape)
     probabilities = numbers["probabilities"][rows][:, columns]
@@ -46,13 +49,13 @@ def cell_types(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
     sigma = numbers["sigma"]
     sizes = jnp.exp(sigma * jax.random.normal(size_key, own.shape) - sigma**2)
     mean_square = jnp.mean(probabilities * strengths**2)
-    # All connections may be those of types too rare to have a unit.
+    # The mean square is 0 if every connection belongs to types too rare to have a unit.
     scale = jnp.where(mean_square > 0, jax.lax.rsqrt(mean_square * own.shape[0]), 0.0)
     return is_there * strengths * sizes * scale
 
 
 def _types(fractions: Float[Array, " type"], count: int) -> Int[Array, " unit"]:
-    """The type of each unit: types in order, their numbers as near to the shares as can be."""
+    """The type of each unit: types in order, with counts as close to the shares as possible."""
     ends = jnp.cumsum(fractions)
     places = (jnp.arange(count) + 0.5) / count * ends[-1]
     return jnp.minimum(jnp.searchsorted(ends, places, side="right"), len(fractions) - 1)

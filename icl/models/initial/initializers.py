@@ -1,7 +1,7 @@
-"""Laws that weight matrices are drawn by, [fan_in, out]: a row holds the weights from one unit.
+"""Initializers of weight matrices, [fan_in, out]: a row holds the weights from one unit.
 
-A law makes a matrix of (key, the network's own matrix, the law's numbers). Drawn ones have a mean
-square of 1 / fan-in, but for orthogonal ones and those from files.
+An initializer maps (key, the network's own matrix, its numbers) to a matrix. Drawn matrices have a
+mean square of 1 / fan-in, except orthogonal ones and those made from files.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,7 @@
-"""Matrices scaled to the norm or spectrum of a gaussian one, by products alone: on any device.
+"""Matrices scaled to the norm or the spectral radius of a gaussian one.
 
-XLA has eigenvalues of general matrices on the CPU only.
+Everything is computed by products, so that it runs on any device: XLA has eigenvalues of general
+matrices on the CPU only.
 """
 
 import jax
@@ -9,16 +10,17 @@ from jaxtyping import Array, Float
 
 from icl.models.initial.independent import Matrix
 
-SQUARINGS = 20  # of a matrix: the norm of its millionth power gives the radius to some 1e-5
-NEGLIGIBLE = 1e-3  # of what a gaussian matrix of the same norm has: not told from 0
+SQUARINGS = 20  # the norm of a matrix's millionth power gives its spectral radius to some 1e-5
+NEGLIGIBLE = 1e-3  # times what a gaussian matrix of the same norm has: counted as 0
 
 
 def match_gaussian(matrix: Matrix, match: str, gain: Float[Array, ""]) -> Matrix:
-    """Scaled so that what `match` names is that of a large gaussian matrix of this gain.
+    """A matrix scaled so that what `match` names is that of a large gaussian matrix of this gain.
 
-    norm: Frobenius, sqrt(out) * gain. spectral_radius: the gain (the circular law, Girko 1985), and
-    so the leading_eigenvalue, the one of largest real part. A matrix without any, or whose
-    eigenvalues are none of them to the right of 0, stays as it is.
+    match: `norm`, Frobenius, becomes sqrt(out) * gain. `spectral_radius` becomes the gain (the
+        circular law, Girko 1985), and so does `leading_eigenvalue`, the largest real part. `none`
+        changes nothing. Nor is a matrix changed whose number is 0, or whose leading eigenvalue is
+        not positive.
     """
     if match == "none":
         return matrix
@@ -55,6 +57,6 @@ def spectral_abscissa(matrix: Float[Array, "unit unit"]) -> Float[Array, ""]:
 
 
 def _normalised(matrix: Array) -> tuple[Array, Array]:
-    """Of norm 1, and the logarithm of the norm; zeros stay zeros."""
+    """A matrix scaled to norm 1, and the logarithm of its norm; zeros stay zeros."""
     norm = jnp.linalg.norm(matrix)
     return matrix / jnp.where(norm > 0, norm, 1), jnp.log(norm)

@@ -1,4 +1,4 @@
-"""A weight matrix from a file: read on the host, before anything is compiled."""
+"""Weight matrices from files, read on the host before anything is compiled."""
 
 from pathlib import Path
 
@@ -9,9 +9,11 @@ from icl.errors import UserError, one_line
 
 
 def read_matrix(field: str, path: str) -> Float32[np.ndarray, "fan_in out"]:
-    """The matrix of finite numbers in a .npy or .csv file. field: the setting's name, for errors.
+    """The matrix in a .npy or .csv file.
 
-    Raises UserError where the file cannot be read, or holds anything else.
+    field: the setting's name, for errors.
+
+    Raises UserError if the file cannot be read or holds anything but a matrix of finite numbers.
     """
     found = _load(field, path)
     if found.dtype.kind not in "biuf":

@@ -1,4 +1,4 @@
-"""Laws that start from a given matrix: as it is, or a matrix as much aligned with it as asked."""
+"""Initializers that start from a given matrix, or from a matrix partly aligned with it."""
 
 import jax
 import jax.numpy as jnp
@@ -8,14 +8,15 @@ from icl.models.initial.independent import Matrix, Numbers
 
 
 def from_file(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
+    """The matrix of the file, as it is."""
     return numbers["matrix"]
 
 
 def aligned(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
     """Leading singular vectors of a reference, each turned towards a random direction.
 
-    Left and right ones are turned alike, so that of the cosine of each with its own the square is
-    expected of the whole matrix with the reference.
+    A left and a right vector each keep a cosine of about sqrt(alignment) with their own, so that
+    the expected cosine of the whole matrix with the reference is `alignment`.
     """
     left_key, right_key = jax.random.split(key)
     left, values, right = jnp.linalg.svd(numbers["matrix"], full_matrices=False)
