@@ -1,4 +1,4 @@
-"""Records as one labelled array."""
+"""The records of a run or a sweep as one labelled array."""
 
 import json
 from pathlib import Path
@@ -22,12 +22,15 @@ Records = list[dict[str, Any]]
 def load_run(run: str | Path) -> xarray.Dataset:
     """The metrics of a run, finished or not.
 
-    Variables: `accuracy`, `accuracy_in_context`, `loss` and so on over (condition, step), and
-    `train_loss`, the mean over the steps since the evaluation before, over (step);
-    `accuracy_by_frequency` over (condition, step, stratum), tenths of the training classes, the
-    commonest first; `start_norm`, `start_effective_rank` and so on over (matrix), what weights
-    begin as. Attribute `config`: the resolved config as YAML. Metrics that a condition does not
-    have are NaN.
+    Variables, NaN where a condition does not have a metric:
+
+    - `accuracy`, `accuracy_in_context`, `loss` and so on over (condition, step);
+    - `train_loss` over (step): the mean over the steps since the last evaluation;
+    - `accuracy_by_frequency` over (condition, step, stratum): tenths of the training classes, the
+      commonest first;
+    - `start_norm`, `start_effective_rank` and so on over (matrix): the initial weights.
+
+    Attribute `config`: the resolved config as YAML.
     """
     path = Path(run)
     if not (path / CONFIG).exists():
@@ -62,7 +65,7 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
     there is NaN. Attributes: `name`, `sweep` and `base` (YAML), `claims` (JSON), and `missing`,
     the cells that are not finished.
 
-    name: of the grid, where the directory holds several.
+    name: the grid's, where the directory holds several.
     """
     path = Path(directory)
     sweep = sweep_of(path, name)
@@ -112,7 +115,7 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
 def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dict[str, np.ndarray]:
     """By metric: [run, condition, step] or [run, condition, step, stratum]; train_loss [run, step].
 
-    Filled by position rather than looked up: a thousand runs take seconds.
+    Values are placed by position, without a lookup by label: a thousand runs take seconds.
     """
     places = {step: i for i, step in enumerate(steps)}
     rows = {condition: i for i, condition in enumerate(conditions)}
@@ -142,7 +145,7 @@ def _dims(values: np.ndarray) -> tuple[str, ...]:
 
 
 def _axes(sweep: Sweep) -> tuple[list[str], dict[str, Any]]:
-    """Dimensions of a grid, the seed's last, and their coordinates."""
+    """The dimensions of a grid, the seed last, and their coordinates."""
     coords: dict[str, Any] = {}
     dims = []
     for axis in sweep.config.axes:
