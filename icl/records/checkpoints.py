@@ -11,11 +11,10 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from icl.config import CheckpointConfig
 from icl.errors import UserError
-from icl.records.quiet import QuietOrbax
+from icl.records.quiet import QuietOrbax, ocp
 
 State = TypeVar("State")
 
@@ -147,7 +146,9 @@ class Checkpoints:
         )
         try:
             _managers.save(self._manager, step, items)
-        except Exception as error:  # storage raises nearly anything: the disk is what the user can act on
+        except (
+            Exception
+        ) as error:  # storage raises nearly anything: the disk is what the user can act on
             raise self._cannot_write(error) from error
 
     def wait(self) -> None:

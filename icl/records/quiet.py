@@ -2,6 +2,8 @@
 
 Orbax writes checkpoints in threads of its own. Where a write fails, each of them prints a stack
 trace; `icl.records.checkpoints` raises one UserError for all of them.
+
+Orbax is imported here alone: it logs as soon as it is imported.
 """
 
 import logging
@@ -11,7 +13,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import orbax.checkpoint as ocp
+
+class StandIn:
+    """Keeps absl from configuring the root logger, which it does for good with its first record.
+
+    absl adds a handler where the root logger has none. This puts one there for a while that does
+    what Python does without any.
+    """
+
+    def __init__(self) -> None:
+        self._handler = None if logging.root.handlers else logging.lastResort
+        if self._handler:
+            logging.root.addHandler(self._handler)
+
+    def remove(self) -> None:
+        if self._handler:
+            logging.root.removeHandler(self._handler)
+
+
+_stand_in = StandIn()
+import orbax.checkpoint as ocp  # noqa: E402
+
+_stand_in.remove()
 
 FOLDER = str(Path(ocp.__file__).parent.parent)
 LOGGERS = ("absl", "asyncio")  # of Orbax itself, and of the event loops in its threads
@@ -54,11 +77,7 @@ class QuietOrbax:
         threading.excepthook, sys.unraisablehook = self._ours
         for name in LOGGERS:
             logging.getLogger(name).addFilter(_is_of_others)
-        # Where the root logger has no handler, the first record makes absl add one, for good. This
-        # one does what Python does without any.
-        self._stand_in = None if logging.root.handlers else logging.lastResort
-        if self._stand_in:
-            logging.root.addHandler(self._stand_in)
+        self._stand_in = StandIn()
 
     def _put_back(self) -> None:
         # A hook that somebody has put in place meanwhile stays; ours passes on what is not Orbax's.
@@ -68,8 +87,7 @@ class QuietOrbax:
             sys.unraisablehook = self._found[1]
         for name in LOGGERS:
             logging.getLogger(name).removeFilter(_is_of_others)
-        if self._stand_in:
-            logging.root.removeHandler(self._stand_in)
+        self._stand_in.remove()
 
 
 def _is_of_others(record: logging.LogRecord) -> bool:

@@ -83,20 +83,29 @@ def train_together(
         for directory in directories:
             path, config = directory.path / "checkpoints", directory.config.checkpoints
             runs.append(Run(directory, stack.enter_context(Checkpoints(path, config))))
-        loop = TrainingLoop(runs, watcher, received)
-        loop.prepare(program, make_engine)
-        loop.train(until)
+        TrainingLoop(program, runs, make_engine, watcher, received).train(until)
         return runs
 
 
 class TrainingLoop:
     """Trains runs of one program, all at the same step.
 
-    step: made so far.
+    step: the number of steps made so far.
     """
 
-    def __init__(self, runs: Sequence[Run], watcher: Watcher, received: list[int]):
+    def __init__(
+        self,
+        program: Program,
+        runs: Sequence[Run],
+        make_engine: MakeEngine,
+        watcher: Watcher,
+        received: list[int],
+    ):
+        self._begin = time.perf_counter()
         self.runs, self.watcher, self.received = runs, watcher, received
+        self._engine = make_engine(program, [program.inputs(run.config) for run in runs])
+        states = [run.start_or_resume(program, watcher.say) for run in runs]
+        self._states: States = self._engine.place(states)
         self.step = max(run.checkpoints.latest_step or 0 for run in runs)
         config = runs[0].config  # the settings read here are the same in all runs of a program
         self._num_steps = config.training.num_steps
@@ -104,14 +113,6 @@ class TrainingLoop:
         self._save_every = config.checkpoints.every
         self._chunk = 1  # steps to make at a time
         self._is_compiled = False
-
-    def prepare(self, program: Program, make_engine: MakeEngine) -> None:
-        """Put on the device the state that each run goes on from."""
-        self._begin = time.perf_counter()
-        inputs = [program.inputs(run.config) for run in self.runs]
-        self._engine = make_engine(program, inputs)
-        states = [run.start_or_resume(program, self.watcher.say) for run in self.runs]
-        self._states: States = self._engine.place(states)
 
     def train(self, until: int | None = None) -> None:
         """Make the steps up to `until`; None: all. Raises Interrupted after a signal."""
