@@ -23,7 +23,7 @@ from icl.config.yaml import load_config
 from icl.problems.base import bind
 from icl.problems.load import load_problem, load_program
 from icl.records import load
-from icl.runs.engines.lanes import make_lanes
+from icl.runs.engines.lanes import LanesEngine
 
 TURNS = 7
 CLIFF = 0.5  # above the expected exponent, between two neighbouring values
@@ -138,16 +138,16 @@ def _lanes(count: int) -> Work:
     config = _config("training.batch_size=8")
     program = load_program(config)
     inputs = [program.inputs(config.model_copy(update={"seed": seed})) for seed in range(count)]
-    pack = make_lanes(program, inputs)
-    lanes = pack.train(pack.place([program.init(own) for own in inputs]), 1)
+    engine = LanesEngine(program, inputs)
+    lanes = engine.train(engine.place([program.init(own) for own in inputs]), 1)
     done, steps = 1, max(1, 64 // count)
 
     def seconds() -> float:
         nonlocal lanes, done
         done += steps
         begin = time.perf_counter()
-        lanes = pack.train(lanes, done)
-        pack.progress(lanes)  # waits
+        lanes = engine.train(lanes, done)
+        engine.progress(lanes)  # waits
         return (time.perf_counter() - begin) / steps
 
     seconds()

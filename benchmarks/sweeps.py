@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import jax
 import jax.numpy as jnp
@@ -33,13 +34,15 @@ from icl.records import load
 from icl.records.run_directory import METRICS, SUMMARY
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
-from icl.runs.engines.lanes import make_lanes
-from icl.runs.engines.single import make_single
+from icl.runs.engines.base import Compilations
+from icl.runs.engines.lanes import LanesEngine
+from icl.runs.engines.single import SingleEngine
 from icl.runs.engines.table import num_workers
 from icl.sweeps.plan import Job
+from icl.sweeps.programs import ProgramCache
 from icl.sweeps.progress import SweepProgress
 from icl.sweeps.run import run_sweeps
-from icl.sweeps.worker import run_job
+from icl.sweeps.worker import Worker
 from icl.training.step import TrainState
 
 QUICKSTART = CONFIGS / "quickstart.yaml"
@@ -62,35 +65,36 @@ def measure(steps: int, turns: int) -> Figures:
     """All figures. steps: of each run in a turn."""
     config = load_config(QUICKSTART)
     program = load_program(config)
+    kept = Compilations()
     with tempfile.TemporaryDirectory() as folder:
         return (
-            compiling(program, max(NUM_RUNS))
-            | packs(program, steps, turns)
+            compiling(program, max(NUM_RUNS), kept)
+            | packs(program, steps, turns, kept)
             | overhead(program, Path(folder) / "overhead", 40 * steps)
             | thousand_cells(Path(folder) / "cells", Path(folder) / "run")
         )
 
 
-def compiling(program: Program, count: int) -> Figures:
+def compiling(program: Program, count: int, kept: Compilations) -> Figures:
     """Of lanes over that of one run, once: the programs are kept for what follows."""
     inputs = _inputs(program, count)
-    single = make_single(program, inputs[:1])
+    single = SingleEngine(program, inputs[:1], kept)
     state = single.place([program.init(inputs[0])])
     with nothing_kept():
         one = _seconds(lambda: single.train(state, 1))
-        lanes = _seconds(lambda: make_lanes(program, inputs))
+        lanes = _seconds(lambda: LanesEngine(program, inputs, kept))
     return {f"compiling {count} lanes over compiling one run": lanes / one}
 
 
-def packs(program: Program, steps: int, turns: int) -> Figures:
+def packs(program: Program, steps: int, turns: int, kept: Compilations) -> Figures:
     """Throughput of runs together over that of one after another."""
     figures: Figures = {}
     for count in NUM_RUNS:
         inputs = _inputs(program, count)
         ways = {
-            "alone": _one_by_one(program, inputs, 1),
-            "in threads": _one_by_one(program, inputs, num_workers("threads")),
-            "as lanes": _as_lanes(program, inputs),
+            "alone": _one_by_one(program, inputs, kept, 1),
+            "in threads": _one_by_one(program, inputs, kept, num_workers("threads")),
+            "as lanes": _as_lanes(program, inputs, kept),
             "by lax.map": _by_map(program, inputs),
         }
         times: dict[str, list[float]] = {name: [] for name in ways}
@@ -108,10 +112,12 @@ def _inputs(program: Program, count: int) -> list[Inputs]:
     return [program.inputs(load_config(QUICKSTART, [f"seed={seed}"])) for seed in range(count)]
 
 
-def _one_by_one(program: Program, inputs: list[Inputs], num_threads: int) -> Callable[[int], None]:
+def _one_by_one(
+    program: Program, inputs: list[Inputs], kept: Compilations, num_threads: int
+) -> Callable[[int], None]:
     """(step) trains all runs until that step, so many at a time."""
-    singles = [make_single(program, [own]) for own in inputs]
-    states = [pack.place([program.init(own)]) for pack, own in zip(singles, inputs, strict=True)]
+    singles = [SingleEngine(program, [own], kept) for own in inputs]
+    states = [one.place([program.init(own)]) for one, own in zip(singles, inputs, strict=True)]
 
     def train(stop: int) -> None:
         def one(i: int) -> None:
@@ -123,13 +129,13 @@ def _one_by_one(program: Program, inputs: list[Inputs], num_threads: int) -> Cal
     return train
 
 
-def _as_lanes(program: Program, inputs: list[Inputs]) -> Callable[[int], None]:
-    pack = make_lanes(program, inputs)
-    lanes = pack.place([program.init(own) for own in inputs])
+def _as_lanes(program: Program, inputs: list[Inputs], kept: Compilations) -> Callable[[int], None]:
+    engine = LanesEngine(program, inputs, kept)
+    lanes = engine.place([program.init(own) for own in inputs])
 
     def train(stop: int) -> None:
         nonlocal lanes
-        lanes = pack.train(lanes, stop)
+        lanes = engine.train(lanes, stop)
 
     return train
 
@@ -166,6 +172,8 @@ def overhead(program: Program, folder: Path, steps: int) -> Figures:
     configs = [load_config(QUICKSTART, [*told, f"seed={seed}"]) for seed in grid["seed"]]
     runs = [bind(program, own) for own in configs]
     jax.block_until_ready(runs[0].evaluate(runs[0].init()))
+    programs = ProgramCache()
+    worker = Worker(programs, [])
 
     def bare(run: BoundProgram) -> None:
         state = run.init()
@@ -178,10 +186,12 @@ def overhead(program: Program, folder: Path, steps: int) -> Figures:
             list(pool.map(bare, runs))
 
     def alone_in_directory(name: str) -> None:
-        run_job(Job(((folder / name, configs[0]),), "threads"), [])
+        worker.run(Job(((folder / name, configs[0]),), "threads"))
 
     def as_sweep(name: str) -> None:
-        with redirect_stdout(io.StringIO()):
+        # A command makes its programs once: here all sweeps share them.
+        shared = patch("icl.sweeps.programs.ProgramCache", lambda: programs)
+        with redirect_stdout(io.StringIO()), shared:
             run_sweeps([sweep], Store(str(folder / name)), SweepProgress(), "threads")
 
     for warm in (alone_in_directory, as_sweep):
@@ -216,7 +226,7 @@ def thousand_cells(folder: Path, run: Path) -> Figures:
 def make_run(run: Path) -> None:
     """A finished run of 40 steps and 21 evaluations."""
     base = load_config(QUICKSTART, [f"{name}={value}" for name, value in SHORT.items()])
-    run_job(Job(((run, base),), "threads"), [])
+    Worker(ProgramCache(), []).run(Job(((run, base),), "threads"))
     assert status_of(run) == "finished"
 
 

@@ -8,7 +8,7 @@ from icl.cli import parse_arguments, run_command
 from icl.config.yaml import load_config
 from icl.errors import Interrupted
 from icl.runs.progress import Progress
-from icl.runs.run import run
+from icl.runs.run import train
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
 
             run_distributed(config, arguments.out, progress)
         else:
-            run(config, arguments.out, progress)
+            train(config, arguments.out, progress)
     except Interrupted as interrupt:
         command = shlex.join([Path(sys.executable).name, *sys.argv])
         where = f"saved at step {interrupt.step}" if interrupt.step else "nothing to save yet"

@@ -16,7 +16,7 @@ from icl.config.yaml import load_config
 from icl.errors import UserError
 from icl.problems.load import load_program
 from icl.runs.progress import Progress
-from icl.runs.run import run
+from icl.runs.run import train as train_run
 
 from .conftest import CONFIGS, QUICKSTART, is_grid, small
 
@@ -141,7 +141,7 @@ def test_every_config_runs_two_steps(tmp_path: Path, path: Path):
             overrides.append("model.embedder={kind: linear}")
         overrides.append("model.num_layers=1")
         overrides.append(f"evaluation.conditions=[{config.evaluation.conditions[0]}]")
-    run(load_config(path, overrides), tmp_path, Progress())
+    train_run(load_config(path, overrides), tmp_path, Progress())
     assert (tmp_path / "summary.json").exists()
 
 
@@ -167,9 +167,9 @@ def test_every_start_that_a_grid_asks_for_can_be_had(path: Path):
 
 def test_a_corrupt_cache_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_config):
     monkeypatch.setenv("ICL_CACHE_DIR", str(tmp_path / "cache"))
-    run(small_config(*BRIEF), tmp_path / "one", Progress())
+    train_run(small_config(*BRIEF), tmp_path / "one", Progress())
     (path,) = (tmp_path / "cache").glob("glyphs-*.npz")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"broken cache file .* delete it and run again"):
-        run(small_config(*BRIEF), tmp_path / "two", Progress())
+        train_run(small_config(*BRIEF), tmp_path / "two", Progress())
     assert not (tmp_path / "two").exists()

@@ -1,4 +1,4 @@
-"""Records as one labelled array."""
+"""The records of a run or a sweep as one labelled array."""
 
 import json
 from pathlib import Path
@@ -22,12 +22,16 @@ Records = list[dict[str, Any]]
 def load_run(run: str | Path) -> xarray.Dataset:
     """The metrics of a run, finished or not.
 
-    Variables: `accuracy`, `accuracy_in_context`, `loss` and so on over (condition, step), and
-    `train_loss`, the mean over the steps since the evaluation before, over (step);
-    `accuracy_by_frequency` over (condition, step, stratum), tenths of the training classes, the
-    commonest first; what probes measure, over the axes that they name; `start_norm`,
-    `start_effective_rank` and so on over (matrix), statistics of the initial weights. Attribute
-    `config`: the resolved config as YAML. Metrics that a condition does not have are NaN.
+    Variables, NaN where a condition does not have a metric:
+
+    - `accuracy`, `accuracy_in_context`, `loss` and so on over (condition, step);
+    - `train_loss` over (step): the mean over the steps since the last evaluation;
+    - `accuracy_by_frequency` over (condition, step, stratum): tenths of the training classes, the
+      commonest first;
+    - what probes measure over (condition, step) and the axes that they name;
+    - `start_norm`, `start_effective_rank` and so on over (matrix): the initial weights.
+
+    Attribute `config`: the resolved config as YAML.
     """
     path = Path(run)
     if not (path / CONFIG).exists():
@@ -61,7 +65,7 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
     seed: finished, diverged, partial or missing. What is not there is NaN. Attributes: `name`,
     `sweep` and `base` (YAML), `claims` (JSON), and `missing`, the cells that are not finished.
 
-    name: of the grid, where the directory holds several.
+    name: the grid's, where the directory holds several.
     """
     path = Path(directory)
     sweep = sweep_of(path, name)
@@ -113,8 +117,8 @@ class _Array(NamedTuple):
 def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dict[str, _Array]:
     """By metric, [run, condition, step, ...], with the axes that records name.
 
-    Filled by position rather than looked up: a thousand runs take seconds. Axes are as long as in
-    the largest array of any run.
+    Values are placed by position, without a lookup by label: a thousand runs take seconds. Axes are
+    as long as in the largest array of any run.
     """
     places = {step: i for i, step in enumerate(steps)}
     rows = {condition: i for i, condition in enumerate(conditions)}
@@ -165,7 +169,7 @@ def _sizes(runs: list[Records], axes: dict[str, tuple[str, ...]]) -> dict[str, i
 
 
 def _axes(sweep: Sweep) -> tuple[list[str], dict[str, Any]]:
-    """Dimensions of a grid, the seed's last, and their coordinates."""
+    """The dimensions of a grid, the seed last, and their coordinates."""
     coords: dict[str, Any] = {}
     dims = []
     for axis in sweep.config.axes:

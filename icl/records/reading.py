@@ -1,8 +1,4 @@
-"""The files of runs and sweeps: configs, metrics, checkpoints; and reading them back.
-
-`load` is what analysis starts from. The rest is for the runs themselves: `config_file`,
-`run_directory`, `checkpoints`, `sweep_file`, `sweep_directory`.
-"""
+"""Reads the records of runs and sweeps back. Analysis starts from `load`."""
 
 from typing import TYPE_CHECKING
 
@@ -15,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def load(directory: "str | Path", name: str | None = None) -> "xarray.Dataset":
-    """The metrics of a run, over `condition` and `step`; of a sweep, over its knobs and `seed` too.
+    """The metrics of a run over `condition` and `step`; of a sweep over its knobs and `seed` too.
 
     directory: of a run or a sweep, or the address of a sweep in shared storage.
     name: of a grid, where the directory holds several.
 
     Raises UserError where `directory` is neither.
     """
-    # xarray is slow to import: only where it is used.
+    # xarray is slow to import: commands that load nothing do without.
     from icl.records.dataset import load_run, load_sweep_array
 
     path = local_copy(directory).local
@@ -32,7 +28,7 @@ def load(directory: "str | Path", name: str | None = None) -> "xarray.Dataset":
 
 
 def sweep_names(directory: "str | Path") -> list[str]:
-    """The names of the grids of a sweep's directory. Raises UserError where it is none."""
+    """The names of the grids of a sweep. Raises UserError where `directory` is not a sweep's."""
     from icl.records.sweep_directory import list_grids
 
     store = local_copy(directory)
@@ -41,7 +37,10 @@ def sweep_names(directory: "str | Path") -> list[str]:
 
 
 def local_copy(directory: "str | Path") -> "Store":
-    """A folder as it is; of a sweep in shared storage, its records fetched to this machine."""
+    """The folder of a run or a sweep on this machine.
+
+    The records of a sweep in shared storage are copied to this machine first.
+    """
     from icl.records.storage import Store
 
     store = Store(str(directory))

@@ -1,4 +1,4 @@
-"""How far the cells of a sweep are, read from their folders."""
+"""The progress of the cells of a sweep, read from their folders."""
 
 import json
 from dataclasses import dataclass
@@ -26,17 +26,17 @@ class Snapshot:
 
     @property
     def share(self) -> float:
-        """Of its steps that are made; 1 if nothing is left to do."""
+        """The share of its steps that are made; 1 if none remains."""
         return 1.0 if self.is_over else self.step / self.cell.config.training.num_steps
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether no step remains to be made."""
         return self.status in ("finished", "diverged")
 
 
 def snapshot(path: Path, cell: Cell) -> Snapshot:
-    """Look at a cell's folder, whoever may be writing to it."""
+    """Read a cell's folder, even while another process writes to it."""
     return Snapshot(cell, status_of(path), _last_record(path / METRICS))
 
 

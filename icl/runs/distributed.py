@@ -1,7 +1,7 @@
 """One run over several processes, on one host or many.
 
-All processes make the same steps. The first one writes; each of the others works in a copy of its
-folder, in a place of its own that is thrown away at the end.
+All processes make the same steps. The first one writes to the run's folder. Each of the others
+writes to a temporary copy of that folder, which is deleted at the end.
 """
 
 import contextlib
@@ -17,22 +17,22 @@ from jax.experimental import multihost_utils
 from icl.config import ExperimentConfig
 from icl.errors import UserError
 from icl.runs.progress import Progress
-from icl.runs.run import run
+from icl.runs.run import train
 
 
 def run_distributed(config: ExperimentConfig, out: str, progress: Progress) -> None:
     """Train on all devices of all processes that were started with the same command.
 
-    Processes find each other by a scheduler that JAX knows (Slurm, Open MPI, Kubernetes, a TPU
-    pod), or by JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID; without either
-    there is one process. `out` must be a folder that all of them see.
+    Processes find each other through a scheduler that JAX knows (Slurm, Open MPI, Kubernetes, a
+    TPU pod), or through JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. Without
+    either, one process trains alone. All processes must see the folder `out`.
 
-    Raises UserError where they do not find each other.
+    Raises UserError where the processes do not find each other.
     """
     _initialize()
     if jax.process_index() == 0:
         multihost_utils.sync_global_devices("copied")
-        run(config, out, progress, "spread")
+        train(config, out, progress, "spread")
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "run"
@@ -41,7 +41,7 @@ def run_distributed(config: ExperimentConfig, out: str, progress: Progress) -> N
         multihost_utils.sync_global_devices("copied")
         progress.console.quiet = True
         with contextlib.redirect_stdout(io.StringIO()):
-            run(config, copy, progress, "spread")
+            train(config, copy, progress, "spread")
 
 
 def _initialize() -> None:
@@ -65,5 +65,5 @@ def _initialize() -> None:
         ) from None
 
 
-# What schedulers that JAX knows leave in the environment of a process.
+# Variables that the schedulers known to JAX set for a process.
 SCHEDULERS = ("SLURM_JOB_ID", "OMPI_MCA_orte_hnp_uri", "KUBERNETES_SERVICE_HOST", "TPU_WORKER_ID")

@@ -1,4 +1,4 @@
-"""What a run ran on, for its records."""
+"""The machine and the versions that a run used, for its records."""
 
 import os
 import platform

@@ -1,22 +1,30 @@
-"""Learning curves sent elsewhere while they grow: one function for each place.
+"""Learning curves sent to other tools during training: one function for each tool.
 
-A logger is made for a run's directory; it is told every evaluation, and closed at the end. What
-it does is beside the record: a run is the same with it and without.
+A logger is made for a run's directory, receives every evaluation, and is closed at the end. It
+changes nothing in the run or its records.
 """
 
 import importlib
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from icl.errors import UserError
 from icl.records.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from icl.runs.member import Run
 
 Numbers = dict[str, float]
 
 
 class Logger(NamedTuple):
-    """log: (step, numbers by name such as `fewshot_holdout/accuracy`). close: at the end."""
+    """Where one run's numbers go.
+
+    log: called with a step and numbers by name, such as `fewshot_holdout/accuracy`.
+    close: called at the end.
+    """
 
     log: Callable[[int, Numbers], None]
     close: Callable[[], None]
@@ -36,9 +44,9 @@ def tensorboard(directory: RunDirectory) -> Logger:
 
 
 def wandb(directory: RunDirectory) -> Logger:
-    """A run of Weights & Biases, of the project `icl` unless `WANDB_PROJECT` names another.
+    """A run of Weights & Biases, in the project `icl` unless `WANDB_PROJECT` names another.
 
-    It has the name of the run's folder, so that a resumed run goes on in the same place.
+    Its id is the name of the run's folder, so that a resumed run continues the same curve.
     """
     import wandb as library
 
@@ -58,7 +66,7 @@ PACKAGES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
 
 
 def check_loggers(names: tuple[str, ...]) -> None:
-    """Raise UserError where what a logger needs is not installed."""
+    """Raise UserError where a package that a logger needs is not installed."""
     for name in names:
         try:
             importlib.import_module(PACKAGES[name])
@@ -70,9 +78,19 @@ def check_loggers(names: tuple[str, ...]) -> None:
 
 
 class Logged:
-    """The watcher of a pack (see `icl.runs.loop.Watcher`) that tells loggers, and no person."""
+    """Sends the evaluations of a group of runs to their loggers; reports nothing to a person.
 
-    def __init__(self, names: tuple[str, ...], directories: list[RunDirectory], stack: ExitStack):
+    An implementation of `icl.runs.loop.Watcher`. `stack` closes the loggers.
+    """
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        directories: list[RunDirectory],
+        stack: ExitStack,
+        saved: Callable[[Path], None] | None = None,
+    ):
+        self.saved = saved
         self._loggers = {
             directory.path: [LOGGERS[name](directory) for name in names]
             for directory in directories
@@ -83,13 +101,18 @@ class Logged:
 
     def say(self, text: str) -> None: ...
     def compiled(self, step: int, seconds: float) -> None: ...
+    def begun(self) -> None: ...
     def advance(self, step: int, loss: float) -> None: ...
 
     def evaluated(self, directory: RunDirectory, record: dict[str, Any]) -> None:
-        """An evaluation was made."""
+        """Send the numbers of an evaluation."""
         numbers = numbers_of(record)
         for logger in self._loggers[directory.path]:
             logger.log(record["step"], numbers)
+
+    def finish(self, run: "Run", summary: dict[str, Any]) -> None:
+        """Write the summary."""
+        run.directory.finish(summary)
 
 
 def numbers_of(record: dict[str, Any]) -> Numbers:

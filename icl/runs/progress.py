@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar in a terminal, plain lines elsewhere."""
+"""Reports on a run: a progress bar in a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ from icl.records.run_directory import SEQUENCES, RunDirectory
 
 
 class Progress:
-    """Reports to standard error; the result, at the end, to standard output."""
+    """Reports to standard error during a run, and its result to standard output at the end."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
@@ -26,12 +26,12 @@ class Progress:
         self._clock: tuple[int, float] | None = None
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         self.console.print(text, markup=False, soft_wrap=True)
 
     @contextmanager
     def training(self, num_steps: int) -> Iterator[None]:
-        """A bar over the steps of a run, where there is a terminal for it."""
+        """Show a bar over the steps of a run, if standard error is a terminal."""
         self.say("compiling ...")
         if not self.console.is_terminal:
             yield
@@ -52,12 +52,12 @@ class Progress:
                 self._bar = None
 
     def compiled(self, step: int, seconds: float) -> None:
-        """The first step, which compiles, is made: from here on speed is measured."""
+        """Report how long compiling took; the speed is measured from here on."""
         self.say(f"compiled in {seconds:.1f} s")
         self._clock = (step, time.monotonic())
 
     def advance(self, step: int, loss: float) -> None:
-        """`step` steps are done; `loss` is the mean since the last evaluation."""
+        """Show that `step` steps are made; `loss` is the mean since the last evaluation."""
         if self._bar and self._clock:
             first_step, first_time = self._clock
             rate = (step - first_step) / max(time.monotonic() - first_time, 1e-9)
@@ -69,7 +69,7 @@ class Progress:
             )
 
     def evaluated(self, directory: RunDirectory, record: dict[str, Any]) -> None:
-        """An evaluation was made."""
+        """Show the scores of an evaluation."""
         self._scores = scores_of(record)
         if not self._bar:
             loss = record["train"]["loss"]
@@ -77,7 +77,7 @@ class Progress:
             self.say(f"step {record['step']}  {loss_text}{self._scores}")
 
     def finished(self, summary: dict[str, Any], path: Path) -> None:
-        """The table of results, and where the files are."""
+        """Print the table of results and the paths of the files."""
         of_conditions = summary["conditions"]
         shown = {"accuracy": "accuracy", "accuracy_in_context": "in context"}
         shown = {
@@ -101,8 +101,8 @@ class Progress:
 def scores_of(record: dict[str, Any]) -> str:
     """In-context and in-weights accuracy at an evaluation, in few characters.
 
-    Or accuracy and measures of a task; a measure that is not defined, as of silent units, is told
-    as none.
+    For a task: accuracy, representation alignment (RA) and kernel alignment (KA); `none` for a
+    measure that is undefined, such as the RA of silent units.
     """
     return "  ".join(
         f"{short} {'none' if value is None else f'{value:.2f}'}"

@@ -1,6 +1,6 @@
-"""What a run's checkpoints hold: its whole state, or one weight matrix, to be saved as a file.
+"""Reads checkpoints of a run back: its whole state, or one weight matrix, saved as a file.
 
-Such files are what initial connectivity of the kinds `file` and `aligned` begins with.
+Other runs can start from such a file: initial connectivity of kind `file` or `aligned`.
 """
 
 import io
@@ -24,30 +24,34 @@ from icl.training.step import TrainState
 def matrix_of(
     run: str | Path, name: str, step: int | None = None
 ) -> tuple[int, Float[np.ndarray, "fan_in out"]]:
-    """The step of a run's checkpoint and the weight matrix of this name then.
+    """The step of a run's checkpoint and the weight matrix of this name at that step.
 
     name: see `icl.models.matrices`. step: of a checkpoint; None: the last.
 
-    Raises UserError as `restore`, and for a name that the run does not have.
+    Raises UserError where `restore_run` does, and for a name that the run does not have.
     """
-    program, step, state = restore(run, step)
+    program, step, state = restore_run(run, step)
     matrices = program.matrices(state)
     if name not in matrices:
         raise UserError(f"matrix = {name}; allowed: {', '.join(matrices)}")
     return step, np.asarray(matrices[name])
 
 
-def restore(run: str | Path, step: int | None = None) -> tuple[Program, int, TrainState]:
+def restore_run(run: str | Path, step: int | None = None) -> tuple[Program, int, TrainState]:
     """A run's program, and the step and state of one of its checkpoints; None: the last.
 
-    Raises UserError for a folder that holds no run, or is in use, and for a step that it does not
-    have.
+    The program is built without the config's `connectivity`, since a file that the run started
+    from may be gone. Hence `program.init` does not give the run's own start, and measures that
+    compare a state with the start, such as representation alignment, compare it with another one.
+    For the run's own start load the program of `config.yaml`: `icl.problems.load.load_program`.
+
+    Raises UserError for a folder that holds no run or is in use, and for a step without
+    checkpoint.
     """
     path = Path(run)
     if not (path / CONFIG).exists():
         raise UserError(f"{path}: not the folder of a run (it has no {CONFIG}); allowed: one")
     config = load_config(path / CONFIG)
-    # A file that the run began from may be gone: it is not what the run has now.
     program = load_program(config.model_copy(update={"connectivity": {}}))
     with RunDirectory(path, config) as directory:
         step, state = _restore(directory, program.shapes, step)
@@ -66,7 +70,7 @@ def _restore(directory: RunDirectory, shapes: State, step: int | None) -> tuple[
 
 
 def save_matrix(path: Path, matrix: Float[np.ndarray, "fan_in out"]) -> None:
-    """Write a .npy file, whole or not at all. Raises UserError where there is another already."""
+    """Write a .npy file, whole or not at all. Raises UserError where another file is there."""
     stream = io.BytesIO()
     np.save(stream, matrix, allow_pickle=False)
     content = stream.getvalue()

@@ -6,9 +6,9 @@ from icl.config import TrainingConfig
 
 
 def is_last(training: TrainingConfig, records: list[dict[str, Any]]) -> bool:
-    """Whether a run ends with its last evaluation: by its steps, or because it has converged.
+    """Whether a run ends with its last evaluation: all steps made, or converged.
 
-    What is looked at is the training loss alone, never a test.
+    Convergence is judged by the training loss alone, never by a test.
     """
     if records[-1]["step"] == training.num_steps:
         return True

@@ -1,4 +1,4 @@
-"""Scores of an evaluation as a record, and of a run as a summary."""
+"""The record of an evaluation, and the summary of a run."""
 
 import math
 from typing import Any
@@ -10,18 +10,17 @@ from icl.config import AnyConfig
 from icl.config.probes import axes_of
 from icl.training.optimizer import learning_rate_at, make_rates
 
-# Of each metric: whether the best is the largest.
-METRICS = {"accuracy": True, "accuracy_in_context": True, "loss": False}
+# The metrics of a summary, and whether the best value of each is the largest.
+BEST_IS_LARGEST = {"accuracy": True, "accuracy_in_context": True, "loss": False}
 
 
 def make_record(
     config: AnyConfig, step: int, loss: float | None, scores: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """One evaluation: the step, the mean loss since the last, the rate of the last update, and
-    each condition's scores.
+    """One evaluation: its step, the mean training loss since the last one, the learning rate of the
+    last update, and the scores of each condition.
 
-    Holds nothing that depends on when or how fast it was made, so that a resumed run writes
-    the same bits.
+    Nothing in it depends on when or how fast it was made: a resumed run writes the same bits.
 
     The axes of arrays that probes made are named under `axes`, where there are any.
 
@@ -45,7 +44,7 @@ def make_record(
 
 
 def _plain(value: float | list[Any]) -> Any:
-    """As JSON has it: null for what is not a number."""
+    """Numbers as JSON can hold them: None in place of NaN."""
     if isinstance(value, list):
         return [_plain(part) for part in value]
     return None if math.isnan(value) else value
@@ -56,7 +55,7 @@ def summarize(records: list[dict[str, Any]]) -> dict[str, Any]:
     conditions = {
         name: {
             metric: _final_and_best(records, name, metric, largest)
-            for metric, largest in METRICS.items()
+            for metric, largest in BEST_IS_LARGEST.items()
             if metric in records[-1]["conditions"][name]
         }
         for name in records[-1]["conditions"]

@@ -1,7 +1,7 @@
-"""Sweeps on a Ray cluster: tasks go to whatever nodes there are, and again if one is lost.
+"""Sweeps on a Ray cluster: any node may run a job, and Ray repeats the jobs of a lost node.
 
-A task that is sent once more, because its worker or node died, goes on from the last checkpoint
-in the shared storage. The driver may die too: the next one looks at the storage and goes on.
+A job that is repeated goes on from the last checkpoints in the shared storage. The driver may die
+too: the next one reads the storage and goes on.
 """
 
 import logging
@@ -10,25 +10,28 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from icl.errors import UserError
 from icl.records.storage import Store
 from icl.records.sweep_directory import CELLS
 from icl.sweeps.plan import Job
-from icl.sweeps.worker import run_job
+from icl.sweeps.programs import ProgramCache
+from icl.sweeps.worker import Worker
 
-# Of the driver's environment, what workers need to find data and caches.
+# Variables that workers get from the driver, to find data and caches.
 FORWARDED = ("ICL_OMNIGLOT_DIR", "ICL_CACHE_DIR", "JAX_PLATFORMS", "XLA_FLAGS", "WANDB_MODE")
 SECONDS_TO_ANSWER = 10.0
-PATIENCE = 120.0  # seconds for a worker that lost its driver to let go of a cell
+PATIENCE = 120.0  # seconds in which a worker that lost its driver releases its cells
 
 
 class Cluster:
     """A connection to a Ray cluster, as an executor of `icl.sweeps.run.run_sweeps`.
 
-    address: of the cluster, or auto: the one that this machine is part of.
-    Raises UserError where there is none, or Ray is not installed.
+    address: the cluster's, or auto: the cluster that this machine is part of.
+
+    Raises UserError where no cluster answers or Ray is not installed.
     """
 
     def __init__(self, address: str, store: Store):
@@ -52,7 +55,7 @@ class Cluster:
         self._ray, self._out = ray, store.out if store.is_remote else str(store.local)
         resources = ray.cluster_resources()
         self.num_gpus = int(resources.get("GPU", 0))
-        # Packs that go on at a time.
+        # Jobs at a time.
         self.num_workers = self.num_gpus or max(int(resources.get("CPU", 1)), 1)
 
     @property
@@ -60,15 +63,15 @@ class Cluster:
         """The faster one on the cluster's kind of device."""
         return "vmap" if self.num_gpus else "threads"
 
-    def __call__(self, tasks: Sequence[Job], received: list[int]) -> list[Future[None]]:
-        """Send tasks; each takes a GPU if the cluster has any, and a core if not."""
+    def __call__(self, jobs: Sequence[Job], received: list[int]) -> list[Future[None]]:
+        """Send jobs; each takes a GPU if the cluster has any, and a core if not."""
         needs: dict[str, Any] = {"num_gpus": 1} if self.num_gpus else {"num_cpus": 1}
         work = self._ray.remote(max_retries=-1, **needs)(_work)
-        return [work.remote(self._out, task).future() for task in tasks]
+        return [work.remote(self._out, job).future() for job in jobs]
 
 
 def _check_reachable(address: str) -> None:
-    """Raise UserError where nobody answers, which Ray itself would take minutes to find out."""
+    """Raise UserError where nobody answers: Ray itself would take minutes to notice."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host:
         return
@@ -86,12 +89,23 @@ def _unreachable(address: str, error: Exception) -> UserError:
     )
 
 
-def _work(out: str, task: Job) -> None:
-    """In a worker: the cells of a task, in the storage that all nodes share."""
+def _work(out: str, job: Job) -> None:
+    """Train the cells of a job in a worker, in the storage that all nodes share."""
     store = Store(out)
     cells = []
-    for path, config in task.cells:
+    for path, config in job.cells:
         if store.is_remote:
             store.fetch_cell(path.name)
         cells.append((store.local / CELLS / path.name, config))
-    run_job(replace(task, cells=tuple(cells), patience=PATIENCE), [], store.pushed)
+    job = replace(job, cells=tuple(cells), patience=PATIENCE)
+    Worker(_programs(), [], store.pushed).run(job)
+
+
+@cache
+def _programs() -> ProgramCache:
+    """The programs of this worker process.
+
+    Ray runs one job after another in a process and passes nothing from one to the next, so that
+    only the module can keep programs, and what is compiled of them, for the jobs to come.
+    """
+    return ProgramCache()

@@ -1,4 +1,4 @@
-"""What a sweep would do: cells, packs, parameters, and what time and memory it would take."""
+"""What a sweep would do: its cells, jobs and parameters, and the time and memory it would take."""
 
 import math
 import os
@@ -23,7 +23,7 @@ from icl.problems.load import load_program
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of, step_of
 from icl.runs.engines.base import memory_of
-from icl.runs.engines.lanes import make_lanes
+from icl.runs.engines.lanes import LanesEngine
 from icl.runs.engines.table import default_engine, num_workers
 from icl.sweeps.cluster import Cluster
 from icl.sweeps.plan import Job, plan
@@ -33,10 +33,11 @@ STEPS, TURNS = 20, 3  # of the short measurement
 
 
 class Measured(NamedTuple):
-    """Of the first pack, and as many beside it as go on at a time.
+    """What was measured of the first job, with as many others beside it as run at a time.
 
-    seconds: of a step of one run, its share of all that went on. memory: bytes of one run.
-    at_most: runs of a pack, as far as memory suffices.
+    seconds: of a step of one run, as its share of all that ran.
+    memory: bytes of one run.
+    at_most: the number of runs of a job that fit into memory.
     """
 
     seconds: float
@@ -47,10 +48,12 @@ class Measured(NamedTuple):
 def dry_run(
     sweeps: Sequence[Sweep], store: Store, engine: str, cluster: Cluster | None = None
 ) -> None:
-    """Print it. Trains some steps of the first pack, and writes nothing.
+    """Print what a sweep would do. Trains some steps of the first job; writes nothing.
 
-    Time and memory of other programs are those of the first by the ratio of what their networks
-    need. Raises UserError where the sweep itself would, as far as can be told without writing.
+    Time and memory of other programs are estimated from the first, by the ratio of what their
+    networks need.
+
+    Raises UserError where the sweep itself would, as far as that is known without writing.
     """
     if engine == "auto":
         engine = cluster.engine if cluster else default_engine()
@@ -59,17 +62,17 @@ def dry_run(
     store.fetch_records()
     cells = cells_of(sweeps)
     statuses = {cell.digest: status_of(directory.cell_path(cell)) for cell in cells}
-    # In a file or a pipe, lines are as long as they are.
+    # A file or a pipe has no width to fit.
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(_cell_table(cells, statuses))
     to_do = [cell for cell in cells if statuses[cell.digest] in ("missing", "partial")]
-    tasks = plan(directory, to_do, engine, num_devices=cluster.num_gpus if cluster else 1)
+    jobs = plan(directory, to_do, engine, num_devices=cluster.num_gpus if cluster else 1)
     groups: dict[str, list[Job]] = {}
-    for task in tasks:
-        groups.setdefault(program_of(task.cells[0][1]), []).append(task)
-    told = f"{len(cells)} cells, {len(to_do)} to do, in {len(groups)} programs"
+    for job in jobs:
+        groups.setdefault(program_of(job.cells[0][1]), []).append(job)
+    counts = f"{len(cells)} cells, {len(to_do)} to do, in {len(groups)} programs"
     if not groups:
-        console.print(told)
+        console.print(counts)
         return
     workers = cluster.num_workers if cluster else num_workers(engine)
     lengths = {cell.digest: _steps_left(cell, directory) for cell in to_do}
@@ -83,11 +86,11 @@ def dry_run(
         if first is None:
             first = measure(program, members, engine), flops, memory
         measured, own_flops, own_memory = first
-        steps = sum(lengths[path.name] for task in members for path, _ in task.cells)
+        steps = sum(lengths[path.name] for job in members for path, _ in job.cells)
         seconds = measured.seconds * flops / own_flops * steps
-        if cluster:  # measured on this machine, with as much going on as it can do
+        if cluster:  # measured on this machine, with all of its workers busy
             seconds *= num_workers(engine) / workers
-        sizes = [len(task.cells) for task in members]
+        sizes = [len(job.cells) for job in members]
         together = min(len(members), num_workers(engine)) * min(max(sizes), measured.at_most)
         needed = measured.memory * memory / own_memory * together
         total, most = total + seconds, max(most, needed)
@@ -102,33 +105,33 @@ def dry_run(
         )
     console.print(table)
     where = f" on {workers} workers as fast as this machine's" if cluster else ""
-    console.print(f"{told}; about {_duration(total)} with engine {engine}{where},")
-    console.print(f"without compiling and evaluating; {_memory_told(most, engine)}")
+    console.print(f"{counts}; about {_duration(total)} with engine {engine}{where},")
+    console.print(f"without compiling and evaluating; {format_memory(most, engine)}")
 
 
-def measure(program: Program, tasks: Sequence[Job], engine: str) -> Measured:
-    """Some steps of the first pack: alone, or beside as many others as there are workers."""
-    configs = [config for _, config in tasks[0].cells]
+def measure(program: Program, jobs: Sequence[Job], engine: str) -> Measured:
+    """Time some steps of the first job: alone, or beside as many others as there are workers."""
+    configs = [config for _, config in jobs[0].cells]
     inputs = [program.inputs(config) for config in configs]
     states = [program.init(own) for own in inputs]
     if engine == "vmap":
         try:
-            pack = make_lanes(program, inputs)
-            lanes = [pack.place(states)]
+            lanes = LanesEngine(program, inputs)
+            placed = [lanes.place(states)]
 
             def train(stop: int) -> None:
-                lanes[0] = pack.train(lanes[0], stop)
+                placed[0] = lanes.train(placed[0], stop)
 
             size = len(inputs)
-            return Measured(_median_step(train) / size, pack.memory / size, size)
+            return Measured(_median_step(train) / size, lanes.memory / size, size)
         except RuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error) or len(inputs) == 1:
                 raise
-            half = tasks[0].cells[: len(inputs) // 2]  # as the sweep itself does
-            return measure(program, [replace(tasks[0], cells=half)], engine)
+            half = jobs[0].cells[: len(inputs) // 2]  # as the sweep itself does
+            return measure(program, [replace(jobs[0], cells=half)], engine)
     arguments = program.shapes, jnp.int32(0), inputs[0], program.arrays
     compiled = program.train.lower(*arguments).compile()  # type: ignore[attr-defined]
-    count = min(len(tasks), num_workers(engine))
+    count = min(len(jobs), num_workers(engine))
     beside = [program.init(inputs[0]) for _ in range(count)]
     with ThreadPoolExecutor(count) as pool:
 
@@ -143,7 +146,7 @@ def measure(program: Program, tasks: Sequence[Job], engine: str) -> Measured:
 
 
 def _median_step(train: Callable[[int], None]) -> float:
-    """Seconds of a step. train: until a step."""
+    """Median seconds of a step. train: called with the step to train until."""
     train(stop := 1)
     seconds = []
     for _ in range(TURNS):
@@ -159,7 +162,7 @@ def _steps_left(cell: Cell, directory: SweepDirectory) -> int:
 
 
 def _costs(program: Program) -> tuple[float, float]:
-    """Operations of a training step, and bytes of a run."""
+    """The operations of a training step, and the bytes of a run."""
     cost = program.problem.cost(program)
     return cost.flops, _state_bytes(program) + cost.memory
 
@@ -177,14 +180,14 @@ def _state_bytes(program: Program) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(program.shapes))
 
 
-def _memory_told(needed: float, engine: str) -> str:
-    """Beside what there is: of the device, or of this machine."""
+def format_memory(needed: float, engine: str) -> str:
+    """The memory needed, beside that of the device or of this machine."""
     limits = jax.devices()[0].memory_stats() if engine == "vmap" else None
-    there: Any = (limits or {}).get("bytes_limit")
-    if there is None and hasattr(os, "sysconf"):
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    told = f"at most {needed / 2**20:.0f} MiB at a time"
-    return f"{told}, of {there / 2**30:.0f} GiB" if there else told
+    total: Any = (limits or {}).get("bytes_limit")
+    if total is None and hasattr(os, "sysconf"):
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    text = f"at most {needed / 2**20:.0f} MiB at a time"
+    return f"{text}, of {total / 2**30:.0f} GiB" if total else text
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What is to be done of a sweep, in jobs."""
+"""The remaining work of a sweep, in jobs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,46 +12,45 @@ from icl.records.sweep_directory import SweepDirectory, status_of, step_of
 
 @dataclass(frozen=True)
 class Job:
-    """A pack of cells to be trained, all of one program.
+    """A group of cells to train, all of one program.
 
     cells: folder and config of each.
-    engine: of `icl.runs.engines.table.ENGINES`.
-    until: the step to stop at; None: the end.
-    has_picture: whether to draw what the networks are shown, for the first cell.
-    loggers: of `icl.runs.loggers.LOGGERS`, by name.
+    engine: one of `icl.runs.engines.table.ENGINES`.
+    until: the step to stop at, saved; None: the end.
+    has_picture: whether to draw examples of the training data into the first cell's folder.
+    loggers: names in `icl.runs.loggers.LOGGERS`.
     patience: seconds to wait for a folder that another process still holds.
     """
 
     cells: tuple[tuple[Path, AnyConfig], ...]
     engine: str
-    until: int | None = None
     has_picture: bool = False
     loggers: tuple[str, ...] = ()
     patience: float = 0.0
+    until: int | None = None
 
 
 def plan(
     directory: SweepDirectory,
     cells: Iterable[Cell],
     engine: str,
-    until: int | None = None,
     loggers: tuple[str, ...] = (),
     num_devices: int = 1,
 ) -> list[Job]:
-    """The packs of cells that are still to be trained, those of one program side by side.
+    """The jobs for all cells that are not finished, those of one program next to each other.
 
-    num_devices: over which a program's cells are to be spread.
+    num_devices: the number of jobs to divide a program's cells into, where engine is not threads.
     """
     groups: dict[tuple[str, int], list[Cell]] = {}
     for cell in {cell.digest: cell for cell in cells}.values():
         path = directory.cell_path(cell)
         if status_of(path) in ("missing", "partial"):
             groups.setdefault((program_of(cell.config), step_of(path)), []).append(cell)
-    tasks, pictured = [], set()
+    jobs, pictured = [], set()
     for (program, _), members in groups.items():
         size = 1 if engine == "threads" else -(-len(members) // max(num_devices, 1))
         for i in range(0, len(members), size):
-            pack = tuple((directory.cell_path(c), c.config) for c in members[i : i + size])
-            tasks.append(Job(pack, engine, until, program not in pictured, loggers))
+            group = tuple((directory.cell_path(c), c.config) for c in members[i : i + size])
+            jobs.append(Job(group, engine, program not in pictured, loggers))
             pictured.add(program)
-    return tasks
+    return jobs

@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: how many cells, how many steps, and how long it will take."""
+"""Reports on a sweep: finished cells, steps made, and the time that remains."""
 
 import sys
 import time
@@ -24,38 +24,38 @@ STATUSES = (*DONE, "partial", "missing")
 
 
 class SweepProgress:
-    """Reports to standard error, from what is in the directory; the result to standard output."""
+    """Reports on what is in a directory to standard error, and on the end to standard output."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
         self._bar: Bar | None = None
         self._last: dict[str, Snapshot] = {}
-        self._untold: list[Cell] = []  # of which it is not known yet what their weights begin as
+        self._unchecked: list[Cell] = []  # those whose initial weights are not recorded yet
         self._clock = self._begun = 0.0
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         self.console.print(text, markup=False, soft_wrap=True)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to do of what is followed."""
+        """Whether none of the followed cells remains to be trained."""
         return all(snap.is_over for snap in self._last.values())
 
     @contextmanager
     def sweep(self, directory: SweepDirectory, sweeps: Sequence[Sweep]) -> Iterator[None]:
-        """Follow the cells of grids, in a bar where there is a terminal for it."""
+        """Follow the cells of grids, with a bar if standard error is a terminal."""
         self._directory, self._sweeps = directory, sweeps
         self._last = self._snapshots(cells_of(sweeps))
-        self._untold = [last.cell for last in self._last.values() if last.status not in DONE]
+        self._unchecked = [last.cell for last in self._last.values() if last.status not in DONE]
         self._begun, self._clock = self._share, time.monotonic()
         self.say(self._counts())
         if not self.console.is_terminal:
             yield
             return
-        columns = BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[told]}")
+        columns = BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[text]}")
         with Bar(*columns, console=self.console) as bar:
-            bar.add_task("", total=1.0, told="")
+            bar.add_task("", total=1.0, text="")
             self._bar = bar
             try:
                 yield
@@ -63,7 +63,7 @@ class SweepProgress:
                 self._bar = None
 
     def look(self) -> None:
-        """Read the directory, and say what is new."""
+        """Read the directory and report what is new."""
         self._warn()
         going_on = [last.cell for last in self._last.values() if last.status not in DONE]
         for digest, now in self._snapshots(going_on).items():
@@ -71,11 +71,11 @@ class SweepProgress:
             if now.status in DONE:
                 self._say_ended(now)
         if self._bar is not None:
-            told = f"{self._counts()}  {self._time_left()}"
-            self._bar.update(self._bar.task_ids[0], completed=self._share, told=told)
+            text = f"{self._counts()}  {self._time_left()}"
+            self._bar.update(self._bar.task_ids[0], completed=self._share, text=text)
 
     def finished(self, where: str) -> None:
-        """How the cells that were followed ended, and where the files are."""
+        """Print how the followed cells ended, and where the files are."""
         table = Table("cells", "", box=SIMPLE)
         counts = self._count(self._snapshots(cells_of(self._sweeps)).values())
         for status, count in counts.items():
@@ -89,13 +89,13 @@ class SweepProgress:
 
     @property
     def _share(self) -> float:
-        """Of all steps that are made."""
+        """The share of all steps that are made."""
         total = sum(snap.cell.config.training.num_steps for snap in self._last.values())
         made = sum(s.share * s.cell.config.training.num_steps for s in self._last.values())
         return made / max(total, 1)
 
     def _time_left(self) -> str:
-        """At the speed since this process began to look."""
+        """The time that remains, at the speed since `sweep` began; empty: unknown."""
         made, seconds = self._share - self._begun, time.monotonic() - self._clock
         if made <= 0 or seconds < 1:
             return ""
@@ -108,26 +108,25 @@ class SweepProgress:
 
     def _counts(self) -> str:
         counts = self._count(self._last.values())
-        told = {"partial": "begun", "missing": "to do"}
-        parts = ", ".join(f"{count} {told.get(status, status)}" for status, count in counts.items())
+        words = {"partial": "begun", "missing": "to do"}
+        parts = ", ".join(f"{count} {words.get(name, name)}" for name, count in counts.items())
         return f"{len(self._last)} cells: {parts}"
 
     def _warn(self) -> None:
-        """Of the first cell whose weights begin stability_warning: of others their folders tell."""
-        untold: list[Cell] = []
-        for cell in self._untold:
-            starts = read_initial_weights(self._directory.cell_path(cell))
-            if text := stability_warning(cell.config.model.kind, starts):
-                self.say(f"{cell.text}: {text}; other cells may, too: their {CONNECTIVITY} tell")
-                untold = []
+        """Print the stability warning of the first cell that has one, once a sweep."""
+        unchecked: list[Cell] = []
+        for cell in self._unchecked:
+            initial = read_initial_weights(self._directory.cell_path(cell))
+            if text := stability_warning(cell.config.model.kind, initial):
+                self.say(f"{cell.text}: {text}; other cells may, too: see their {CONNECTIVITY}")
+                unchecked = []
                 break
-            untold += [] if starts else [cell]
-        self._untold = untold
+            unchecked += [] if initial else [cell]
+        self._unchecked = unchecked
 
     def _say_ended(self, snap: Snapshot) -> None:
         over = sum(s.is_over for s in self._last.values())
-        left = self._time_left()
-        parts = [f"{over}/{len(self._last)}", snap.cell.text, _outcome(snap), left]
+        parts = [f"{over}/{len(self._last)}", snap.cell.text, _outcome(snap), self._time_left()]
         self.say("  ".join(part for part in parts if part))
 
 

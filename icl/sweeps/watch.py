@@ -10,7 +10,9 @@ SECONDS_BETWEEN_LOOKS = 2.0
 
 
 def watch(out: str) -> None:
-    """Show how far the cells are until none is left to do. Only reads; end it with Ctrl+C.
+    """Show the progress of all cells until none remains. Only reads; Ctrl+C ends it.
+
+    out: the folder of a sweep, or its address in shared storage.
 
     Raises UserError where `out` is not the folder of a sweep.
     """

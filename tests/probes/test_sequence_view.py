@@ -21,7 +21,7 @@ from icl.problems.base import Program
 from icl.problems.load import load_program
 from icl.records import load
 from icl.runs.progress import Progress
-from icl.runs.run import run
+from icl.runs.run import train
 from icl.training.step import TrainState
 from icl.types import IndexSequence, Sequence, Variables
 
@@ -197,6 +197,6 @@ def test_recurrent_networks_move_away_from_their_start():
 
 
 def test_a_run_records_how_far_attention_has_moved(tmp_path: Path):
-    run(config_of("transformer"), tmp_path, Progress())
+    train(config_of("transformer"), tmp_path, Progress())
     data = load(tmp_path).sel(condition="train")
     check(data.isel(step=0), data.isel(step=-1))

@@ -28,10 +28,10 @@ from icl.probes.weight_statistics import stability_warning
 from icl.problems.load import load_program
 from icl.records import load
 from icl.records.run_directory import read_lines
-from icl.runs.engines.lanes import make_lanes
-from icl.runs.engines.single import make_single
+from icl.runs.engines.lanes import LanesEngine
+from icl.runs.engines.single import SingleEngine
 from icl.runs.progress import Progress
-from icl.runs.run import run
+from icl.runs.run import train
 from icl.training.losses import task_loss
 from icl.types import Trials
 
@@ -149,7 +149,7 @@ def test_the_loss_is_over_the_steps_that_have_a_weight():
 
 def test_a_run_records_measures_from_its_start_on(tmp_path: Path):
     config = config_of(connectivity={"recurrent": {"kind": "gaussian", "gain": 1.6, "rank": 2}})
-    run(config, tmp_path, Progress())
+    train(config, tmp_path, Progress())
     data = load(tmp_path).sel(condition="task")
     first, last = data.isel(step=0), data.isel(step=-1)
     assert set(MEASURES) <= set(data)
@@ -181,10 +181,10 @@ def test_runs_of_other_ranks_and_noise_share_a_program_and_are_what_they_are_alo
     ]
     program = load_program(configs[0])
     inputs = [program.inputs(config) for config in configs]
-    pack = make_lanes(program, inputs)
+    pack = LanesEngine(program, inputs)
     lanes = pack.train(pack.place([program.init(own) for own in inputs]), 5)
     for own, state, scores in zip(inputs, pack.fetch(lanes), pack.evaluate(lanes), strict=True):
-        alone = make_single(program, [own])
+        alone = SingleEngine(program, [own])
         expected = alone.train(alone.place([program.init(own)]), 5)
         for a, b in zip(*(jax.tree.leaves(s.variables) for s in (state, expected)), strict=True):
             np.testing.assert_allclose(a, b, atol=1e-5)
@@ -236,7 +236,7 @@ def test_signs_are_kept_where_dales_law_is(kept: bool):
     config = config_of(connectivity={"recurrent": law}, training={"learning_rate": 0.3})
     program = load_program(config)
     inputs = program.inputs(config)
-    pack = make_single(program, [inputs])
+    pack = SingleEngine(program, [inputs])
     state = pack.train(pack.place([program.init(inputs)]), 20)
     weights = np.asarray(program.matrices(state)["recurrent"])
     is_of_its_sign = bool((weights[:12] >= 0).all() and (weights[12:] <= 0).all())
@@ -265,5 +265,5 @@ def test_mistakes_are_one_line(changes: dict, message: str):
 def test_a_rank_above_the_width_is_told_before_anything_is_written(tmp_path: Path):
     config = config_of(connectivity={"recurrent": {"kind": "own", "rank": 17}})
     with pytest.raises(UserError, match=r"recurrent.rank = 17; allowed: at most 16"):
-        run(config, tmp_path / "run", Progress())
+        train(config, tmp_path / "run", Progress())
     assert not (tmp_path / "run").exists()

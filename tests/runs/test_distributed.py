@@ -11,7 +11,7 @@ import pytest
 
 from icl.records import load
 from icl.runs.progress import Progress
-from icl.runs.run import run
+from icl.runs.run import train
 
 from ..conftest import QUICKSTART, small
 
@@ -46,8 +46,8 @@ def start_two(out: Path, words: tuple[str, ...]) -> list[subprocess.Popen]:
 
 @pytest.mark.slow
 def test_two_processes_of_two_devices_go_on_where_one_stopped(tmp_path: Path, small_config):
-    run(small_config(*WORDS), tmp_path / "one", Progress())
-    run(small_config(*WORDS, "training.num_steps=20"), tmp_path / "two", Progress())
+    train(small_config(*WORDS), tmp_path / "one", Progress())
+    train(small_config(*WORDS, "training.num_steps=20"), tmp_path / "two", Progress())
     config = tmp_path / "two" / "config.yaml"
     config.write_text(config.read_text().replace("num_steps: 20", "num_steps: 40"))
     (tmp_path / "two" / "summary.json").unlink()

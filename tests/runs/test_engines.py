@@ -12,8 +12,9 @@ from icl.config.traced import TRACED, flatten, program_of
 from icl.config.yaml import parse_config
 from icl.problems.base import Program
 from icl.problems.load import load_program
-from icl.runs.engines.lanes import _check_memory, make_lanes
-from icl.runs.engines.single import make_single
+from icl.runs.engines.base import Compilations, Engine
+from icl.runs.engines.lanes import LanesEngine, check_memory
+from icl.runs.engines.single import SingleEngine
 from icl.runs.engines.table import ENGINES
 
 from ..problems.test_sequences import counted_compilations
@@ -46,16 +47,16 @@ def program(small_config, shared) -> Program:
 
 def alone(program: Program, config, stop: int):
     inputs = program.inputs(config)
-    pack = make_single(program, [inputs])
-    state = pack.train(pack.place([program.init(inputs)]), stop)
-    return pack.fetch(state)[0], pack.evaluate(state)[0]
+    engine = SingleEngine(program, [inputs])
+    state = engine.train(engine.place([program.init(inputs)]), stop)
+    return engine.fetch(state)[0], engine.evaluate(state)[0]
 
 
-def together(program: Program, configs, stop: int):
+def together(program: Program, configs, stop: int, compilations: Compilations | None = None):
     inputs = [program.inputs(config) for config in configs]
-    pack = make_lanes(program, inputs)
-    lanes = pack.train(pack.place([program.init(own) for own in inputs]), stop)
-    return pack, lanes
+    engine = LanesEngine(program, inputs, compilations)
+    lanes = engine.train(engine.place([program.init(own) for own in inputs]), stop)
+    return engine, lanes
 
 
 def assert_close(one, other) -> None:
@@ -66,8 +67,8 @@ def assert_close(one, other) -> None:
 @pytest.mark.slow
 def test_a_lane_is_the_run_alone(program, small_config):
     configs = [small_config(SGD, word) for word in RUNS]
-    pack, lanes = together(program, configs, 5)
-    states, scores = pack.fetch(lanes), pack.evaluate(lanes)
+    engine, lanes = together(program, configs, 5)
+    states, scores = engine.fetch(lanes), engine.evaluate(lanes)
     assert len(states) == len(configs)
     for config, state, of_lane in zip(configs, states, scores, strict=True):
         expected, expected_scores = alone(program, config, 5)
@@ -80,12 +81,12 @@ def test_a_lane_is_the_run_alone(program, small_config):
 
 def test_a_lane_that_is_not_finite_stops_alone(program, small_config):
     bad = small_config(SGD, "training.learning_rate=1e30")
-    pack, lanes = together(
+    engine, lanes = together(
         program, [small_config(SGD, RUNS[0]), bad, small_config(SGD, RUNS[1])], 8
     )
-    bad_steps = [step for step, _ in pack.progress(lanes)]
+    bad_steps = [step for step, _ in engine.progress(lanes)]
     assert bad_steps[0] == bad_steps[2] == 0 < bad_steps[1] <= 8
-    states = pack.fetch(lanes)
+    states = engine.fetch(lanes)
     assert int(states[1].step) == bad_steps[1] - 1
     assert_close(states[0], alone(program, small_config(SGD, RUNS[0]), 8)[0])
     assert_close(states[2], alone(program, small_config(SGD, RUNS[1]), 8)[0])
@@ -95,27 +96,28 @@ def test_a_lane_that_is_not_finite_stops_alone(program, small_config):
 def test_states_come_back_as_they_were_placed(program, small_config, engine):
     count = 3 if engine == "vmap" else 1
     inputs = [program.inputs(small_config(SGD, f"seed={i}")) for i in range(count)]
-    pack, states = ENGINES[engine](program, inputs), [program.init(own) for own in inputs]
+    computed, states = ENGINES[engine](program, inputs), [program.init(own) for own in inputs]
+    assert isinstance(computed, Engine)
     expected = [jax.device_get(state) for state in states]
-    for one, other in zip(pack.fetch(pack.place(states)), expected, strict=True):
+    for one, other in zip(computed.fetch(computed.place(states)), expected, strict=True):
         jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
 def test_the_record_begins_anew(program, small_config):
-    pack, lanes = together(program, [small_config(SGD), small_config(SGD, "seed=1")], 3)
-    assert all(loss > 0 for _, loss in pack.progress(lanes))
-    lanes = pack.begin_record(lanes)
-    assert all(loss == 0 for _, loss in pack.progress(lanes))
-    lanes = pack.train(lanes, 4)
-    assert [int(state.loss_count) for state in pack.fetch(lanes)] == [1, 1]
+    engine, lanes = together(program, [small_config(SGD), small_config(SGD, "seed=1")], 3)
+    assert all(loss > 0 for _, loss in engine.progress(lanes))
+    lanes = engine.begin_record(lanes)
+    assert all(loss == 0 for _, loss in engine.progress(lanes))
+    lanes = engine.train(lanes, 4)
+    assert [int(state.loss_count) for state in engine.fetch(lanes)] == [1, 1]
 
 
-def test_a_second_pack_of_as_many_lanes_compiles_nothing(program, small_config):
-    together(program, [small_config(SGD, word) for word in RUNS[:3]], 2)
+def test_a_second_group_of_as_many_lanes_compiles_nothing(program, small_config):
+    kept = Compilations()
+    together(program, [small_config(SGD, word) for word in RUNS[:3]], 2, kept)
+    others = [small_config(SGD, word, "training.warmup_steps=7") for word in RUNS[1:]]
     with counted_compilations() as compiled:
-        together(
-            program, [small_config(SGD, word, "training.warmup_steps=7") for word in RUNS[1:]], 3
-        )
+        together(program, others, 3, kept)
     assert [name for name in compiled if "train" in name] == []
 
 
@@ -135,10 +137,10 @@ class Stub:
 def test_a_program_that_does_not_fit_is_refused_before_it_runs():
     for needed, free in ((100, 100), (100, None)):
         stub = Stub(needed, free)
-        _check_memory(stub, stub)
+        check_memory(stub, stub)
     stub = Stub(101, 100)
     with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED: 101 bytes needed, 100 free"):
-        _check_memory(stub, stub)
+        check_memory(stub, stub)
 
 
 # Two values of every setting that programs take as an argument, all of them on.

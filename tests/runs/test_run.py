@@ -19,7 +19,7 @@ from icl.errors import Interrupted, UserError
 from icl.records import load
 from icl.records.checkpoints import Checkpoints
 from icl.runs.progress import Progress
-from icl.runs.run import run
+from icl.runs.run import train
 
 from ..conftest import small
 
@@ -65,7 +65,7 @@ class Script:
 def test_a_run_leaves_its_files(tmp_path: Path, small_config, capsys: pytest.CaptureFixture):
     start = "connectivity={block0/mlp_in: {kind: own, gain: 3.0, rank: 2}}"
     config = small_config("model.num_layers=2", start)
-    run(config, tmp_path, Progress())
+    train(config, tmp_path, Progress())
     names = {"config.yaml", "connectivity.json", "events.jsonl", "metrics.jsonl", "summary.json"}
     names |= {"curves.png", "sequences.png", "checkpoints"}
     assert names <= set(os.listdir(tmp_path))
@@ -94,7 +94,7 @@ def test_a_run_leaves_its_files(tmp_path: Path, small_config, capsys: pytest.Cap
 
 
 def test_the_summary_holds_final_and_best(tmp_path: Path, small_config):
-    run(small_config(), tmp_path, Progress())
+    train(small_config(), tmp_path, Progress())
     summary = json.loads((tmp_path / "summary.json").read_text())
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     for name, metrics in summary["conditions"].items():
@@ -109,7 +109,7 @@ def test_the_summary_holds_final_and_best(tmp_path: Path, small_config):
 
 def test_records_load_as_named_arrays(tmp_path: Path, small_config):
     config = small_config("evaluation.conditions=[no_support, fewshot_holdout]")
-    run(config, tmp_path, Progress())
+    train(config, tmp_path, Progress())
     dataset = load(tmp_path)
     assert isinstance(dataset, xarray.Dataset)
     assert list(dataset.condition.values) == ["no_support", "fewshot_holdout"]
@@ -125,17 +125,17 @@ def test_records_load_as_named_arrays(tmp_path: Path, small_config):
 def test_a_finished_run_says_so_and_does_nothing(
     tmp_path: Path, small_config, capsys: pytest.CaptureFixture
 ):
-    run(small_config(), tmp_path, Progress())
+    train(small_config(), tmp_path, Progress())
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != ".lock"}
     capsys.readouterr()
-    run(small_config(), tmp_path, Progress())
+    train(small_config(), tmp_path, Progress())
     assert "finished" in capsys.readouterr().err
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != ".lock"} == before
 
 
 def test_evaluations_and_checkpoints_may_fall_on_any_step(tmp_path: Path, small_config):
     config = small_config("training.num_steps=17", "evaluation.every=7", "checkpoints.every=5")
-    run(config, tmp_path, Progress())
+    train(config, tmp_path, Progress())
     assert list(load(tmp_path).step.values) == [0, 7, 14, 17]
     assert (tmp_path / "checkpoints" / "17").exists()
 
@@ -143,7 +143,7 @@ def test_evaluations_and_checkpoints_may_fall_on_any_step(tmp_path: Path, small_
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, small_config):
     config = small_config("training.learning_rate=1e13", "checkpoints.every=1")
     with pytest.raises(UserError, match="not finite at step") as caught:
-        run(config, tmp_path, Progress())
+        train(config, tmp_path, Progress())
     bad_step = int(str(caught.value).partition("at step ")[2].partition(";")[0])
     with Checkpoints(tmp_path / "checkpoints", config.checkpoints) as checkpoints:
         assert checkpoints.latest_step == bad_step - 1 > 0
@@ -154,7 +154,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, small_config):
 
 def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path: Path, small_config):
     config = small_config()
-    run(config, tmp_path / "whole", Progress())
+    train(config, tmp_path / "whole", Progress())
 
     class Impatient(Progress):
         def advance(self, step: int, loss: float) -> None:
@@ -162,10 +162,10 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path: Path, small_confi
                 signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(Interrupted) as caught:
-        run(config, tmp_path / "cut", Impatient())
+        train(config, tmp_path / "cut", Impatient())
     assert caught.value.number == signal.SIGINT
     assert 15 <= caught.value.step < 40
-    run(config, tmp_path / "cut", Progress())
+    train(config, tmp_path / "cut", Progress())
     assert_same_end(tmp_path / "whole", tmp_path / "cut", config)
 
 
@@ -246,25 +246,25 @@ def test_a_second_process_is_refused(tmp_path: Path, environment, small_config):
 
 def test_a_corrupt_checkpoint_is_told_and_deleting_it_helps(tmp_path: Path, small_config):
     config = small_config()
-    run(config, tmp_path / "whole", Progress())
-    run(config, tmp_path / "run", Progress())
+    train(config, tmp_path / "whole", Progress())
+    train(config, tmp_path / "run", Progress())
     (tmp_path / "run" / "summary.json").unlink()
     folder = tmp_path / "run" / "checkpoints" / "40"
     for path in folder.rglob("d/*"):
         path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(UserError, match="checkpoints/40: the checkpoint is corrupt; delete it"):
-        run(config, tmp_path / "run", Progress())
+        train(config, tmp_path / "run", Progress())
     for file in sorted(folder.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
     folder.rmdir()
-    run(config, tmp_path / "run", Progress())
+    train(config, tmp_path / "run", Progress())
     assert_same_end(tmp_path / "whole", tmp_path / "run", config)
 
 
 def test_lost_metrics_are_told(tmp_path: Path, small_config):
     config = small_config()
-    run(config, tmp_path, Progress())
+    train(config, tmp_path, Progress())
     (tmp_path / "summary.json").unlink()
     (tmp_path / "metrics.jsonl").unlink()
     with pytest.raises(UserError, match=r"metrics\.jsonl does not hold the evaluations"):
-        run(config, tmp_path, Progress())
+        train(config, tmp_path, Progress())

@@ -130,17 +130,17 @@ def test_corrupt_cells_are_set_aside_and_made_anew(whole, tmp_path: Path, enviro
 
 STOP_HALFWAY = """
 import sys
-from icl.records.run_directory import RunDirectory, read_lines
+from icl.config.grid import load_sweep
 from icl.records.sweep_directory import SweepDirectory
-from icl.records.sweep_file import load_sweep
-from icl.sweep import plan
-from icl.worker import run_task
+from icl.sweeps.plan import plan
+from icl.sweeps.programs import ProgramCache
+from icl.sweeps.worker import Worker
 import jax
 assert len(jax.devices()) == 2
 sweep, directory = load_sweep(sys.argv[1]), SweepDirectory(sys.argv[2])
 with directory.held([sweep]):
-    for task in plan(directory, sweep.cells, "vmap", until=20):
-        run_task(task, [])
+    for job in (replace(job, until=20) for job in plan(directory, sweep.cells, "vmap")):
+        Worker(ProgramCache(), []).run(job)
 """
 
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +18,17 @@ from icl.records import load, sweep_names
 from icl.records.run_directory import append_line
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
-from icl.runs.engines.lanes import make_lanes
+from icl.runs.engines.lanes import LanesEngine
 from icl.runs.engines.table import ENGINES, num_workers
 from icl.runs.progress import Progress
-from icl.runs.run import run
+from icl.runs.run import train as train_run
 from icl.sweeps.dry_run import Measured, dry_run
 from icl.sweeps.plan import plan
+from icl.sweeps.programs import ProgramCache
 from icl.sweeps.progress import SweepProgress
 from icl.sweeps.run import run_sweeps
 from icl.sweeps.watch import watch
-from icl.sweeps.worker import run_job
+from icl.sweeps.worker import Worker
 
 from .conftest import assert_close_array, assert_same_array, metrics_of, train
 
@@ -71,7 +73,7 @@ def test_a_sweep_is_one_labelled_array(reference):
 def test_a_cell_is_the_run_alone(reference, tmp_path: Path):
     sweep, out, _ = reference
     cell = sweep.cells[3]
-    run(cell.config, tmp_path / "alone", Progress())
+    train_run(cell.config, tmp_path / "alone", Progress())
     own = (tmp_path / "alone" / "metrics.jsonl").read_bytes()
     assert own == metrics_of(out)[cell.digest]
 
@@ -252,16 +254,18 @@ def test_a_pack_that_does_not_fit_into_memory_is_halved(
     sweep, _, array = reference
     sizes = []
 
-    def make(program, inputs):
+    def make(program, inputs, compilations=None):
         sizes.append(len(inputs))
         if len(inputs) > 1:
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        return make_lanes(program, inputs)
+        return LanesEngine(program, inputs, compilations)
 
     monkeypatch.setitem(ENGINES, "vmap", make)
     assert_close_array(train(sweep, tmp_path / "out", "vmap"), array)
     assert sizes == [4, 2, 1, 1, 1, 1], "a size that did not fit is not tried again"
-    monkeypatch.setitem(ENGINES, "vmap", lambda program, inputs: make(program, [*inputs, None]))
+    monkeypatch.setitem(
+        ENGINES, "vmap", lambda program, inputs, **_: make(program, [*inputs, None])
+    )
     with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED"):
         train(sweep, tmp_path / "small", "vmap")
 
@@ -304,8 +308,8 @@ def test_a_dry_run_counts_what_is_left(
     half = SweepDirectory(tmp_path / "half")
     longer = small_sweep("checkpoints.every=10")
     with half.held([longer]):
-        for task in plan(half, longer.cells, "threads", until=20):
-            run_job(task, [])
+        for task in (replace(job, until=20) for job in plan(half, longer.cells, "threads")):
+            Worker(ProgramCache(), []).run(task)
     dry_run([longer], Store(str(half.path)), "threads")
     assert "about 80 s" in capsys.readouterr().out
     (tmp_path / "foreign").mkdir()
@@ -320,9 +324,9 @@ def test_a_dry_run_tells_how_many_runs_fit_into_memory(
     def make(program, inputs):
         if len(inputs) > 2:
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        return make_lanes(program, inputs)
+        return LanesEngine(program, inputs)
 
-    monkeypatch.setattr("icl.sweeps.dry_run.make_vmap", make)
+    monkeypatch.setattr("icl.sweeps.dry_run.LanesEngine", make)
     sweep = small_sweep(grid={"seed": [0, 1, 2, 3, 4]})
     dry_run([sweep], Store(str(tmp_path / "out")), "vmap")
     (row,) = (line.split() for line in capsys.readouterr().out.splitlines() if "9,368" in line)

@@ -6,27 +6,50 @@ import jax
 import jax.numpy as jnp
 
 from icl.problems.base import Inputs, Program
-from icl.runs.engines.base import Pack, Scores, begin_record, first_call, progress_of, running_sums
+from icl.runs.engines.base import Compilations, Scores, begin_record, progress_of, running_sums
 from icl.training.step import TrainState
 
 
-def make_single(program: Program, inputs: Sequence[Inputs]) -> Pack:
-    """One run by itself."""
-    (own,), arrays = inputs, program.arrays
+class SingleEngine:
+    """Computes one run. Host threads may run as many of these side by side as there are cores.
 
-    def train(state: TrainState, stop: int) -> TrainState:
-        with first_call(program, "train"):
-            return jax.block_until_ready(program.train(state, jnp.int32(stop), own, arrays))
+    compilations: of the program, where threads share it.
+    """
 
-    def evaluate(state: TrainState) -> list[Scores]:
-        with first_call(program, "evaluate"):
-            return [jax.device_get(program.evaluate(state, own, arrays))]
+    memory = 0
 
-    return Pack(
-        place=lambda states: jax.device_put(states[0]),
-        train=train,
-        evaluate=evaluate,
-        fetch=lambda state: [jax.device_get(state)],
-        begin_record=begin_record,
-        progress=lambda state: [progress_of(jax.device_get(running_sums(state)))],
-    )
+    def __init__(
+        self,
+        program: Program,
+        inputs: Sequence[Inputs],
+        compilations: Compilations | None = None,
+    ):
+        (self._inputs,) = inputs
+        self._program, self._compilations = program, compilations or Compilations()
+
+    def place(self, states: Sequence[TrainState]) -> TrainState:
+        return jax.device_put(states[0])
+
+    def train(self, state: TrainState, stop: int) -> TrainState:
+        with self._compilations.first_call("train"):
+            trained = self._program.train(
+                state, jnp.int32(stop), self._inputs, self._program.arrays
+            )
+            return jax.block_until_ready(trained)
+
+    def evaluate(self, state: TrainState) -> list[Scores]:
+        with self._compilations.first_call("evaluate"):
+            scores = self._program.evaluate(state, self._inputs, self._program.arrays)
+            return [jax.device_get(scores)]
+
+    def fetch(self, state: TrainState) -> list[TrainState]:
+        return [jax.device_get(state)]
+
+    def begin_record(self, state: TrainState) -> TrainState:
+        return begin_record(state)
+
+    def progress(self, state: TrainState) -> list[tuple[int, float]]:
+        return [progress_of(jax.device_get(running_sums(state)))]
+
+    def agree(self, number: int) -> int:
+        return number

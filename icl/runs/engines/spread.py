@@ -1,4 +1,7 @@
-"""One run over all devices of all processes."""
+"""One large run over all devices of all processes, each with a part of every batch.
+
+It is the same run as on one device but for the order of floating-point sums.
+"""
 
 from collections.abc import Sequence
 
@@ -11,43 +14,70 @@ from jaxtyping import Array, PyTree
 
 from icl.errors import UserError
 from icl.problems.base import Inputs, Program
-from icl.runs.engines.base import Pack, begin_record, progress_of, running_sums
+from icl.runs.engines.base import Compilations, Scores, begin_record, progress_of, running_sums
+from icl.training.step import TrainState
 
 
-def make_spread(program: Program, inputs: Sequence[Inputs]) -> Pack:
-    """One run over all devices of all processes, each with a part of every batch.
+class SpreadEngine:
+    """Computes one run over all devices of all processes.
 
-    Raises UserError where the batch cannot be parted evenly.
+    compilations: not used: a process spreads a single run.
+
+    Raises UserError where the batch cannot be divided evenly.
     """
-    mesh = Mesh(np.array(jax.devices()), ("batch",))
-    size = program.config.training.batch_size
-    if size % mesh.size:
-        raise UserError(
-            f"training.batch_size = {size}; allowed on {mesh.size} devices: "
-            f"a multiple of {mesh.size}"
+
+    memory = 0
+
+    def __init__(
+        self,
+        program: Program,
+        inputs: Sequence[Inputs],
+        compilations: Compilations | None = None,
+    ):
+        mesh = Mesh(np.array(jax.devices()), ("batch",))
+        size = program.config.training.batch_size
+        if size % mesh.size:
+            raise UserError(
+                f"training.batch_size = {size}; allowed on {mesh.size} devices: "
+                f"a multiple of {mesh.size}"
+            )
+        self._everywhere = NamedSharding(mesh, PartitionSpec())
+        parted = NamedSharding(mesh, PartitionSpec("batch"))
+        self._inputs, self._arrays, self._zero = _replicate(
+            (inputs[0], program.arrays, jnp.int32(0)), self._everywhere
         )
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    parted = NamedSharding(mesh, PartitionSpec("batch"))
-    own, arrays, zero = _replicate((inputs[0], program.arrays, jnp.int32(0)), everywhere)
 
-    def spread(sequence: PyTree) -> PyTree:
-        return jax.lax.with_sharding_constraint(sequence, parted)
+        def spread(sequence: PyTree) -> PyTree:
+            return jax.lax.with_sharding_constraint(sequence, parted)
 
-    train = jax.jit(
-        lambda state, stop, own, arrays: program.train(state, stop, own, arrays, spread=spread),
-        donate_argnums=0,
-        out_shardings=everywhere,
-    )
-    evaluate = jax.jit(program.evaluate, out_shardings=everywhere)
-    return Pack(
-        place=lambda states: _replicate(states[0], everywhere),
-        train=lambda state, stop: jax.block_until_ready(train(state, zero + stop, own, arrays)),
-        evaluate=lambda state: [jax.device_get(evaluate(state, own, arrays))],
-        fetch=lambda state: [jax.device_get(state)],
-        begin_record=begin_record,
-        progress=lambda state: [progress_of(jax.device_get(running_sums(state)))],
-        agree=lambda number: int(multihost_utils.broadcast_one_to_all(np.int32(number))),
-    )
+        self._train = jax.jit(
+            lambda state, stop, own, arrays: program.train(state, stop, own, arrays, spread=spread),
+            donate_argnums=0,
+            out_shardings=self._everywhere,
+        )
+        self._evaluate = jax.jit(program.evaluate, out_shardings=self._everywhere)
+
+    def place(self, states: Sequence[TrainState]) -> TrainState:
+        return _replicate(states[0], self._everywhere)
+
+    def train(self, state: TrainState, stop: int) -> TrainState:
+        trained = self._train(state, self._zero + stop, self._inputs, self._arrays)
+        return jax.block_until_ready(trained)
+
+    def evaluate(self, state: TrainState) -> list[Scores]:
+        return [jax.device_get(self._evaluate(state, self._inputs, self._arrays))]
+
+    def fetch(self, state: TrainState) -> list[TrainState]:
+        return [jax.device_get(state)]
+
+    def begin_record(self, state: TrainState) -> TrainState:
+        return begin_record(state)
+
+    def progress(self, state: TrainState) -> list[tuple[int, float]]:
+        return [progress_of(jax.device_get(running_sums(state)))]
+
+    def agree(self, number: int) -> int:
+        return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
 
 
 def _replicate(tree: PyTree, everywhere: NamedSharding) -> PyTree:

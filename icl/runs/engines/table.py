@@ -1,21 +1,20 @@
 """The engines by name, and which one suits this machine."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax
 
-from icl.problems.base import Inputs, Program
-from icl.runs.engines.base import Pack
-from icl.runs.engines.lanes import make_lanes
-from icl.runs.engines.single import make_single
-from icl.runs.engines.spread import make_spread
+from icl.runs.engines.base import Engine
+from icl.runs.engines.lanes import LanesEngine
+from icl.runs.engines.single import SingleEngine
+from icl.runs.engines.spread import SpreadEngine
 
-# By name: (program, inputs of each run) to a pack.
-ENGINES: dict[str, Callable[[Program, Sequence[Inputs]], Pack]] = {
-    "threads": make_single,
-    "vmap": make_lanes,
-    "spread": make_spread,
+# By name: (program, inputs of each run, compilations to share or None) to an engine.
+ENGINES: dict[str, Callable[..., Engine]] = {
+    "threads": SingleEngine,
+    "vmap": LanesEngine,
+    "spread": SpreadEngine,
 }
 
 
@@ -25,7 +24,7 @@ def default_engine() -> str:
 
 
 def num_workers(engine: str) -> int:
-    """Packs that go on at a time: single runs, as many as there are cores, or one of many lanes."""
+    """Groups of runs to compute at a time: one of many lanes, or a single run for each core."""
     if engine == "vmap":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
