@@ -1,10 +1,8 @@
-"""What all networks have in common, as settings."""
+"""Networks that read sequences, as settings."""
 
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, model_validator
 
 from icl.config.base import FromList, Settings, raise_all
 from icl.config.embedders import Embedder, MLPEmbedder
@@ -26,22 +24,24 @@ class LearnedPositions(Settings):
 
 
 class RotaryPositions(Settings):
-    """Queries and keys turned by angles that grow with the position (Su et al. 2021)."""
+    """Rotations of queries and keys by angles that grow with the position (Su et al. 2021)."""
 
     kind: Literal["rotary"] = "rotary"
     base: float = Field(10000.0, gt=1, description="longest wavelength / 2 pi")
 
 
 class ShiftedPositions(Settings):
-    """One-hot positions, shifted by as much at random in each sequence, beside each token's own
-    numbers (Reddy 2023): they take `size` of the network's width."""
+    """One-hot positions beside each token's own numbers, shifted at random in each sequence.
+
+    They take `size` of the network's width (Reddy 2023).
+    """
 
     kind: Literal["shifted"] = "shifted"
     size: int = Field(65, ge=1, description="at least the tokens of the longest sequence")
 
 
 class NoPositions(Settings):
-    """Order is told by the network's own means alone."""
+    """No position code: order reaches the network only through recurrence or the causal mask."""
 
     kind: Literal["none"] = "none"
 
@@ -53,7 +53,7 @@ Positions = Annotated[
 
 
 class NetworkConfig(Settings):
-    """What all networks have in common: whatever mixes the tokens, the rest is equal.
+    """The settings of all networks, whatever mixes the tokens.
 
     A block is x + mixer(norm(x)), then x + mlp(norm(x)).
 
@@ -102,20 +102,20 @@ class NetworkConfig(Settings):
 
     @property
     def content_dim(self) -> int:
-        """Of a token, without one-hot positions."""
+        """The size of a token without one-hot positions."""
         taken = self.positions.size if isinstance(self.positions, ShiftedPositions) else 0
         return self.width - taken
 
     @property
     def label_width(self) -> int:
-        """Of a label's vector."""
+        """The size of a label's vector."""
         if self.tokens == "interleaved":
             return self.content_dim
         return self.label_dim or self.content_dim // 2
 
     @property
     def item_width(self) -> int:
-        """Of an exemplar's vector."""
+        """The size of an exemplar's vector."""
         return self.content_dim - (self.label_width if self.tokens == "concatenated" else 0)
 
     @model_validator(mode="after")
@@ -124,7 +124,7 @@ class NetworkConfig(Settings):
         return self
 
     def _errors(self) -> list[str]:
-        """A line for each mistake; a kind adds its own."""
+        """List mistakes, one line each; a kind adds its own."""
         positions, width = self.positions, self.width
         mistakes: list[tuple[bool, str, Any, str]] = [
             (
@@ -176,12 +176,12 @@ class NetworkConfig(Settings):
 
     @property
     def has_attention(self) -> bool:
-        """Whether queries and keys are there to be turned by rotary positions."""
+        """Whether there are queries and keys, which rotary positions turn."""
         return False
 
 
 class HeadsConfig(NetworkConfig):
-    """Mixers of several heads, each with an equal part of the width."""
+    """The settings of mixers of several heads, each with an equal part of the width."""
 
     num_heads: int = Field(8, ge=1)
 
@@ -227,6 +227,12 @@ class RNNConfig(NetworkConfig):
     activation: Literal["relu", "tanh"] = Field("relu", description="relu in Chan et al. 2022")
 
 
+class GRUConfig(NetworkConfig):
+    """Gated recurrent units (Cho et al. 2014)."""
+
+    kind: Literal["gru"] = "gru"
+
+
 class LSTMConfig(NetworkConfig):
     """Long short-term memory (Hochreiter and Schmidhuber 1997)."""
 
@@ -239,6 +245,24 @@ class CTRNNConfig(NetworkConfig):
 
     kind: Literal["ctrnn"] = "ctrnn"
     leak: float = Field(0.5, gt=0, le=1, description="a = dt / tau; 1: none, as in Liu et al. 2023")
+
+
+class LinearAttentionConfig(HeadsConfig):
+    """Attention by a product of features in place of a softmax (Katharopoulos et al. 2020)."""
+
+    kind: Literal["linear_attention"] = "linear_attention"
+
+
+class DeltaNetConfig(HeadsConfig):
+    """A matrix of memories, corrected by the delta rule (Yang et al. 2024)."""
+
+    kind: Literal["delta_net"] = "delta_net"
+
+
+class RetentionConfig(HeadsConfig):
+    """Attention without a softmax that decays with distance (Sun et al. 2023)."""
+
+    kind: Literal["retention"] = "retention"
 
 
 class MambaConfig(NetworkConfig):
@@ -259,34 +283,21 @@ class HyenaConfig(NetworkConfig):
     conv_size: int = Field(3, ge=1, description="tokens that the short convolution sees")
 
 
+Model = Annotated[
+    TransformerConfig
+    | RNNConfig
+    | GRUConfig
+    | LSTMConfig
+    | CTRNNConfig
+    | LinearAttentionConfig
+    | DeltaNetConfig
+    | RetentionConfig
+    | MambaConfig
+    | HyenaConfig,
+    Field(discriminator="kind"),
+]
+
+# Settings by kind. A kind is a file of its own name in icl/models/mixers/.
 NETWORKS: dict[str, type[NetworkConfig]] = {
-    "transformer": TransformerConfig,
-    "rnn": RNNConfig,
-    "gru": NetworkConfig,
-    "lstm": LSTMConfig,
-    "ctrnn": CTRNNConfig,
-    "linear_attention": HeadsConfig,
-    "delta_net": HeadsConfig,
-    "retention": HeadsConfig,
-    "mamba": MambaConfig,
-    "hyena": HyenaConfig,
+    settings.model_fields["kind"].default: settings for settings in get_args(get_args(Model)[0])
 }
-"""Kinds of networks, with their settings. A kind is a file of its own name in
-icl/models/mixers/; one without settings beyond what all have is listed with `NetworkConfig`."""
-
-
-def _of_kind(kind: str, settings: type[NetworkConfig]) -> Any:
-    """The settings of a kind, which know that they are."""
-    if settings.model_fields["kind"].default == kind:
-        return settings
-    fields: Any = {"kind": (Literal[kind], kind)}
-    return create_model(f"{kind}_config", __base__=settings, **fields)
-
-
-if TYPE_CHECKING:
-    Model = NetworkConfig
-else:
-    Model = Annotated[
-        reduce(or_, (_of_kind(kind, settings) for kind, settings in NETWORKS.items())),
-        Field(discriminator="kind"),
-    ]
