@@ -1,6 +1,7 @@
 """Records as one labelled array."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 import xarray
 import yaml
 
+from icl.config import AnyConfig
+from icl.config.conditions import strategies_of
 from icl.config.grid import Sweep, coordinate, dump_sweep
 from icl.config.yaml import dump_config, load_config
 from icl.errors import UserError
@@ -26,8 +29,8 @@ def load_run(run: str | Path) -> xarray.Dataset:
     `train_loss`, the mean over the steps since the evaluation before, over (step);
     `accuracy_by_frequency` over (condition, step, stratum), tenths of the training classes, the
     commonest first; `start_norm`, `start_effective_rank` and so on over (matrix), what weights
-    begin as. Attribute `config`: the resolved config as YAML. Metrics that a condition does not
-    have are NaN.
+    begin as. Coordinate `strategy` over (condition): ICL, IWL, or empty for neither alone.
+    Attribute `config`: the resolved config as YAML. Metrics that a condition does not have are NaN.
     """
     path = Path(run)
     if not (path / CONFIG).exists():
@@ -46,6 +49,7 @@ def load_run(run: str | Path) -> xarray.Dataset:
         variables,
         coords={
             "condition": conditions,
+            "strategy": _strategies([config], conditions),
             "step": np.array(steps, dtype=np.int64),
             **({"matrix": matrices} if matrices else {}),
         },
@@ -92,6 +96,7 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
         coords={
             **coords,
             "condition": conditions,
+            "strategy": _strategies((cell.config for cell in sweep.cells), conditions),
             "step": np.array(steps, dtype=np.int64),
             **({"matrix": matrices} if matrices else {}),
         },
@@ -132,6 +137,15 @@ def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dic
                     if value is not None and condition in rows:
                         arrays[metric][i, rows[condition], at] = value
     return arrays | {"train_loss": train_loss}
+
+
+def _strategies(configs: Iterable[AnyConfig], conditions: list[str]) -> tuple[str, list[str]]:
+    """The coordinate `strategy`; empty where runs give a name to families that show others."""
+    found: dict[str, set[str]] = {}
+    for config in configs:
+        for name, strategy in strategies_of(config).items():
+            found.setdefault(name, set()).add(strategy)
+    return "condition", [found[name].pop() if len(found[name]) == 1 else "" for name in conditions]
 
 
 def _dims(values: np.ndarray) -> tuple[str, ...]:

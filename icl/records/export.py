@@ -24,9 +24,9 @@ def to_parquet(dataset: xarray.Dataset, path: Path) -> None:
     """A Parquet file: a row for each cell, seed, condition and step, for tables and SQL.
 
     Of variables without condition, such as the training loss, the value stands in every row.
-    Accuracy by frequency and what weights begin as are left out.
+    Accuracy by frequency, what weights begin as and the strategies of conditions are left out.
     """
-    flat = dataset.drop_vars("accuracy_by_frequency", errors="ignore")
+    flat = dataset.drop_vars(["accuracy_by_frequency", "strategy"], errors="ignore")
     flat = flat.drop_dims(["stratum", "matrix"], errors="ignore")
     flat.to_dataframe().reset_index().to_parquet(path)
 

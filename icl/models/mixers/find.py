@@ -17,4 +17,4 @@ from flax import nnx
 
 def find_mixer(kind: str) -> type[nnx.Module]:
     """The class of a kind of network."""
-    return import_module(f"{__name__}.{kind}").Mixer
+    return import_module(f"icl.models.mixers.{kind}").Mixer
