@@ -75,26 +75,6 @@ def participation_ratio(gram: Gram) -> Scalar:
     return jnp.trace(gram) ** 2 / jnp.sum(gram**2)
 
 
-def effective_ranks(gram: Gram) -> dict[str, Scalar]:
-    """Of a kernel, or of states by their `representation_gram`; positive semi-definite.
-
-    participation_ratio: as above.
-    effective_rank: exp(-sum p log p), p the eigenvalues as shares of their sum, from 1 to n (Roy
-        and Vetterli 2007). Eigenvalues are squares of the singular values of states or Jacobian;
-        of weights, `icl.probes.weight_statistics` takes the singular values themselves.
-    eigenvalue_rank: sum of eigenvalues / (the largest * n), from 1 / n to 1: what Liu et al. 2023
-        take of weights.
-    """
-    # Of positive semi-definite matrices those below 0 are roundings.
-    values = jnp.maximum(jnp.linalg.eigvalsh(_scaled(gram)), 0)
-    shares = values / jnp.sum(values)
-    return {
-        "participation_ratio": participation_ratio(gram),
-        "effective_rank": jnp.exp(jnp.sum(jax.scipy.special.entr(shares))),
-        "eigenvalue_rank": 1 / (jnp.max(shares) * len(shares)),
-    }
-
-
 def _cosine(a: Gram, b: Gram) -> Scalar:
     a, b = _scaled(a), _scaled(b)
     return jnp.vdot(a, b, precision="highest") / (jnp.linalg.norm(a) * jnp.linalg.norm(b))

@@ -1,12 +1,15 @@
 """The records of a run or a sweep as one labelled array."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray
 
+from icl.config import AnyConfig
+from icl.config.conditions import strategies_of
 from icl.config.grid import Sweep, dump_sweep
 from icl.config.sweeps import coordinate
 from icl.config.yaml import dump_config, load_config
@@ -31,7 +34,8 @@ def load_run(run: str | Path) -> xarray.Dataset:
     - what probes measure over (condition, step) and the axes that they name;
     - `start_norm`, `start_effective_rank` and so on over (matrix): the initial weights.
 
-    Attribute `config`: the resolved config as YAML.
+    Coordinate `strategy` over (condition): ICL, IWL, or empty for neither alone. Attribute
+    `config`: the resolved config as YAML.
     """
     path = Path(run)
     if not (path / CONFIG).exists():
@@ -50,6 +54,7 @@ def load_run(run: str | Path) -> xarray.Dataset:
         variables,
         coords={
             "condition": conditions,
+            "strategy": _strategies([config], conditions),
             "step": np.array(steps, dtype=np.int64),
             **({"matrix": matrices} if matrices else {}),
         },
@@ -90,6 +95,7 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
         coords={
             **coords,
             "condition": conditions,
+            "strategy": _strategies((cell.config for cell in sweep.cells), conditions),
             "step": np.array(steps, dtype=np.int64),
             **({"matrix": matrices} if matrices else {}),
         },
@@ -166,6 +172,15 @@ def _sizes(runs: list[Records], axes: dict[str, tuple[str, ...]]) -> dict[str, i
                 sizes[name] = max(sizes.get(name, 0), len(value))
                 value = value[0] if value else []
     return sizes
+
+
+def _strategies(configs: Iterable[AnyConfig], conditions: list[str]) -> tuple[str, list[str]]:
+    """The coordinate `strategy`; empty where runs give a name to families that show others."""
+    found: dict[str, set[str]] = {}
+    for config in configs:
+        for name, strategy in strategies_of(config).items():
+            found.setdefault(name, set()).add(strategy)
+    return "condition", [found[name].pop() if len(found[name]) == 1 else "" for name in conditions]
 
 
 def _axes(sweep: Sweep) -> tuple[list[str], dict[str, Any]]:

@@ -25,9 +25,10 @@ def to_parquet(dataset: xarray.Dataset, path: Path) -> None:
     """Write a Parquet file: a row for each cell, seed, condition and step, for tables and SQL.
 
     Variables without condition, such as the training loss, repeat their value in every row.
-    Accuracy by frequency, arrays of probes and statistics of initial weights are left out.
+    Accuracy by frequency, arrays of probes, statistics of initial weights and the strategies of
+    conditions are left out.
     """
-    flat = dataset.drop_vars("accuracy_by_frequency", errors="ignore")
+    flat = dataset.drop_vars(["accuracy_by_frequency", "strategy"], errors="ignore")
     flat = flat.drop_dims(["stratum", "matrix", *_axes_of_probes(flat)], errors="ignore")
     flat.to_dataframe().reset_index().to_parquet(path)
 

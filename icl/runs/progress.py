@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from icl.config.conditions import STANDARD, condition_of, first_of_each
 from icl.records.run_directory import SEQUENCES, RunDirectory
 
 
@@ -99,20 +100,23 @@ class Progress:
 
 
 def scores_of(record: dict[str, Any]) -> str:
-    """In-context and in-weights accuracy at an evaluation, in few characters.
+    """In-context and in-weights accuracy at an evaluation, or accuracy and measures of a task.
 
-    For a task: accuracy, representation alignment (RA) and kernel alignment (KA); `none` for a
-    measure that is undefined, such as the RA of silent units.
+    Each strategy is shown by its standard condition, else by its first. For a task: accuracy,
+    representation alignment (RA) and kernel alignment (KA). A measure that is undefined, such as
+    the RA of silent units, is `none`.
     """
+    conditions = record["conditions"]
+    shown = first_of_each({name: condition_of(name).strategy for name in conditions})
+    shown |= {strategy: name for strategy, name in STANDARD.items() if name in conditions}
     return "  ".join(
         f"{short} {'none' if value is None else f'{value:.2f}'}"
         for short, name, metric in (
-            ("ICL", "fewshot_holdout", "accuracy_in_context"),
-            ("IWL", "no_support", "accuracy"),
+            *((strategy, name, condition_of(name).metric) for strategy, name in shown.items()),
             ("accuracy", "task", "accuracy"),
             ("RA", "task", "representation_alignment"),
             ("KA", "task", "kernel_alignment"),
         )
-        if name in record["conditions"]
-        for value in [record["conditions"][name][metric]]
+        if name in conditions
+        for value in [conditions[name][metric]]
     )

@@ -10,7 +10,8 @@ import xarray
 from scipy import stats
 
 from icl.analysis.figures.overview import draw_alone, draw_overview, looks_of
-from icl.analysis.overview import SHOWN, Panel, described, panels_of
+from icl.analysis.overview import Panel, described, panels_of
+from icl.config.conditions import STANDARD
 
 from .synthetic import CONDITIONS, make_sweep, without
 
@@ -122,9 +123,9 @@ def test_what_is_claimed_is_shown_too():
         claim | {"condition": "fewshot_train", "metric": "accuracy"},
         claim | {"condition": "no_support", "metric": "accuracy_in_context"},
     ]
-    assert list(panel_of(make_sweep(claims=about)).traces) == [*SHOWN, "fewshot_train"]
+    assert list(panel_of(make_sweep(claims=about)).traces) == [*STANDARD.values(), "fewshot_train"]
     of_loss = [claim | {"condition": "fewshot_train", "metric": "loss"}]
-    assert list(panel_of(make_sweep(claims=of_loss)).traces) == list(SHOWN)
+    assert list(panel_of(make_sweep(claims=of_loss)).traces) == list(STANDARD.values())
 
 
 def test_what_is_not_finished_is_left_out_and_told():

@@ -1,4 +1,4 @@
-"""Where the values of a knob are drawn, and which conditions stand for what."""
+"""Where the values of a knob are drawn, and what they are called."""
 
 import json
 import re
@@ -6,14 +6,7 @@ from typing import Any
 
 import pytest
 
-from icl.analysis.views import (
-    colors_along,
-    first_metric,
-    knobs_of,
-    main_conditions,
-    own_metric,
-    what_is_averaged,
-)
+from icl.analysis.views import colors_along, knobs_of, what_is_averaged
 
 from .synthetic import make_sweep, without
 
@@ -71,14 +64,6 @@ def test_tables_of_settings_are_told_by_what_they_differ_in():
     assert knob.texts == ["gaussian", "dale kept", "motifs chain 0.1"]
     [knob] = knobs_of(make_sweep({"recurrent": texts}))
     assert knob.texts == ["gaussian", "dale kept", "motifs chain 0.1"]
-
-
-def test_what_most_claims_are_about_is_shown_first_where_conditions_have_one_metric():
-    claims = [{"metric": name} for name in ("accuracy", "loss", "loss", "kernel_alignment")]
-    one = make_sweep({"k": [1, 2]}, claims=claims).sel(condition=["no_support"])
-    assert first_metric(one) == "loss"
-    assert first_metric(one.assign_attrs(claims="[]")) == "accuracy"
-    assert first_metric(make_sweep({"k": [1, 2]}, claims=claims)) == "own"
 
 
 def test_names_that_would_be_too_long_tell_what_tells_them_apart():
@@ -151,14 +136,3 @@ def test_runs_that_are_not_finished_are_told_whatever_the_number_of_knobs():
 
 def test_an_axis_with_one_value_is_not_a_knob():
     assert knobs_of(make_sweep({"data.x": [1]})) == []
-
-
-def test_each_strategy_has_its_metric():
-    sweep = make_sweep({})
-    assert main_conditions(["fewshot_train", "flip", "no_support"]) == [
-        "fewshot_train",
-        "no_support",
-    ]
-    assert main_conditions(["flip", "mine", "other"]) == ["flip", "mine"]
-    assert own_metric(sweep, "fewshot_holdout") == "accuracy_in_context"
-    assert own_metric(sweep, "no_support") == "accuracy"

@@ -18,6 +18,14 @@ TASK = {"accuracy": 0.5, "representation_alignment": None, "kernel_alignment": 0
             "ICL 1.00  IWL 0.00",
         ),
         ({"train": {"accuracy": 1}}, ""),
+        (
+            {
+                "fewshot_train": {"accuracy_in_context": 0.5},
+                "fewshot_holdout": {"accuracy_in_context": 0.25},
+                "no_support_rare": {"accuracy": 0.75},
+            },
+            "ICL 0.25  IWL 0.75",
+        ),
     ],
 )
 def test_scores_are_told_of_what_there_is(conditions: dict[str, Any], told: str):

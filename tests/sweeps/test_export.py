@@ -24,7 +24,8 @@ RECORD = {
 
 @pytest.fixture
 def dataset() -> xarray.Dataset:
-    return make_sweep({"data.p_bursty": [0.0, 1.0], "model.kind": ["lstm", "gru"]})
+    sweep = make_sweep({"data.p_bursty": [0.0, 1.0], "model.kind": ["lstm", "gru"]})
+    return sweep.assign_coords(strategy=("condition", ["ICL", "ICL", "IWL"]))
 
 
 @pytest.mark.parametrize(("ending", "engine"), [("zarr", "zarr"), ("nc", "netcdf4")])
@@ -43,6 +44,7 @@ def test_a_table_has_a_row_for_each_number(dataset, tmp_path: Path):
     export(dataset, tmp_path / "table.parquet")
     table = pandas.read_parquet(tmp_path / "table.parquet")
     assert len(table) == dataset.accuracy.size
+    assert "strategy" not in table
     row = table.iloc[len(table) // 3]
     place = {dim: row[dim] for dim in dataset.accuracy.dims}
     assert row["accuracy"] == dataset.accuracy.sel(place).item()

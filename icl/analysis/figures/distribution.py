@@ -1,14 +1,14 @@
-"""The distribution in four pictures: classes, bursts, labels, and what ideal learners score."""
+"""The training distribution in four panels: classes, bursts, labels, and ceilings of accuracy."""
 
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from icl.analysis.figures.curves import to_png
+from icl.analysis.figures.formats import to_png
 from icl.analysis.figures.style import apply_style
 
-MANY = 20  # classes; fewer have a linear axis
+MANY = 20  # classes; an axis of fewer is linear
 MEASURED, INTENDED = "#0072B2", "#D55E00"
 LEARNERS = {
     "nearest_neighbour": ("nearest neighbour", "#999999", "s"),
@@ -21,7 +21,7 @@ LEARNERS = {
 def draw_distribution(report: dict[str, Any], entropies: tuple[np.ndarray, np.ndarray]) -> bytes:
     """A PNG of the report of `icl.description.sequences`.
 
-    entropies: classes, and the entropy in bits of the labels of each.
+    entropies: classes, and the entropy of the labels of each, in bits.
     """
     names = list(report["ceilings"])
     height = 4.6 + 0.42 * len(names)
@@ -40,7 +40,7 @@ def draw_distribution(report: dict[str, Any], entropies: tuple[np.ndarray, np.nd
 
 
 def _intended(report: dict[str, Any]) -> str:
-    """Of sequences without end, where a finite data set is drawn from them."""
+    """The name of the theory, which is about sequences without end, not about a data set."""
     return "intended" if report["of"] == report["theory"]["of"] else "intended, without end"
 
 
@@ -57,7 +57,7 @@ def _draw_frequencies(axes: Any, report: dict[str, Any]) -> None:
             axes.plot(*_binned(np.array(values)), label=label, **look)
     _axis_of_classes(axes, len(report["item_frequencies_by_class"]))
     low, high = axes.get_ylim()
-    if high < 10 * low:  # room, so that what is level looks level
+    if high < 10 * low:  # room above and below, so that a level line looks level
         axes.set_ylim(low / 3, high * 3)
     axes.set_title("how often each class comes")
     apply_style(axes)
@@ -65,7 +65,7 @@ def _draw_frequencies(axes: Any, report: dict[str, Any]) -> None:
 
 
 def _binned(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means over bins of equal width on a logarithmic scale, as a class may have come by luck."""
+    """Means over bins of equal logarithmic width, which average out chance in single classes."""
     edges = np.unique(np.geomspace(1, len(values) + 1, 40).astype(int))
     sizes = np.diff(edges)
     means = np.add.reduceat(values, edges[:-1] - 1) / sizes
@@ -73,7 +73,7 @@ def _binned(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _some(count: int) -> np.ndarray:
-    """At most some thousand ranks, evenly spaced on a logarithmic scale."""
+    """At most 2000 ranks, evenly spaced on a logarithmic scale."""
     return np.unique(np.geomspace(1, max(count, 1), 2000).astype(int))[:count] - 1
 
 
@@ -123,7 +123,7 @@ def _draw_entropies(
 
 
 def _axis_of_classes(axes: Any, count: int) -> None:
-    """From 1 to `count`; logarithmic only where there are many."""
+    """Make the horizontal axis go from 1 to `count`, logarithmic if these are many."""
     if count < MANY:
         axes.set_xlim(0.5, count + 0.5)
         axes.locator_params(axis="x", integer=True)

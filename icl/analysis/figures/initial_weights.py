@@ -1,4 +1,4 @@
-"""How rich or lazy learning was against what weights began as, for print."""
+"""Figures of rich and lazy learning against statistics of the initial weights."""
 
 import itertools
 from typing import Any
@@ -7,63 +7,63 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
+from icl.analysis.conditions import condition_names
 from icl.analysis.figures.style import MARKERS, add_note, apply_style
 from icl.analysis.statistics import band, rank_correlation
 from icl.analysis.views import (
     Knob,
     colors_along,
-    conditions_of,
     filled,
+    format_value,
     knobs_of,
     some,
-    told_value,
     what_is_shown,
 )
 from icl.config.claims import METRIC_LABELS, WEIGHT_STATISTICS
 
-NUMBERS = ("effective_rank", "eigenvalue_rank")
-SHOWN = ("kernel_alignment", "representation_alignment", "weight_change")
+STATISTICS = ("effective_rank", "eigenvalue_rank")  # a figure for each
+ROWS = ("kernel_alignment", "representation_alignment", "weight_change")
 MAX_GROUPS, MAX_POINTS = 4, 10
-VARIES = 1.05  # the largest over the smallest mean, from where on there is something to draw
+VARIES = 1.05  # the largest over the smallest mean; a statistic that varies less is not drawn
 
 
 def draw_initial_weights(dataset: xarray.Dataset) -> dict[str, Figure]:
-    """A figure for each of NUMBERS that differs along some knob; none without measures.
+    """A figure for each of STATISTICS that differs along some knob; none without measures.
 
-    A point for each value of the knob along which it differs most, a column for each value of the
-    first other knob: means over seeds, further knobs and the matrices that differ, bars 95 % over
-    seeds, of the first condition. Above each panel Spearman's correlation over all values of the
-    knob, seed by seed.
+    Each shows the first condition: a point for each value of the knob along which the statistic
+    differs most, a column for each value of the first other knob. Points are means over seeds,
+    further knobs and the matrices that differ; bars are 95 % intervals over seeds. Above each
+    panel stands Spearman's correlation over all values of the knob, computed seed by seed.
     """
-    measures = [name for name in SHOWN if name in dataset]
+    measures = [name for name in ROWS if name in dataset]
     figures = {}
-    for number in NUMBERS if measures else ():
-        names = _varying(dataset, number)
-        starts = _mean_over(dataset, number, names)
+    for statistic in STATISTICS if measures else ():
+        names = _varying(dataset, statistic)
+        starts = _mean_over(dataset, statistic, names)
         knob, _ = _most_along(dataset, starts)
         if knob:
             of = names[0] if len(names) == 1 else f"{len(names)} matrices"
-            label = f"{WEIGHT_STATISTICS[number]} of {of} at the start"
-            figures[f"starts_{number}"] = _draw(dataset, starts, knob, measures, label)
+            label = f"{WEIGHT_STATISTICS[statistic]} of {of} at the start"
+            figures[f"starts_{statistic}"] = _draw(dataset, starts, knob, measures, label)
     return figures
 
 
-def _varying(dataset: xarray.Dataset, number: str) -> list[str]:
-    """The matrices of which the number differs along some knob."""
-    if f"start_{number}" not in dataset:
+def _varying(dataset: xarray.Dataset, statistic: str) -> list[str]:
+    """The matrices whose statistic differs along some knob."""
+    if f"start_{statistic}" not in dataset:
         return []
     return [
         name
         for name in dataset.matrix.values.tolist()
-        if _most_along(dataset, _mean_over(dataset, number, [name]))[1] > VARIES
+        if _most_along(dataset, _mean_over(dataset, statistic, [name]))[1] > VARIES
     ]
 
 
-def _mean_over(dataset: xarray.Dataset, number: str, names: list[str]) -> xarray.DataArray:
-    """Of each run, over those of the matrices that its network has."""
+def _mean_over(dataset: xarray.Dataset, statistic: str, names: list[str]) -> xarray.DataArray:
+    """The mean statistic of each run over those of the matrices that its network has."""
     if not names:
         return xarray.full_like(dataset.status, np.nan, dtype=np.float64)
-    return dataset[f"start_{number}"].sel(matrix=names).mean("matrix")
+    return dataset[f"start_{statistic}"].sel(matrix=names).mean("matrix")
 
 
 def _most_along(dataset: xarray.Dataset, starts: xarray.DataArray) -> tuple[Knob | None, float]:
@@ -85,22 +85,22 @@ def _draw(
     size = (2.4 * len(places) + 2.6, 2.1 * len(measures) + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(measures), len(places), squeeze=False, sharex=True, sharey="row")
-    condition = conditions_of(dataset)[0]
+    condition = condition_names(dataset)[0]
     last = filled(dataset).isel(step=-1).sel(condition=condition)
     shown_along = {"seed", knob.name} | ({other.name} if other else set())
     further = [dim for dim in starts.dims if dim not in shown_along]
     for row, measure in zip(panels, measures, strict=True):
         y = last[measure]
-        x = starts.where(y.notnull())  # of the runs that have both
+        x = starts.where(y.notnull())  # of runs with both
         for axes, place in zip(row, places, strict=True):
             chosen = {other.name: place} if other else {}
             _draw_points(axes, x.isel(chosen).mean(further), y.isel(chosen).mean(further), knob)
             apply_style(axes)
         row[0].set_ylabel(METRIC_LABELS[measure])
-        row[0].set_ylim(0, None if measure == "weight_change" else 1.02)  # of the whole row
+        row[0].set_ylim(0, None if measure == "weight_change" else 1.02)  # of the row
     if other:
         for axes, place in zip(panels[0], places, strict=True):
-            axes.set_title(f"{told_value(other, place)}\n", fontsize=8)
+            axes.set_title(f"{format_value(other, place)}\n", fontsize=8)
     panels[-1, 0].set_xlabel(label, loc="left")
     handles, texts = panels[0, 0].get_legend_handles_labels()
     look = {"fontsize": 7, "title_fontsize": 7, "frameon": False, "title": knob.label}
@@ -113,7 +113,7 @@ def _draw(
 
 
 def _draw_points(axes: Any, x: xarray.DataArray, y: xarray.DataArray, knob: Knob) -> None:
-    """A point for each value of the knob, and above how they are ordered."""
+    """Draw a point for each value of the knob, and above them the rank correlation."""
     mean, low, high = (part.values for part in band(y))
     x_mean = x.mean("seed").values
     chosen = some(len(knob.texts), MAX_POINTS)

@@ -1,4 +1,4 @@
-"""How rich or lazy learning was, for print: measures at the end against a knob, and over time."""
+"""Figures of rich and lazy learning: measures at the end against a knob, and over training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,25 +7,22 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
+from icl.analysis.conditions import condition_names, first_conditions, own_metric, short_label
 from icl.analysis.figures.style import MARKERS, add_note, apply_style, colors_of
 from icl.analysis.statistics import band
 from icl.analysis.views import (
     Knob,
     along,
     colors_along,
-    conditions_of,
     filled,
+    format_value,
     knobs_of,
-    own_metric,
-    short_label,
     some,
-    strategy_of,
-    told_value,
     what_is_shown,
 )
 from icl.config.claims import MEASURES, METRIC_LABELS
 
-SHOWN = (
+COLUMNS = (  # measures shown, in this order
     "weight_change",
     "representation_alignment",
     "kernel_alignment",
@@ -36,13 +33,13 @@ Group = tuple[str, str, xarray.DataArray]  # label, colour, (knob, seed)
 
 
 def draw_measures(dataset: xarray.Dataset) -> dict[str, Figure]:
-    """A figure for each knob that is a number, or for the one of most values where none is.
+    """A figure for each knob with numbers as values, or for the knob of most values.
 
-    A column for each measure, and before them, of networks that learn from sequences, for ICL and
-    IWL. Above at the end of training, a line for each value of the first other knob, or each
-    condition where there is none; below over training, a row for each value of the other knob and
-    in it a line for each value of the knob, of the first condition. Means are over all further
-    knobs, bands 95 % over seeds.
+    Columns are the first condition of ICL and of IWL, if there are any, and the measures. The top
+    row shows the end of training, with a line for each value of the first other knob, or for each
+    condition where there is no other knob. The rows below show the first condition over training:
+    a row for each value of the other knob, a line for each value of the knob. Means are over all
+    further knobs, bands are 95 % intervals over seeds.
     """
     knobs = knobs_of(dataset)
     if not knobs or not set(MEASURES) & set(dataset):
@@ -56,7 +53,7 @@ def draw_measures(dataset: xarray.Dataset) -> dict[str, Figure]:
 
 
 def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
-    columns, colors = _columns(dataset), colors_of(conditions_of(dataset))
+    columns, colors = _columns(dataset), colors_of(condition_names(dataset))
     places = some(len(other.texts), MAX_GROUPS) if other else [None]
     width = 2.2 * len(columns) + (3.0 if knob.scale == "names" else 1.5)
     figure = Figure(figsize=(width, 2.3 * (1 + len(places))), layout="constrained")
@@ -79,35 +76,37 @@ def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
             apply_style(axes)
     panels[0, 0].set_ylabel("at the end")
     for axes, place in zip(panels[1:, 0], places, strict=True):
-        axes.set_ylabel(f"over training\n{told_value(other, place)}" if other else "over training")
+        axes.set_ylabel(
+            f"over training\n{format_value(other, place)}" if other else "over training"
+        )
     for row, title in enumerate((other.label if other else "", knob.label)):
         handles, texts = panels[row, -1].get_legend_handles_labels()
         beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "frameon": False}
         panels[row, -1].legend(
             handles, texts, title=title, fontsize=6.5, title_fontsize=7, **beside
         )
-    told, conditions = what_is_shown(dataset, 2), conditions_of(dataset)
-    if len(conditions) > 1:  # above, each has a line of its own where there is no other knob
-        told += f"; measures {'' if other else 'over training '}on {conditions[0]}"
-    add_note(figure, told)
+    note, conditions = what_is_shown(dataset, 2), condition_names(dataset)
+    if len(conditions) > 1:  # without another knob, each has a line in the top row
+        note += f"; measures {'' if other else 'over training '}on {conditions[0]}"
+    add_note(figure, note)
     return figure
 
 
 def _columns(dataset: xarray.Dataset) -> dict[str, xarray.DataArray]:
-    """What is shown, by its title: (knob, ..., seed, condition, step), first the condition shown
-    where there is room for one.
+    """The values of each column by its title: (knob, ..., seed, condition, step).
+
+    Where there is room for one condition, the first is drawn.
     """
     shown = filled(dataset)
-    firsts = {strategy_of(name): name for name in reversed(conditions_of(dataset))}
     columns = {
-        short_label(name): shown[own_metric(dataset, name)].sel(condition=[name])
-        for name in (firsts[strategy] for strategy in ("ICL", "IWL") if strategy in firsts)
+        short_label(dataset, name): shown[own_metric(dataset, name)].sel(condition=[name])
+        for name in first_conditions(dataset).values()
     }
-    return columns | {METRIC_LABELS[name]: shown[name] for name in SHOWN if name in dataset}
+    return columns | {METRIC_LABELS[name]: shown[name] for name in COLUMNS if name in dataset}
 
 
 def _draw_ends(axes: Any, groups: Sequence[Group], knob: Knob, is_first: bool) -> None:
-    """The number at the end against the knob, at even distances."""
+    """Draw the values at the end against a knob, its values at even distances."""
     places, order = np.arange(len(knob.texts)), np.argsort(knob.places)
     for i, (label, color, part) in enumerate(groups):
         mean, low, high = (side.values[order] for side in band(part))
@@ -120,7 +119,7 @@ def _draw_ends(axes: Any, groups: Sequence[Group], knob: Knob, is_first: bool) -
 
 
 def _draw_named_ends(axes: Any, groups: Sequence[Group], knob: Knob, is_first: bool) -> None:
-    """The number at the end of each value of a knob that is none: rows, read from above."""
+    """Draw the values at the end for a knob without an order: rows, read from above."""
     places = np.arange(len(knob.texts))
     for i, (label, color, part) in enumerate(groups):
         mean, low, high = (side.values for side in band(part))
@@ -136,7 +135,7 @@ def _groups(
     values: xarray.DataArray, knob: Knob, other: Knob | None, colors: dict[str, str]
 ) -> list[Group]:
     """Label, colour and (knob, seed) of each line. colors: of the conditions."""
-    conditions = conditions_of(values.to_dataset(name="values"))
+    conditions = values.condition.values.tolist()
     if other is None:
         return [
             (name, colors[name], along(values.sel(condition=name), knob)) for name in conditions
@@ -151,8 +150,8 @@ def _groups(
 
 
 def _draw_courses(axes: Any, values: xarray.DataArray, knob: Knob) -> None:
-    """A line for each value of the knob against the training step."""
-    first = values.sel(condition=conditions_of(values.to_dataset(name="values"))[0])
+    """Draw a line for each value of the knob against the training step."""
+    first = values.isel(condition=0)
     mean, low, high = band(along(first, knob))
     order = np.argsort(knob.places)
     most = MAX_LINES if knob.scale != "names" else MAX_NAMES

@@ -1,4 +1,4 @@
-"""Panels of several grids drawn: all in one figure, for print; or each alone, for the page."""
+"""Panels of several grids: all in one figure, for print, or each alone, for the page."""
 
 import io
 import itertools
@@ -12,13 +12,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
-from icl.analysis.figures.plots import MAX_TICKS, SETTINGS, WIDTH
-from icl.analysis.figures.style import LABELS, MARKERS, add_note, apply_style, colors_of
+from icl.analysis.figures.formats import SETTINGS
+from icl.analysis.figures.style import (
+    MARKERS,
+    MAX_TICKS,
+    WIDTH,
+    add_note,
+    apply_style,
+    colors_of,
+)
 from icl.analysis.overview import Panel, cut, labelled
-from icl.analysis.views import short_label
 
 COLUMNS = 3
-ALONE = (3.0, 2.3)  # inches, of a panel that is a figure of its own
+ALONE = (3.0, 2.3)  # inches: a panel that is a figure of its own
 PAD = 0.05  # inches, below it
 TICKS = (0, 0.25, 0.5, 0.75, 1)
 OFFSET = 0.16  # between conditions, in distances between categories
@@ -26,7 +32,7 @@ OFFSET = 0.16  # between conditions, in distances between categories
 
 def draw_overview(panels: Sequence[Panel]) -> Figure:
     """All panels in one figure, three in a row."""
-    columns, looks = min(len(panels), COLUMNS), looks_of(panels)
+    columns, looks, labels = min(len(panels), COLUMNS), looks_of(panels), labels_of(panels)
     rows = math.ceil(len(panels) / columns)
     size = (WIDTH * columns / COLUMNS, 2.2 * rows + 0.17 * (len(looks) + 1))
     figure = Figure(figsize=size, layout="constrained")
@@ -40,9 +46,7 @@ def draw_overview(panels: Sequence[Panel]) -> Figure:
         axes.set_ylabel("accuracy")
     add_note(figure, "mean and 95 % t interval over seeds")
     handles = [
-        Line2D(
-            [], [], color=color, marker=marker, markersize=4, linewidth=1.3, label=label_of(name)
-        )
+        Line2D([], [], color=color, marker=marker, markersize=4, linewidth=1.3, label=labels[name])
         for name, (color, marker) in looks.items()
     ]
     chance = Line2D([], [], color="0.3", linestyle=":", linewidth=1, label="chance")
@@ -52,9 +56,9 @@ def draw_overview(panels: Sequence[Panel]) -> Figure:
 
 
 def draw_alone(panels: Sequence[Panel]) -> list[bytes]:
-    """Each panel as an SVG of its own; text is drawn as outlines.
+    """Each panel as an SVG of its own, with text drawn as outlines.
 
-    Axes are of one size and stand at the same place from the top; what is below them differs.
+    All axes have the same size and the same distance from the top; the space below them differs.
     """
     looks = looks_of(panels)
     figures = [Figure(figsize=ALONE, layout="constrained") for _ in panels]
@@ -83,8 +87,9 @@ def looks_of(panels: Iterable[Panel]) -> dict[str, tuple[str, str]]:
     return dict(zip(names, zip(colors_of(names).values(), itertools.cycle(MARKERS)), strict=False))
 
 
-def label_of(condition: str) -> str:
-    return LABELS.get(condition, short_label(condition))
+def labels_of(panels: Iterable[Panel]) -> dict[str, str]:
+    """The label of each condition for a legend."""
+    return {name: trace.label for panel in panels for name, trace in panel.traces.items()}
 
 
 def _draw(axes: Any, panel: Panel, looks: Mapping[str, tuple[str, str]]) -> None:
@@ -110,10 +115,10 @@ def _draw(axes: Any, panel: Panel, looks: Mapping[str, tuple[str, str]]) -> None
         axes.set_xlim(left=0)
         axes.locator_params(axis="x", nbins=4)
     else:
-        _tell_values(axes, panel)
+        _label_values(axes, panel)
 
 
-def _tell_values(axes: Any, panel: Panel) -> None:
+def _label_values(axes: Any, panel: Panel) -> None:
     chosen = labelled(panel)
     texts = [panel.texts[i] for i in chosen]
     is_long = max(map(len, texts)) * len(texts) > 26

@@ -1,4 +1,4 @@
-"""What the network sees: sequences as rows of items with their labels."""
+"""Sequences as the network sees them: rows of items with their labels."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from jaxtyping import Shaped
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from icl.analysis.figures.curves import to_png
+from icl.analysis.figures.formats import to_png
 from icl.types import ShownSequence
 
-# Beyond this the pictures would be too small to see: only some of the pairs are drawn.
+# Of longer sequences only some items are drawn, as pictures would be too small to see.
 MAX_ITEMS = 17
 GAP = 0.45  # cells, where items are left out
-# Vectors up to this length are strips of bars, longer ones are folded into a square.
+# Vectors up to this length are drawn as strips of bars, longer ones are folded into a square.
 MAX_BARS = 64
 CELL = 0.62  # inches
 STEP, HEIGHT = 1.14, 1.62  # from item to item and from row to row, in cells
@@ -21,9 +21,9 @@ QUERY = "#D55E00"
 
 
 def draw_rows(rows: list[ShownSequence]) -> bytes:
-    """A PNG: sequences below each other, labels above items, the query framed.
+    """A PNG of sequences below each other, with labels above items and the query framed.
 
-    Labels of items of the query's class are in the query's colour.
+    Labels of items of the query's class have the colour of the query.
     """
     shown = [shown_items(row.is_same) for row in rows]
     right = max(_places(items)[-1] for items in shown) + 1
@@ -49,7 +49,7 @@ def draw_rows(rows: list[ShownSequence]) -> bytes:
 
 
 def _headings(rows: list[ShownSequence]) -> dict[int, str]:
-    """ShownSequence number -> the section that begins there."""
+    """Number of a sequence -> the section that begins there."""
     sections = [row.section for row in rows]
     return {
         i: section
@@ -59,10 +59,10 @@ def _headings(rows: list[ShownSequence]) -> dict[int, str]:
 
 
 def shown_items(is_same: Shaped[np.ndarray, " item"]) -> list[int]:
-    """Which items of a long sequence are drawn, in order: the query, and the last MAX_ITEMS - 1.
+    """The items of a long sequence that are drawn, in order: the query and MAX_ITEMS - 1 before it.
 
-    Where items of the query's class are before these, the last few of them are shown instead of
-    the first of these that are not.
+    Where items of the query's class come earlier, the last few of them take the places of the
+    first items of other classes.
     """
     count = len(is_same)
     if count <= MAX_ITEMS:
@@ -79,7 +79,7 @@ def shown_items(is_same: Shaped[np.ndarray, " item"]) -> list[int]:
 
 
 def _places(items: list[int]) -> list[float]:
-    """Of the left edge of each item, in cells: a gap where some are left out."""
+    """The left edge of each item in cells, with a gap where items are left out."""
     places, x = [], 0.0
     for i, item in enumerate(items):
         x += GAP * (item != (items[i - 1] + 1 if i else 0))
@@ -91,7 +91,7 @@ def _places(items: list[int]) -> list[float]:
 def _draw_row(
     axes: Any, row: ShownSequence, items: list[int], top: float, right: float, scale: float
 ) -> None:
-    """Items end at the right, where the query is; "..." where some are left out."""
+    """Draw items that end with the query at the right, "..." where some are left out."""
     places = _places(items)
     for i, item in enumerate(items):
         x = places[i] + right - 1 - places[-1]
@@ -109,7 +109,7 @@ def _draw_row(
 
 
 def _draw_item(axes: Any, exemplar: np.ndarray, x: float, y: float, scale: float) -> None:
-    """An image as it is; a vector as bars of colour, blue below zero and red above; a number."""
+    """Draw an image, a number, or a vector as coloured bars: blue below zero and red above."""
     if exemplar.ndim == 0:
         text = f"{exemplar}"
         size = 10 if len(text) < 5 else 7
@@ -137,7 +137,7 @@ def _draw_item(axes: Any, exemplar: np.ndarray, x: float, y: float, scale: float
 
 
 def _scale(rows: list[ShownSequence]) -> float:
-    """Vectors have one scale of colours, that all but the largest hundredth of numbers fit."""
+    """The largest colour value of vectors, which 99 % of their numbers do not exceed."""
     if rows[0].exemplars.ndim != 2:
         return 1.0
     values = np.concatenate(

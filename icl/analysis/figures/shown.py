@@ -11,5 +11,5 @@ PICTURES: dict[str, Callable[[Any], bytes]] = {"sequences": draw_rows, "trials":
 
 
 def draw_shown(shown: Shown) -> bytes:
-    """A PNG of what a problem shows."""
+    """A PNG of what a problem shows: sequences or trials."""
     return PICTURES[shown.kind](shown.content)

@@ -1,4 +1,4 @@
-"""Spectra of square weight matrices, beside those of gaussian ones of the same norm."""
+"""Spectra of square weight matrices, beside those of Gaussian matrices of the same norm."""
 
 import math
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from icl.analysis.figures.curves import to_png
+from icl.analysis.figures.formats import to_png
 from icl.analysis.figures.style import apply_style
 from icl.config.connectivity import (
     CellTypesConnectivity,
@@ -26,8 +26,9 @@ Matrix = Float[np.ndarray, "unit unit"]
 
 OWN, BEYOND, REFERENCE = "#0072B2", "#D55E00", "0.35"
 COLUMNS = 4
-SHOWN = 1.8  # radii of the circle; eigenvalues beyond are told, and put on the edge
-LAWS_SHOWN: dict[str, Connectivity] = {
+LIMIT = 1.8  # radii of the circle; eigenvalues beyond are marked on the edge
+# What docs/figures/spectra.png shows; docs/networks.md has the command that makes it.
+EXAMPLES: dict[str, Connectivity] = {
     "gaussian": GaussianConnectivity(match="norm"),
     "gaussian, rank 30": GaussianConnectivity(match="norm", rank=30),
     "dale": DaleConnectivity(match="norm"),
@@ -39,11 +40,11 @@ LAWS_SHOWN: dict[str, Connectivity] = {
 
 
 def draw_spectra(matrices: dict[str, Matrix]) -> bytes:
-    """A PNG: eigenvalues and singular values of some matrices, by their names.
+    """A PNG of the eigenvalues and singular values of some matrices, by name.
 
-    The circle, and the grey singular values, are those of a large gaussian matrix of the same
-    norm: of radius norm / sqrt(size), the `gain` of a law with no other size. Axes are in
-    proportion to it; of a matrix of zeros, as where it is 1.
+    The circle and the grey singular values are those of a large Gaussian matrix of the same norm.
+    The radius of the circle, norm / sqrt(size), is the `gain` of an initializer, and axes are in
+    proportion to it, or to 1 for a matrix of zeros.
     """
     figure = Figure(figsize=_size(len(matrices)), layout="constrained", dpi=110)
     pairs = _pairs(figure, len(matrices))
@@ -59,14 +60,14 @@ def draw_spectra(matrices: dict[str, Matrix]) -> bytes:
 
 
 def _size(count: int) -> tuple[float, float]:
-    """In inches."""
+    """The size of a figure of so many matrices, in inches."""
     if count == 1:
         return 6.2, 3.1
     return 2.0 * min(count, COLUMNS), 4.2 * math.ceil(count / COLUMNS)
 
 
 def _pairs(figure: Figure, count: int) -> list[tuple[Any, Any]]:
-    """Where the two pictures of each matrix are: below each other, or, of one, side by side."""
+    """The axes of both pictures of each matrix: below each other, or side by side for one."""
     if count == 1:
         return [tuple(figure.subplots(1, 2))]
     columns = min(count, COLUMNS)
@@ -79,22 +80,23 @@ def _pairs(figure: Figure, count: int) -> list[tuple[Any, Any]]:
 
 
 def draw_laws(units: int = 300, seed: int = 0) -> bytes:
-    """A PNG: the spectra of laws of initial connectivity, all of the norm of a gaussian matrix."""
-    return draw_spectra({name: draw_law(law, units, seed) for name, law in LAWS_SHOWN.items()})
+    """A PNG of the spectra of EXAMPLES, all with the norm of a Gaussian matrix."""
+    return draw_spectra({name: make_matrix(law, units, seed) for name, law in EXAMPLES.items()})
 
 
-def draw_law(law: Connectivity, units: int, seed: int) -> Matrix:
-    """A recurrent matrix that begins by this law."""
-    laws, own = {"recurrent": law}, {"recurrent": {"kernel": jnp.zeros((units, units))}}
-    params = connect(jax.random.key(seed), own, {}, laws, make_numbers(laws))
+def make_matrix(connectivity: Connectivity, units: int, seed: int) -> Matrix:
+    """A recurrent matrix with this initial connectivity."""
+    by_name = {"recurrent": connectivity}
+    own = {"recurrent": {"kernel": jnp.zeros((units, units))}}
+    params = connect(jax.random.key(seed), own, {}, by_name, make_numbers(by_name))
     return np.asarray(params["recurrent"]["kernel"])
 
 
 def gaussian_singular_values(size: int, gain: float) -> Float[np.ndarray, " value"]:
-    """Of a large gaussian matrix of variance gain^2 / size, largest first.
+    """The singular values of a large Gaussian matrix of variance gain^2 / size, largest first.
 
-    Quantiles of the quarter-circle law, sqrt(4 gain^2 - s^2) / (pi gain^2) from 0 to 2 gain, the
-    law of Marchenko and Pastur (1967) for square matrices.
+    Quantiles of the quarter-circle law, sqrt(4 gain^2 - s^2) / (pi gain^2) from 0 to 2 gain: the
+    distribution of Marchenko and Pastur (1967) for square matrices.
     """
     angles = np.linspace(0, np.pi / 2, 4096)  # s = 2 gain sin(angle)
     below = (2 * angles + np.sin(2 * angles)) / np.pi
@@ -105,7 +107,7 @@ def gaussian_singular_values(size: int, gain: float) -> Float[np.ndarray, " valu
 def _draw_eigenvalues(axes: Any, matrix: Matrix, gain: float) -> None:
     angles = np.linspace(0, 2 * np.pi, 200)
     axes.plot(gain * np.cos(angles), gain * np.sin(angles), color=REFERENCE, linewidth=0.8)
-    limit = SHOWN * (gain or 1.0)
+    limit = LIMIT * (gain or 1.0)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     axes.set(xlabel="real part", ylabel="imaginary part")
     if len(matrix) > MAX_EIGENVALUES:
@@ -127,7 +129,7 @@ def _draw_singular_values(axes: Any, matrix: Matrix, gain: float, rank: float | 
     places = np.arange(1, len(values) + 1)
     expected = gaussian_singular_values(len(values), gain)
     unit = gain or 1.0
-    # Before anything is drawn: zeros alone have no place on an axis that fits itself to them.
+    # Limits come first: a logarithmic axis cannot fit itself to zeros alone.
     axes.set(xscale="log", yscale="log", ylim=(unit / 30, max(20 * unit, 1.5 * values[0])))
     axes.plot(places, expected, color=REFERENCE, linewidth=0.8)
     axes.plot(places, values, ".", color=OWN, markersize=4, markeredgewidth=0)

@@ -1,16 +1,16 @@
-"""Kernel alignment of two-layer linear networks: simulated points on curves of formulas."""
+"""Kernel alignment of two-layer linear networks: simulated points on curves of the theory."""
 
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from icl.analysis.figures.curves import to_png
+from icl.analysis.figures.formats import to_png
 from icl.analysis.figures.style import apply_style
 from icl.theory.two_layer import expected_alignment
 
 FORMULA, SIMULATED = "#0072B2", "#000000"
-# Of what starts made for anisotropic features are; in the order of their legend.
+# Initial weights made for anisotropic features, in the order of their legend.
 STARTS = {
     "balanced_rank_1": ("rank 1 along the task, balanced", "#009E73"),
     "features": ("all features alike, zero readout", "#0072B2"),
@@ -19,7 +19,7 @@ STARTS = {
 
 
 def draw_theory(report: dict[str, Any]) -> bytes:
-    """A PNG of what `icl.theory.comparison.compare` gives."""
+    """A PNG of the result of `icl.theory.comparison.compare`."""
     figure = Figure(figsize=(8.6, 4.4), layout="constrained", dpi=130)
     by_rank, by_kappa = figure.subplots(1, 2)
     _draw_ranks(by_rank, report)

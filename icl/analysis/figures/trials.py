@@ -1,15 +1,15 @@
-"""What a network is shown in a task: inputs over time, and the answer asked for."""
+"""Trials of a task as the network sees them: inputs over time, and the right answer."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from icl.analysis.figures.curves import to_png
+from icl.analysis.figures.formats import to_png
 from icl.analysis.figures.style import apply_style
 from icl.types import ShownTrials
 
 
 def draw_trials(trials: ShownTrials) -> bytes:
-    """A PNG: a few trials side by side, channels from below, time to the right."""
+    """A PNG of a few trials side by side, channels upwards, time to the right."""
     shown = trials.inputs.swapaxes(1, 2)
     figure = Figure(figsize=(8, 1.9), layout="constrained", dpi=150)
     every = figure.subplots(1, len(trials.inputs), sharey=True)

@@ -1,7 +1,7 @@
-"""What the interactive figures of a report show, as JSON that its script draws with plotly.
+"""The data of a report's interactive figures, as JSON that its script draws with plotly.
 
-Only numbers that are drawn: means, intervals and single seeds along each knob, and means over seeds
-for each pair of knobs; at evaluations thinned out so that the page stays small.
+It holds only what is drawn: means, intervals and single seeds along each knob, and means over
+seeds for each pair of knobs. Evaluations are thinned out so that the page stays small.
 """
 
 import itertools
@@ -13,20 +13,22 @@ import numpy as np
 import xarray
 from jaxtyping import Float
 
-from icl.analysis.figures.style import LABELS, colors_of
+from icl.analysis.conditions import (
+    conditions_of,
+    first_metric,
+    main_conditions,
+    own_metric,
+    short_label,
+)
+from icl.analysis.figures.style import colors_of
 from icl.analysis.statistics import band
 from icl.analysis.views import (
     Knob,
     along,
     chance_along,
     colors_along,
-    conditions_of,
     filled,
-    first_metric,
     knobs_of,
-    main_conditions,
-    own_metric,
-    short_label,
     some,
 )
 from icl.config.claims import METRIC_LABELS
@@ -38,7 +40,7 @@ DIGITS = 4  # significant
 
 
 def figure_data(dataset: xarray.Dataset, budget: int = BUDGET) -> dict[str, Any]:
-    """All that the script of the report needs to draw a sweep; JSON, null where nothing is."""
+    """All that the report's script needs to draw a sweep, as JSON; null is a missing number."""
     knobs, conditions = knobs_of(dataset), conditions_of(dataset)
     metrics = [name for name in METRIC_LABELS if name in dataset]
     lines: list[Knob | None] = [*knobs] or [None]
@@ -55,13 +57,13 @@ def figure_data(dataset: xarray.Dataset, budget: int = BUDGET) -> dict[str, Any]
         "conditions": [
             {
                 "name": name,
-                "label": short_label(name),
-                "meaning": LABELS.get(name, name),
+                "label": short_label(dataset, name),
+                "meaning": condition.label or name,
                 "color": colors[name],
                 "own": own_metric(dataset, name),
-                "isMain": name in main_conditions(conditions),
+                "isMain": name in main_conditions(dataset),
             }
-            for name in conditions
+            for name, condition in conditions.items()
         ],
         "knobs": [_described(knob) for knob in knobs],
         "lines": [_lines(dataset, shown, metrics, knob) for knob in lines],
@@ -72,7 +74,7 @@ def figure_data(dataset: xarray.Dataset, budget: int = BUDGET) -> dict[str, Any]
 def _numbers_per_step(
     dataset: xarray.Dataset, knobs: list[Knob], pairs: list[tuple[Knob, Knob]]
 ) -> int:
-    """Of one metric and condition."""
+    """How many numbers one metric of one condition needs at a step."""
     lines = sum(len(knob.texts) for knob in knobs) or 1
     cells = sum(len(x.texts) * len(y.texts) for x, y in pairs)
     return lines * (3 + dataset.sizes["seed"]) + cells
@@ -85,7 +87,7 @@ def _described(knob: Knob) -> dict[str, Any]:
 def _lines(
     dataset: xarray.Dataset, shown: xarray.Dataset, metrics: Iterable[str], knob: Knob | None
 ) -> dict[str, Any]:
-    """Metric -> arrays over (condition, value of the knob, step), seeds before the step."""
+    """Metric -> arrays over (condition, value of the knob, step), with seeds before the step."""
     found = {}
     for metric in metrics:
         values = along(shown[metric], knob)
@@ -104,14 +106,14 @@ def _lines(
 
 
 def _value_axis(values: xarray.DataArray, knob: Knob | None) -> Float[np.ndarray, "..."]:
-    """With an axis of length 1 where no knob is swept."""
+    """The array, with an axis of length 1 where no knob is swept."""
     return values.values if knob else values.values[:, None]
 
 
 def _pair(
     dataset: xarray.Dataset, shown: xarray.Dataset, metrics: Iterable[str], x: Knob, y: Knob
 ) -> dict[str, Any]:
-    """Metric -> means over (condition, y, x, step); and runs with numbers over (y, x)."""
+    """Metric -> means over (condition, y, x, step); and the number of runs over (y, x)."""
     others = [dim for dim in dataset.status.dims if dim not in (x.name, y.name)]
     is_there = dataset.status != "missing"
     order = ("condition", y.name, x.name, "step")
@@ -130,7 +132,7 @@ def _pair(
 
 
 def _plain(values: Float[np.ndarray, "..."]) -> Any:
-    """Nested lists, numbers rounded; null where there is none."""
+    """Nested lists of rounded numbers; None where there is none."""
     if values.ndim > 1:
         return [_plain(part) for part in values]
     return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values]

@@ -15,8 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from icl.analysis.claims import Verdict, judge
+from icl.analysis.figures.formats import to_files
 from icl.analysis.figures.overview import draw_overview
-from icl.analysis.figures.plots import draw_all, to_files
+from icl.analysis.figures.sweep import draw_all
 from icl.analysis.overview import panels_of
 from icl.analysis.report.page import make_page, summary
 from icl.analysis.report.tables import SIGNS, interval, number
@@ -33,7 +34,7 @@ WIDTH = 120  # columns, of output that is not a terminal
 
 
 class Report(NamedTuple):
-    """What was written: the verdicts of each sweep, and what a user calls the files."""
+    """What was written: the verdicts of each sweep, a summary in one line, the paths of files."""
 
     verdicts: dict[str, list[Verdict]]
     summary: str
@@ -41,11 +42,14 @@ class Report(NamedTuple):
 
 
 def report(directory: str | Path, out: str | Path | None = None) -> Report:
-    """Report a directory of sweeps, finished or not.
+    """Write the report of a directory of sweeps, finished or not.
 
-    out: the page; `report.html` of the directory if not said. Raises UserError, before anything is
-    written, where there is no sweep or a claim is about what a sweep does not have. What is
-    written of a sweep in shared storage is copied there.
+    Reports of sweeps in shared storage are copied there.
+
+    out: the page; None: `report.html` in the directory.
+
+    Raises UserError, before anything is written, where there is no sweep or a claim refers to what
+    a sweep does not have.
     """
     names, store = sweep_names(directory), local_copy(directory)
     datasets = {name: load(store.local, name) for name in names}
@@ -63,9 +67,9 @@ def write_report(
     directory: Path,
     out: Path,
 ) -> Report:
-    """`verdicts.json`, `verdicts.md` and `figures/` in the directory, and the page.
+    """Write `verdicts.json`, `verdicts.md` and `figures/` in the directory, and the page.
 
-    pictures: PNGs of sequences by what they are of.
+    pictures: PNGs of sequences by what they show. out: the page.
     """
     verdicts = {name: _judge(name, dataset, len(datasets)) for name, dataset in datasets.items()}
     links = {
@@ -78,17 +82,17 @@ def write_report(
         for form, content in to_files(figure).items():
             contents[directory / FIGURES / f"{name}.{form}"] = content
     contents[directory / VERDICTS] = to_json(verdicts)
-    told = summary(datasets, verdicts)
-    contents[directory / TABLE] = to_markdown(verdicts, told)
+    line = summary(datasets, verdicts)
+    contents[directory / TABLE] = to_markdown(verdicts, line)
     contents[out] = page
     for path in contents:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, contents[path])
-    return Report(verdicts, told, list(map(str, contents)))
+    return Report(verdicts, line, list(map(str, contents)))
 
 
 def find_pictures(directory: Path) -> dict[str, bytes]:
-    """A few pictures of sequences of a sweep's runs that differ, by the folder of the run."""
+    """A few different pictures of the sequences of runs, by the folder of the run."""
     found: dict[str, bytes] = {}
     for path in sorted(directory.glob(f"{CELLS}/*/{SEQUENCES}")):
         content = path.read_bytes()
@@ -100,7 +104,7 @@ def find_pictures(directory: Path) -> dict[str, bytes]:
 
 
 def to_json(verdicts: Mapping[str, list[Verdict]]) -> str:
-    """A list of records, each with the name of its sweep; what could not be computed is null."""
+    """A list of verdicts, each with the name of its sweep; NaN becomes null."""
     records = [
         {"sweep": name} | verdict._asdict()
         for name, of_sweep in verdicts.items()
@@ -110,8 +114,8 @@ def to_json(verdicts: Mapping[str, list[Verdict]]) -> str:
     return json.dumps(plain, indent=1, allow_nan=False) + "\n"
 
 
-def to_markdown(verdicts: Mapping[str, list[Verdict]], told: str) -> str:
-    """A table with a row for each verdict, to be put into other pages, and a line below it."""
+def to_markdown(verdicts: Mapping[str, list[Verdict]], line: str) -> str:
+    """A table for other pages, with a row for each verdict, and a line below it."""
     rows = [
         ("grid", "claim", "verdict", "effect", "95 % interval", "seeds", "effect size", "of what"),
         ("---",) * 8,
@@ -130,14 +134,14 @@ def to_markdown(verdicts: Mapping[str, list[Verdict]], told: str) -> str:
             for verdict in of_sweep
         ),
     ]
-    lines = [f"| {' | '.join(map(_in_markdown, row))} |\n" for row in rows]
-    return "".join([*lines, "\n"] if len(rows) > 2 else []) + f"{told}\n"
+    table = [f"| {' | '.join(map(_in_markdown, row))} |\n" for row in rows]
+    return "".join([*table, "\n"] if len(rows) > 2 else []) + f"{line}\n"
 
 
 def print_report(written: Report, out: TextIO) -> None:
-    """The verdicts as a table, and the page and the folders that were written to.
+    """Print the verdicts as a table, and the files and folders that were written.
 
-    out: a text file, or a terminal, whose width is then kept to.
+    out: a text file, or a terminal, whose width the table keeps to.
     """
     console = Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
     for name, verdicts in written.verdicts.items():
@@ -149,13 +153,13 @@ def print_report(written: Report, out: TextIO) -> None:
 
 
 def _folder_of_figures(path: str) -> str:
-    """In place of a figure, the folder of all of them."""
+    """The folder of all figures where a path is one of them, else the path."""
     folder = path.rpartition("/")[0]
     return folder if folder.endswith(f"/{FIGURES}") else path
 
 
 def _figures(datasets: Mapping[str, xarray.Dataset]) -> dict[str, Figure]:
-    """By the names of their files; where there are several sweeps, the overview too."""
+    """The figures by the names of their files, with an overview of several sweeps."""
     is_one = len(datasets) == 1
     figures = {
         _file_name(figure_name if is_one else f"{name}_{figure_name}"): figure
@@ -167,17 +171,17 @@ def _figures(datasets: Mapping[str, xarray.Dataset]) -> dict[str, Figure]:
 
 
 def _file_name(name: str) -> str:
-    """Of a figure, whose name may hold that of a knob of matrices: block*/mixer/qkv/*."""
+    """A file's name for a figure, whose own may hold a knob such as block*/mixer/qkv/*."""
     return re.sub(r"[^\w.-]+", "_", name)
 
 
 def _in_markdown(text: str) -> str:
-    """Within a cell of a table, and without a meaning of its own."""
+    """A text as a cell of a Markdown table, without marks of its own."""
     return re.sub(r"([\\|<*`\[\]])", r"\\\1", " ".join(text.split()))
 
 
 def _judge(name: str, dataset: xarray.Dataset, count: int) -> list[Verdict]:
-    """Raises UserError, naming the sweep where there are several."""
+    """Judge a sweep's claims. Raises UserError that names the sweep if there are several."""
     try:
         return judge(dataset)
     except UserError as error:

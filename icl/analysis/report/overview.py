@@ -1,4 +1,4 @@
-"""The top of a page of several grids: their verdicts in one table, and a small panel for each."""
+"""The top of a page of several grids: all verdicts in one table, and a small panel for each."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from urllib.parse import quote
 import xarray
 
 from icl.analysis.claims import Verdict
-from icl.analysis.figures.overview import draw_alone, label_of, looks_of
+from icl.analysis.figures.overview import draw_alone, labels_of, looks_of
 from icl.analysis.overview import Panel, described, panels_of
 from icl.analysis.report.tables import all_verdicts_table
 
@@ -22,7 +22,7 @@ NOTE = (
 def overview_section(
     datasets: Mapping[str, xarray.Dataset], verdicts: Mapping[str, Sequence[Verdict]]
 ) -> str:
-    """HTML; images are within it, and what they show is told in words."""
+    """HTML that holds the images; what they show also stands in words."""
     panels = panels_of(datasets)
     parts = []
     if table := all_verdicts_table(verdicts):
@@ -47,9 +47,9 @@ def _steps_note(panels: Sequence[Panel]) -> str:
 
 
 def _legend(panels: Sequence[Panel]) -> str:
+    labels = labels_of(panels)
     items = "".join(
-        f'<li><span style="color:{color}">{GLYPHS[marker]}</span> '
-        f"{escape(label_of(condition))}</li>"
+        f'<li><span style="color:{color}">{GLYPHS[marker]}</span> {escape(labels[condition])}</li>'
         for condition, (color, marker) in looks_of(panels).items()
     )
     return f'<ul class="legend">{items}</ul>'

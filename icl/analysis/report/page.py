@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no other file, no network."""
+"""The report as one HTML file that needs no other file and no network."""
 
 import base64
 import json
@@ -27,10 +27,10 @@ def make_page(
     pictures: Mapping[str, bytes],
     links: Mapping[str, str],
 ) -> str:
-    """The whole page: a section for each sweep and, of several, an overview above them.
+    """The whole page: a section for each sweep, below an overview if there are several.
 
-    pictures: PNGs by what they are of. links: addresses of files beside the page, by what they
-    are; `figures` is one.
+    pictures: PNGs by what they show. links: addresses of the files beside the page, by name, the
+    folder `figures` included.
     """
     budget, is_one = BUDGET // max(len(datasets), 1), len(datasets) == 1
     sections = [] if is_one else [overview_section(datasets, verdicts)]
@@ -53,13 +53,14 @@ def make_page(
 
 
 def summary(datasets: Mapping[str, xarray.Dataset], verdicts: Mapping[str, list[Verdict]]) -> str:
-    """How many runs there are in which state, and how the claims fare, in a line."""
+    """One line: the number of runs in each state, and of claims with each verdict."""
     status = np.concatenate([dataset.status.values.ravel() for dataset in datasets.values()])
     states = status.tolist()
     runs = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     given = [verdict.verdict for of_sweep in verdicts.values() for verdict in of_sweep]
-    told = ", ".join(f"{given.count(name)} {name}" for name in SIGNS if name in given)
-    claims = f"{len(given)} claim{'s' if len(given) > 1 else ''} ({told})" if given else "no claims"
+    counts = ", ".join(f"{given.count(name)} {name}" for name in SIGNS if name in given)
+    plural = "s" if len(given) > 1 else ""
+    claims = f"{len(given)} claim{plural} ({counts})" if given else "no claims"
     return f"{len(states)} run{'s' if len(states) > 1 else ''} ({runs}); {claims}."
 
 
@@ -74,15 +75,15 @@ def _section(
         folded("The base config", _code(dataset.attrs.get("base", ""))),
     ]
     if has_heading:
-        told = escape(summary({name: dataset}, {name: verdicts}))
-        parts.insert(0, f"<h2>{escape(name)}</h2>\n<p>{told}</p>")
+        line = escape(summary({name: dataset}, {name: verdicts}))
+        parts.insert(0, f"<h2>{escape(name)}</h2>\n<p>{line}</p>")
     body = "\n".join(part for part in parts if part)
     anchor = f' id="{escape(name)}"' if has_heading else ""
     return f'<section data-sweep="{escape(name)}"{anchor}>\n{body}\n</section>'
 
 
 def _figures(dataset: xarray.Dataset, budget: int) -> str:
-    """Controls, places that the script draws in, what it draws, and the same as numbers."""
+    """Controls, the elements that the script draws in, its data, and a table of numbers."""
     if is_empty(dataset):
         return "<p>No run was evaluated yet.</p>"
     data = figure_data(dataset, budget)
@@ -97,7 +98,7 @@ def _figures(dataset: xarray.Dataset, budget: int) -> str:
 
 
 def _places(dataset: xarray.Dataset) -> list[str]:
-    """Where the script draws, with what is to be known of it."""
+    """The elements that the script draws in, each with its title and a note."""
     count, averaged = len(knobs_of(dataset)), what_is_averaged(dataset)
     also = f" Lines are {averaged}." if averaged else ""
     return [
@@ -128,7 +129,7 @@ def _plots(kind: str, title: str, note: str) -> str:
 
 
 def _controls(data: dict[str, Any]) -> str:
-    """What is shown: conditions, metric, knob of the lines, pair of the phase diagrams, step."""
+    """Choices: conditions, metric, knob of the lines, pair of the phase diagrams, step."""
     boxes = [
         f'<label title="{escape(of["meaning"])}"><input type="checkbox" data-condition '
         f'autocomplete="off"{" checked" if of["isMain"] else ""}>'
@@ -183,9 +184,9 @@ def _code(text: str) -> str:
 
 
 def _json(data: Any) -> str:
-    """As text that cannot end the element it stands in."""
+    """JSON that cannot end the HTML element around it."""
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _asset(name: str) -> str:
-    return (files("icl.analysis") / name).read_text(encoding="utf-8")
+    return (files("icl.analysis.report") / name).read_text(encoding="utf-8")

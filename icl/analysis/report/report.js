@@ -99,7 +99,7 @@ function metricAxis(data, metric) {
   return {title: {text: data.metrics[metric], font: {size: 12}}, ...range};
 }
 
-// The axis of a knob; values that are not drawn to scale are told at their places.
+// The axis of a knob; ticks name the values that are not drawn to scale.
 function knobAxis(knob) {
   const axis = {title: {text: knob.label, font: {size: 12}}, type: knob.scale === "log" ? "log" : "linear"};
   if (knob.scale === "linear") return axis;
@@ -128,12 +128,12 @@ function faint(color) {
   return `rgba(${part(1)},${part(3)},${part(5)},0.16)`;
 }
 
-function told(value) {
+function formatNumber(value) {
   return value === null || value === undefined ? "none" : Number(value.toPrecision(3)).toString();
 }
 
-function toldBand(mean, low, high) {
-  return low === null ? told(mean) : `${told(mean)} (95 %: ${told(low)} to ${told(high)})`;
+function formatBand(mean, low, high) {
+  return low === null ? formatNumber(mean) : `${formatNumber(mean)} (95 %: ${formatNumber(low)} to ${formatNumber(high)})`;
 }
 
 function marker(data, state) {
@@ -153,7 +153,7 @@ function drawCurves(data, state, i) {
     bands.push(bandOf(data.steps, low, high, color));
     lines.push({x: data.steps, y: mean, mode: "lines", name, showlegend: mean.some(value => value !== null),
       line: {color, width: 2, dash: DASHES[v % DASHES.length]},
-      text: mean.map((value, s) => toldBand(value, low[s], high[s])),
+      text: mean.map((value, s) => formatBand(value, low[s], high[s])),
       hovertemplate: "step %{x}: %{text}<extra>%{fullData.name}</extra>"});
   });
   const ends = [data.steps[0], data.steps[data.steps.length - 1]];
@@ -193,7 +193,7 @@ function drawEffect(data, state, k) {
     const reach = {type: "data", symmetric: false, array: mean.map((value, i) => distance(high[i], value)),
       arrayminus: mean.map((value, i) => distance(value, low[i])), visible: isNamed, width: 3};
     lines.push({x, y: mean, mode: isNamed ? "markers" : "lines+markers", name: condition.label, error_y: reach,
-      text: mean.map((value, i) => `${knob.texts[order[i]]}: ${toldBand(value, low[i], high[i])}`),
+      text: mean.map((value, i) => `${knob.texts[order[i]]}: ${formatBand(value, low[i], high[i])}`),
       hovertemplate: "%{text}<extra>%{fullData.name}</extra>",
       line: {color, width: 2}, marker: {symbol, size: 8}});
   }
@@ -230,7 +230,7 @@ function drawPhase(data, state, i) {
     traces.push(contourOf(x, y, z, "#000", 4), contourOf(x, y, z, "#fff", 1.6));
   }
   const cells = rows.flatMap((r, j) => columns.map((v, k) => ({x: x[k], y: y[j], value: z[j][k],
-    text: `${kx.name} = ${kx.texts[v]}<br>${ky.name} = ${ky.texts[r]}<br>${told(z[j][k])}` +
+    text: `${kx.name} = ${kx.texts[v]}<br>${ky.name} = ${ky.texts[r]}<br>${formatNumber(z[j][k])}` +
       `<br>${pair.runs[r][v]} of ${pair.of} runs`})));
   traces.push({x: cells.map(cell => cell.x), y: cells.map(cell => cell.y), mode: "markers",
     text: cells.map(cell => cell.text), hovertemplate: "%{text}<extra></extra>", showlegend: false,

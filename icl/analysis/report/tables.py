@@ -1,4 +1,4 @@
-"""Tables of the report in HTML: verdicts, numbers of the learning curves, missing cells."""
+"""Tables of the report in HTML: verdicts, numbers of learning curves, missing cells."""
 
 import itertools
 import math
@@ -10,32 +10,34 @@ import numpy as np
 import xarray
 
 from icl.analysis.claims import Verdict
+from icl.analysis.conditions import condition_names, own_metric, own_metrics, short_label
 from icl.analysis.derived import THRESHOLD, derive
 from icl.analysis.statistics import t_interval
-from icl.analysis.views import ENDED, conditions_of, knobs_of, own_metric, own_metrics, short_label
+from icl.analysis.views import ENDED, knobs_of
 from icl.config.claims import METRIC_LABELS
 
-SIGNS = {"pass": "✓", "fail": "✗", "undecided": "?"}  # never told by colour alone
-MAX_ROWS = 120  # of the table of cells; where there are more, cells are averaged along each knob
+SIGNS = {"pass": "✓", "fail": "✗", "undecided": "?"}  # beside colours, for readers who see none
+MAX_ROWS = 120  # a table of more cells has the means along each knob instead
 MAX_MISSING = 200
-MAX_OPEN_ROWS = 6  # longer tables are folded up
+MAX_OPEN_ROWS = 6  # a longer table starts folded
 
 Cell = tuple[str, str, str]  # heading, class, HTML
 
 
 def number(value: float, digits: int = 3) -> str:
-    """So many significant digits, all of those before the point."""
+    """A number with so many significant digits, or all before the point; `none` if not finite."""
     if not math.isfinite(value):
         return "none"
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def interval(low: float, high: float) -> str:
+    """Both ends of an interval; `none` where there is no interval."""
     return f"{number(low)} to {number(high)}" if math.isfinite(low) else "none"
 
 
 def all_verdicts_table(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
-    """Those of all grids in a few words, with links to the sections of the grids."""
+    """The verdicts of all grids in a few columns, with links to the sections of the grids."""
     rows: list[list[Cell]] = [
         [
             _verdict_cell(verdict),
@@ -52,7 +54,7 @@ def all_verdicts_table(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """Nothing where nothing is claimed."""
+    """The verdicts of one grid; empty where nothing is claimed."""
     if not verdicts:
         return ""
     rows: list[list[Cell]] = [
@@ -84,7 +86,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
 
 
 def derived_table(dataset: xarray.Dataset) -> str:
-    """Where each learning curve ends, its peak, its decay, when it gets to the threshold."""
+    """Numbers of each learning curve: its end, peak, decay, and time to the threshold."""
     is_over = dataset.status.isin(ENDED)
     derived = derive(
         dataset.assign({m: dataset[m].where(is_over) for m in METRIC_LABELS if m in dataset})
@@ -92,11 +94,11 @@ def derived_table(dataset: xarray.Dataset) -> str:
     rows = [
         [
             *((knob, "", escape(value)) for knob, value in place.items()),
-            ("condition", "", escape(short_label(condition))),
+            ("condition", "", escape(short_label(dataset, condition))),
             *_numbers(part.sel(condition=condition), own_metric(dataset, condition)),
         ]
         for place, part in _groups(derived)
-        for condition in conditions_of(dataset)
+        for condition in condition_names(dataset)
     ]
     note = (
         '<p class="note">Mean over runs that ended ± half the 95 % t interval over seeds. '
@@ -116,6 +118,7 @@ def _which_accuracy(dataset: xarray.Dataset) -> str:
 
 
 def missing_list(missing: Sequence[str]) -> str:
+    """The runs that are not finished; empty where there are none."""
     if not missing:
         return ""
     items = "".join(f"<li>{escape(text)}</li>" for text in missing[:MAX_MISSING])
@@ -125,7 +128,7 @@ def missing_list(missing: Sequence[str]) -> str:
 
 
 def folded(title: str, body: str, is_open: bool = False) -> str:
-    """Shown when asked for; nothing where there is nothing."""
+    """A body that unfolds below its title; empty where the body is."""
     if not body:
         return ""
     return f"<details{' open' if is_open else ''}><summary>{title}</summary>\n{body}</details>"
@@ -137,7 +140,7 @@ def _verdict_cell(verdict: Verdict) -> Cell:
 
 
 def _groups(derived: xarray.Dataset) -> Iterator[tuple[dict[str, str], xarray.Dataset]]:
-    """Every cell; or, where these are too many, every value of every knob."""
+    """Every cell; or, of too many cells, every value of every knob."""
     knobs = knobs_of(derived)
     choices: list[tuple[int | None, ...]] = list(
         itertools.product(*(range(len(knob.texts)) for knob in knobs))
@@ -150,11 +153,11 @@ def _groups(derived: xarray.Dataset) -> Iterator[tuple[dict[str, str], xarray.Da
         ]
     for choice in choices:
         chosen = {knob.name: i for knob, i in zip(knobs, choice, strict=True) if i is not None}
-        told = {
+        place = {
             knob.name: knob.texts[chosen[knob.name]] if knob.name in chosen else "all"
             for knob in knobs
         }
-        yield told, derived.isel(chosen)
+        yield place, derived.isel(chosen)
 
 
 def _numbers(cells: xarray.Dataset, metric: str) -> list[Cell]:
@@ -179,7 +182,7 @@ def _mean(values: xarray.DataArray) -> str:
 
 
 def _table(rows: Sequence[Sequence[Cell]], look: str = "cards") -> str:
-    """On a narrow screen each row becomes a card, with its headings; `compact`: of a few lines."""
+    """An HTML table. look: what rows become on a narrow screen, `cards` or `compact` cards."""
     if not rows:
         return ""
     head = "".join(f"<th>{escape(heading)}</th>" for heading, _, _ in rows[0])

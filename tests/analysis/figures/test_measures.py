@@ -56,9 +56,11 @@ def test_networks_on_sequences_have_both_strategies_beside_their_measures():
 
 
 def test_a_condition_has_one_colour_and_each_strategy_its_first():
-    sweep = make_sweep({"gain": [1, 4]}).assign_coords(condition=["train", "train_novel", "third"])
+    sweep = make_sweep({"gain": [1, 4]}).assign_coords(
+        condition=["train", "mine", "third"], strategy=("condition", ["", "ICL", "ICL"])
+    )
     panels = draw_measures(sweep.assign(kernel_alignment=sweep.accuracy))["measures_gain"].axes
-    assert [panel.get_title() for panel in panels[:2]] == ["ICL: train_novel", "kernel alignment"]
+    assert [panel.get_title() for panel in panels[:2]] == ["ICL: mine", "kernel alignment"]
     [alone] = [line.get_color() for line in panels[0].lines]
     assert [line.get_color() for line in panels[1].lines].index(alone) == 1
 

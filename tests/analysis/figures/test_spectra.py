@@ -10,11 +10,11 @@ from PIL import Image
 
 from icl.analysis.figures import spectra
 from icl.analysis.figures.spectra import (
-    LAWS_SHOWN,
-    SHOWN,
-    draw_law,
+    EXAMPLES,
+    LIMIT,
     draw_spectra,
     gaussian_singular_values,
+    make_matrix,
 )
 
 UNITS = 40
@@ -47,7 +47,7 @@ def test_gaussian_singular_values_are_those_of_a_large_matrix(gain: float):
 
 @pytest.mark.parametrize("name", ["gaussian, rank 30", "dale, not balanced"])
 def test_laws_begin_with_the_norm_of_a_gaussian_matrix(name: str):
-    matrix = draw_law(LAWS_SHOWN[name], UNITS, 0)
+    matrix = make_matrix(EXAMPLES[name], UNITS, 0)
     assert np.linalg.norm(matrix) == pytest.approx(UNITS**0.5, rel=1e-4)
     rank = np.linalg.matrix_rank(matrix, tol=1e-3)
     assert rank == (30 if "rank" in name else UNITS)
@@ -60,7 +60,7 @@ def test_eigenvalues_and_singular_values_are_where_they_belong(figures: list[Fig
     left, right = figures[0].axes
     circle, inside, *_ = left.lines
     np.testing.assert_allclose(np.hypot(*circle.get_data()), 1, atol=1e-12)
-    within = values[np.abs(values) <= SHOWN]
+    within = values[np.abs(values) <= LIMIT]
     np.testing.assert_allclose(np.sort(inside.get_xdata()), within, atol=1e-12)
     assert not np.any(inside.get_ydata())
     expected, own = right.lines
@@ -73,7 +73,7 @@ def test_eigenvalues_beyond_are_on_the_edge_and_told(figures: list[Figure]):
     draw_spectra({"ones": matrix})
     left, _ = figures[0].axes
     edge = left.lines[2]
-    np.testing.assert_allclose(edge.get_xdata(), [SHOWN * UNITS**0.5])
+    np.testing.assert_allclose(edge.get_xdata(), [LIMIT * UNITS**0.5])
     assert [text.get_text() for text in left.texts] == ["1 beyond, to 6.3 radii"]
 
 
@@ -85,7 +85,7 @@ def test_a_matrix_of_zeros_is_drawn_without_warnings(monkeypatch: pytest.MonkeyP
         warnings.simplefilter("error")
         draw_spectra({"zeros": np.zeros((UNITS, UNITS)), "of rank 1": np.ones((UNITS, UNITS))})
     left, right = figures[0].axes[:2]
-    assert left.get_xlim() == left.get_ylim() == (-SHOWN, SHOWN)
+    assert left.get_xlim() == left.get_ylim() == (-LIMIT, LIMIT)
     assert right.get_ylim() == pytest.approx((1 / 30, 20))
     circle, inside = left.lines
     assert not np.any(circle.get_data())

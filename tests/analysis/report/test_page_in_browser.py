@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from icl.analysis.claims import judge
-from icl.analysis.figures.plots import to_files
+from icl.analysis.figures.formats import to_files
 from icl.analysis.report.page import make_page
 
 from ..synthetic import make_sweep, without

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray
 
-from icl.analysis.figures.plots import FORMATS
+from icl.analysis.figures.formats import FORMATS
 from icl.analysis.report.interactive import figure_data
 from icl.analysis.report.make import Report, print_report, write_report
 from icl.analysis.report.tables import MAX_ROWS, derived_table

@@ -1,48 +1,45 @@
 """Figures of a sweep for print: learning curves, effects of knobs, phase diagrams."""
 
-import io
 import itertools
 import math
 from collections.abc import Callable
 from typing import Any
 
-import matplotlib
 import numpy as np
 import xarray
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from icl.analysis.conditions import (
+    condition_names,
+    full_label,
+    main_conditions,
+    own_metric,
+    short_label,
+)
 from icl.analysis.figures.initial_weights import draw_initial_weights
 from icl.analysis.figures.measures import draw_measures
-from icl.analysis.figures.style import LABELS, MARKERS, add_note, apply_style, colors_of
+from icl.analysis.figures.style import MARKERS, MAX_TICKS, WIDTH, add_note, apply_style, colors_of
 from icl.analysis.statistics import band
 from icl.analysis.views import (
     Knob,
     along,
     chance_along,
     colors_along,
-    conditions_of,
     filled,
     is_empty,
     knobs_of,
-    main_conditions,
-    own_metric,
-    short_label,
     some,
     what_is_shown,
 )
 from icl.config.claims import METRIC_LABELS
 
-FORMATS = ("pdf", "svg", "png")
-WIDTH = 7.0  # inches: a page of two columns
-MAX_LINES, MAX_KNOBS, MAX_PAIRS, MAX_TICKS, MAX_NAMES = 7, 4, 3, 8, 16
+MAX_LINES, MAX_KNOBS, MAX_PAIRS, MAX_NAMES = 7, 4, 3, 16
 DASHES = ("-", "--", "-.", ":")
-# Text stays text, and the same data make the same bytes.
-SETTINGS = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "icl"}
 
 
 def draw_all(dataset: xarray.Dataset) -> dict[str, Figure]:
-    """Every figure of a sweep by the name of its file; none where no run was evaluated."""
+    """Every figure of a sweep by the name of its file; none before the first evaluation."""
     if is_empty(dataset):
         return {}
     knobs = knobs_of(dataset)[:MAX_KNOBS]
@@ -58,26 +55,12 @@ def draw_all(dataset: xarray.Dataset) -> dict[str, Figure]:
     return figures | draw_measures(dataset) | draw_initial_weights(dataset)
 
 
-def to_files(figure: Figure) -> dict[str, bytes]:
-    """A figure as the content of a file, by format."""
-    contents = {}
-    figure.draw_without_rendering()  # lays it out, once for all
-    figure.set_layout_engine("none")
-    with matplotlib.rc_context(SETTINGS):
-        for form in FORMATS:
-            buffer = io.BytesIO()
-            dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
-            figure.savefig(buffer, format=form, dpi=200, metadata=dates.get(form))
-            contents[form] = buffer.getvalue()
-    return contents
-
-
 def draw_curves_along(dataset: xarray.Dataset, knob: Knob | None) -> Figure:
-    """Metric against training step: a panel for each condition, a line for each value of a knob.
+    """Each condition's metric against training step, a line for each value of a knob.
 
-    Bands are 95 % over seeds; dotted lines are chance.
+    Bands are 95 % intervals over seeds; dotted lines are chance.
     """
-    conditions, shown = conditions_of(dataset), filled(dataset)
+    conditions, shown = condition_names(dataset), filled(dataset)
     columns = min(len(conditions), 3)
     rows = math.ceil(len(conditions) / columns)
     figure = Figure(figsize=(WIDTH, 2.3 * rows + 0.6), layout="constrained")
@@ -91,8 +74,8 @@ def draw_curves_along(dataset: xarray.Dataset, knob: Knob | None) -> Figure:
         _draw_lines(axes, values, knob)
         for level in np.unique(chance_along(dataset, metric, condition, knob).round(3)):
             axes.axhline(level, color="0.3", linestyle=":", linewidth=0.8)
-        axes.set(ylim=(-0.02, 1.02), title=short_label(condition), xlabel="training step")
-        axes.set_ylabel(METRIC_LABELS[metric])
+        axes.set(ylim=(-0.02, 1.02), title=short_label(dataset, condition))
+        axes.set(xlabel="training step", ylabel=METRIC_LABELS[metric])
         apply_style(axes)
         axes.tick_params(labelleft=True)
         axes.locator_params(axis="x", nbins=5)
@@ -102,13 +85,13 @@ def draw_curves_along(dataset: xarray.Dataset, knob: Knob | None) -> Figure:
 
 
 def draw_effects(dataset: xarray.Dataset, knobs: list[Knob]) -> Figure:
-    """Final accuracy against each knob, conditions together: mean, 95 % band, and each seed."""
-    conditions = conditions_of(dataset)
+    """Final accuracy of all conditions against each knob: mean, 95 % band, and each seed."""
+    conditions = condition_names(dataset)
     last = filled(dataset).isel(step=-1)
     columns = min(len(knobs), 2)
     rows = math.ceil(len(knobs) / columns)
     names = [text for knob in knobs if knob.scale == "names" for text in knob.texts]
-    below = 0.035 * max(map(len, names), default=0)  # inches, of names that are written aslant
+    below = 0.035 * max(map(len, names), default=0)  # inches, for names written aslant
     size = (WIDTH if columns > 1 else 4.2, (2.4 + below) * rows + 0.2 * len(conditions) + 0.3)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False)
@@ -120,7 +103,9 @@ def draw_effects(dataset: xarray.Dataset, knobs: list[Knob]) -> Figure:
             metric = own_metric(dataset, condition)
             values = along(last[metric].sel(condition=condition), knob)
             beside = 0.6 * ((i + 0.5) / len(conditions) - 0.5)
-            _draw_effect(axes, values, knob, condition, color, MARKERS[i % len(MARKERS)], beside)
+            marker = MARKERS[i % len(MARKERS)]
+            look = {"marker": marker, "color": color, "label": full_label(dataset, condition)}
+            _draw_effect(axes, values, knob, look, beside)
             _draw_chance(axes, chance_along(dataset, metric, condition, knob), knob, color)
         _axis_of(axes, "x", knob)
         if knob.scale == "names":
@@ -133,11 +118,11 @@ def draw_effects(dataset: xarray.Dataset, knobs: list[Knob]) -> Figure:
 
 
 def draw_phase(dataset: xarray.Dataset, x: Knob, y: Knob) -> Figure:
-    """Final accuracy over two knobs, a panel each for ICL and IWL.
+    """Final accuracy over two knobs, one panel for ICL and one for IWL.
 
-    Contours where both knobs are numbers; dots are the cells sampled, crosses those without a run.
+    Contours where both knobs are numbers; dots mark sampled cells, crosses cells without a run.
     """
-    last, names = filled(dataset).isel(step=-1), main_conditions(conditions_of(dataset))
+    last, names = filled(dataset).isel(step=-1), main_conditions(dataset)
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
     panels = figure.subplots(1, len(names), squeeze=False, sharex=True, sharey=True)[0]
     for axes, name in zip(panels, names, strict=True):
@@ -147,7 +132,7 @@ def draw_phase(dataset: xarray.Dataset, x: Knob, y: Knob) -> Figure:
         values = values.mean(others).transpose(y.name, x.name)
         order = np.ix_(np.argsort(y.places), np.argsort(x.places))
         mesh = _draw_heat(axes, values.values[order], np.sort(x.places), np.sort(y.places), x, y)
-        axes.set_title(f"{short_label(name)}\n{METRIC_LABELS[metric]}")
+        axes.set_title(f"{short_label(dataset, name)}\n{METRIC_LABELS[metric]}")
         apply_style(axes)
         axes.grid(False)
     panels[0].set_ylabel(y.label)
@@ -173,32 +158,28 @@ def _draw_lines(axes: Any, values: xarray.DataArray, knob: Knob | None) -> None:
 
 
 def _draw_effect(
-    axes: Any,
-    values: xarray.DataArray,
-    knob: Knob,
-    condition: str,
-    color: str,
-    marker: str,
-    beside: float,
+    axes: Any, values: xarray.DataArray, knob: Knob, look: dict[str, str], beside: float
 ) -> None:
-    """beside: where the places of a knob are names, between which there is nothing, how far
-    from them; so that no condition hides another."""
+    """Draw one condition against a knob.
+
+    look: its marker, colour and label. beside: how far its points stand from the place of a name,
+    so that no condition hides another.
+    """
     order = np.argsort(knob.places)
     places = np.array(knob.places)[order]
     mean, low, high = (part.values[order] for part in band(values))
-    label = LABELS.get(condition, short_label(condition))
     if knob.scale == "names":
         places = places + beside
         reach = np.stack([mean - low, high - mean])
-        look = {"linestyle": "", "elinewidth": 1.3, "markersize": 4}
-        axes.errorbar(places, mean, yerr=reach, marker=marker, color=color, label=label, **look)
+        line = {"linestyle": "", "elinewidth": 1.3, "markersize": 4}
+        axes.errorbar(places, mean, yerr=reach, **look, **line)
     else:
-        look = {"markersize": 4, "linewidth": 1.3}
-        axes.fill_between(places, low, high, color=color, alpha=0.18, linewidth=0)
-        axes.plot(places, mean, marker=marker, color=color, label=label, **look)
+        line = {"markersize": 4, "linewidth": 1.3}
+        axes.fill_between(places, low, high, color=look["color"], alpha=0.18, linewidth=0)
+        axes.plot(places, mean, **look, **line)
     for seed in values.transpose("seed", knob.name).values:
-        look = {"markersize": 2.5, "alpha": 0.5, "markerfacecolor": "none"}
-        axes.plot(places, seed[order], marker, color=color, **look)
+        open_ = {"markersize": 2.5, "alpha": 0.5, "markerfacecolor": "none"}
+        axes.plot(places, seed[order], look["marker"], color=look["color"], **open_)
 
 
 def _draw_chance(axes: Any, chance: Any, knob: Knob, color: str) -> None:
@@ -237,7 +218,7 @@ def _draw_heat(axes: Any, values: Any, xs: Any, ys: Any, x: Knob, y: Knob) -> An
 
 
 def _edges(places: Any, scale: str) -> Any:
-    """Between neighbours; outer ones as far from the centre as inner ones."""
+    """Edges of cells, halfway between neighbours; the outer cells are symmetric."""
     centres = np.log(places) if scale == "log" else np.asarray(places)
     middles = (centres[1:] + centres[:-1]) / 2
     first, last = 2 * centres[0] - middles[0], 2 * centres[-1] - middles[-1]
