@@ -51,13 +51,12 @@ def add_task(icl: Path) -> None:
 
 def add_law(icl: Path) -> None:
     drawing, settings = code_of("networks.md", "A law of your own")
-    laws = icl / "models" / "laws"
-    (laws / "ring.py").write_text(drawing)
+    initial = icl / "models" / "initial"
+    (initial / "ring.py").write_text(drawing)
     line = "from icl.models.initial.reference import aligned, from_file\n"
-    insert(
-        laws / "__init__.py", line, after="from icl.models.initial.initializers.ring import ring\n"
-    )
-    insert(laws / "__init__.py", '    "aligned": aligned,\n', after='    "ring": ring,\n')
+    table = initial / "initializers.py"
+    insert(table, line, after="from icl.models.initial.ring import ring\n")
+    insert(table, '    "aligned": aligned,\n', after='    "ring": ring,\n')
     config = icl / "config" / "connectivity.py"
     insert(config, "\n\nConnectivity = Annotated[\n", before=f"\n\n{settings}")
     insert(config, "    | AlignedConnectivity", after="\n    | RingConnectivity")

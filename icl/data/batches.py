@@ -8,12 +8,12 @@ from icl.data.bits import RandomBits, start_of_part, uniform_below
 from icl.data.families.base import Family
 from icl.types import Exemplars, IndexSequence, Knobs, Sequence
 
-# More than any family takes.
+# More integers than any family takes.
 MAX_INTEGERS = 2**16
 
 
 def count_bits(family: Family, knobs: Knobs) -> int:
-    """Random bits that a sequence of the family takes."""
+    """The number of random 32-bit integers that a sequence of the family takes."""
     used = 0
 
     def draw(array: Array, knobs: Knobs) -> IndexSequence:
@@ -30,7 +30,7 @@ def count_bits(family: Family, knobs: Knobs) -> int:
 def draw_indices(
     key: Key[Array, ""], family: Family, knobs: Knobs, batch_size: int
 ) -> IndexSequence:
-    """A batch of sequences as integers."""
+    """Draw a batch of sequences as integers."""
     shape = batch_size, count_bits(family, knobs)
     bits = jax.random.bits(key, shape, jnp.uint32)
     return jax.vmap(lambda row: family(RandomBits(row), knobs))(bits)
@@ -39,7 +39,7 @@ def draw_indices(
 def choose(
     key: Key[Array, ""], num_sequences: Int[Array, ""], batch_size: int
 ) -> Int[Array, " batch"]:
-    """Which sequences of a finite data set make a batch: uniform, with replacement."""
+    """Draw the numbers of a batch's sequences in a finite data set, uniformly, with replacement."""
     bits = jax.random.bits(key, (batch_size,), jnp.uint32)
     return uniform_below(bits, num_sequences).astype(jnp.int32)
 
@@ -50,12 +50,12 @@ def keys_of(data_key: Key[Array, ""], numbers: Int[Array, " batch"]) -> Key[Arra
 
 
 def split_each(keys: Key[Array, " batch"], count: int) -> tuple[Key[Array, " batch"], ...]:
-    """So many keys in place of each."""
+    """Split each key into `count` keys."""
     return jax.vmap(lambda key: tuple(jax.random.split(key, count)))(keys)
 
 
 def draw_numbered(keys: Key[Array, " batch"], family: Family, knobs: Knobs) -> IndexSequence:
-    """Sequences as integers, one for each key: the same for the same key."""
+    """Draw one sequence as integers for each key. The same key gives the same sequence."""
     count = count_bits(family, knobs)
 
     def draw(key: Key[Array, ""]) -> IndexSequence:
@@ -65,15 +65,15 @@ def draw_numbered(keys: Key[Array, " batch"], family: Family, knobs: Knobs) -> I
 
 
 def at_step(knobs: Knobs, step: Int[Array, ""]) -> Knobs:
-    """The knobs after `step` training steps: meanings as they have drifted by then."""
+    """The knobs after `step` training steps, which set how far meanings have drifted."""
     return knobs._replace(step=step)
 
 
 def in_block(knobs: Knobs) -> Knobs:
-    """The knobs as training sees them: classes of the present block alone, where there are blocks.
+    """Limit the pool `train` to the classes of the present block, where there are blocks.
 
-    Block b of B has classes b * n / B .. (b + 1) * n / B - 1, rounded down; each lasts for
-    `block_steps` steps, the first comes again after the last.
+    Block b of B has classes b * n / B .. (b + 1) * n / B - 1, rounded down. Each block lasts
+    `block_steps` steps, and the first follows the last.
     """
     if knobs.num_blocks is None or knobs.block_steps is None:
         return knobs
@@ -90,10 +90,10 @@ def look_up(
     arrays: PyTree,
     knobs: Knobs,
 ) -> Sequence:
-    """The items themselves, with what is random about them beyond the integers.
+    """Fetch the items of a batch, and add pixel noise and random images where they are on.
 
-    key: of the batch, or one for each sequence.
-    arrays: of the exemplars.
+    key: one for the batch, or one for each sequence.
+    arrays: those of the exemplars.
     """
     items = exemplars.fetch(arrays, indices.classes, indices.exemplars)
     image_key, noise_key, bits_key = (
@@ -124,7 +124,7 @@ def _with_random_rare(
     classes: Int[Array, "batch item"],
     knobs: Knobs,
 ) -> Float[Array, "batch item *shape"]:
-    """A random binary image for each rare class of each sequence (Chan et al. 2022)."""
+    """Replace each rare class by a random binary image, new in each sequence (Chan et al. 2022)."""
     keys = key if key.ndim else jax.random.split(key, len(items))
     shape = items.shape[2:]
 

@@ -1,9 +1,9 @@
-"""Which classes are drawn: uniform or Zipfian, with or without classes left out; exactly.
+"""Exact draws of classes: uniform or Zipfian, with or without some classes excluded.
 
-A distribution over classes is a table of cumulative probabilities in units of 2**-32, so that
-a class is found from 32 random bits by a binary search over integers: no rounding of floats,
-and a cost that hardly grows with the number of classes. Class 0 is the commonest, so that which
-classes are common does not depend on how many there are.
+A distribution over classes is a table of cumulative probabilities in units of 2**-32. A binary
+search over integers finds a class from 32 random bits: floats are never rounded, and the cost
+hardly grows with the number of classes. Class 0 is the commonest, so that which classes are
+common does not depend on how many there are.
 """
 
 from typing import NamedTuple
@@ -25,13 +25,13 @@ def class_thresholds(
 ) -> UInt32[np.ndarray, " capacity"]:
     """Cumulative probabilities of classes 0 .. num_classes - 1, padded to `capacity` entries.
 
-    Class j has weight (j + 1) ** -zipf_exponent and owns the integers from entry j - 1 (or 0)
-    up to, not including, entry j; the last class all the rest below 2**32. Every class keeps at
-    least one integer, so that distinct classes can always be found, and the last class two, so
-    that no entry but its own is 2**32 - 1; they are taken from the commonest class.
+    Class j has weight (j + 1) ** -zipf_exponent. It owns the integers from entry j - 1 (or 0)
+    up to, not including, entry j; the last class owns all the rest below 2**32. Every class owns
+    at least one integer, so that distinct classes can always be found, and the last class two, so
+    that only its own entry is 2**32 - 1. These integers are taken from the commonest class.
     """
     weights = np.arange(1, num_classes + 1, dtype=np.float64) ** -zipf_exponent
-    # What is left to the classes behind: small numbers are summed first.
+    # The share of all later classes. Small numbers are summed first.
     behind = np.cumsum(weights[:0:-1])[::-1] / weights.sum()
     ends = 2**32 - np.floor(behind * 2.0**32 + 0.5).astype(np.int64)
     widths = np.maximum(np.diff(ends, prepend=0, append=2**32), 1)
@@ -43,10 +43,10 @@ def class_thresholds(
 
 
 class Cuts(NamedTuple):
-    """Intervals of integers cut out of a pool's, one for each class that is not to be drawn.
+    """Intervals cut out of a pool's integers, one for each excluded class.
 
     start, width: modulo 2**32, counted from the pool's first integer; width 0 cuts nothing.
-    before: how much is cut out before each.
+    before: number of integers cut out before each interval.
     """
 
     start: UInt32[Array, " k"]
@@ -61,7 +61,7 @@ def _no_cuts(count: int) -> Cuts:
 def _cut(
     cuts: Cuts, i: int | Int[Array, ""], pool: ClassDistribution, class_index: Int[Array, ""]
 ) -> Cuts:
-    """With the integers of one more class cut out as number `i`, if the pool has it, and once."""
+    """Cut out one more class's integers, as interval `i`, if the pool holds them still."""
     is_in = (class_index >= pool.first) & (class_index - pool.first < pool.size)
     begin = _start_of(pool, class_index)
     start = begin - _start_of(pool, pool.first)
@@ -73,14 +73,14 @@ def _cut(
 
 
 def _start_of(pool: ClassDistribution, class_index: Int[Array, ""]) -> UInt32[Array, ""]:
-    """The first integer that a class owns: its own number where the pool is uniform."""
+    """The first integer that a class owns. In a uniform pool it is the class's own number."""
     if pool.thresholds is None:
         return class_index.astype(jnp.uint32)
     return jnp.where(class_index <= 0, 0, pool.thresholds[class_index - 1]).astype(jnp.uint32)
 
 
 def _end_of(pool: ClassDistribution, class_index: Int[Array, ""]) -> UInt32[Array, ""]:
-    """After the last integer that a class owns; 2**32 is 0."""
+    """One more than the last integer that a class owns; 2**32 is 0."""
     if pool.thresholds is None:
         return class_index.astype(jnp.uint32) + 1
     # The last class's entry is the padding, 2**32 - 1, but its integers end at 2**32.
@@ -89,11 +89,11 @@ def _end_of(pool: ClassDistribution, class_index: Int[Array, ""]) -> UInt32[Arra
 
 
 def _draw(bits: UInt32[Array, ""], pool: ClassDistribution, cuts: Cuts) -> Int[Array, ""]:
-    """A class from 32 random bits, as the pool says given that it is none of those cut out.
+    """A class of the pool from 32 random bits, given that it is not cut out.
 
     The conditional distribution is exact: a uniform integer is drawn from what the cuts leave,
-    and then moved past the cuts before it. Of a uniform pool of which nothing is left, as if
-    nothing had been cut out.
+    and then moved past the cuts before it. If nothing is left of a uniform pool, the cuts are
+    ignored.
     """
     begin = _start_of(pool, pool.first)
     whole = _end_of(pool, pool.first + pool.size - 1) - begin
@@ -103,7 +103,7 @@ def _draw(bits: UInt32[Array, ""], pool: ClassDistribution, cuts: Cuts) -> Int[A
         left = jnp.where(is_empty, whole, left)
         width = jnp.where(is_empty, 0, cuts.width)
         before = jnp.where(is_empty, 0, cuts.before)
-    else:  # 0 is 2**32: a class of a table is never the last
+    else:  # 0 stands for 2**32: the cuts never take all of a table
         width, before = cuts.width, cuts.before
     rest = jnp.where(left == 0, bits, uniform_below(bits, left))
     is_before = rest >= cuts.start - before
@@ -120,8 +120,8 @@ def _owner(
 ) -> Int[Array, ""]:
     """The class that owns an integer: the first whose entry is above it.
 
-    A binary search between the bounds that the guide gives: a step or two whatever the number
-    of classes, where a search of the whole table would take more and more of them.
+    The guide gives bounds for a binary search. It then takes a step or two, whatever the number
+    of classes; a search of the whole table would take more with every doubling.
     """
     if guide is None:
         bounds = jnp.int32(0), jnp.int32(len(thresholds) - 1)
@@ -142,9 +142,9 @@ def _owner(
 
 
 def make_guide(thresholds: UInt32[np.ndarray, " class"]) -> Int[np.ndarray, " bucket"]:
-    """For every 2**GUIDE_SHIFT-th integer, the class that owns it; then the last class.
+    """The owner of every 2**GUIDE_SHIFT-th integer, then the last class.
 
-    The first look-up of Chen and Asau 1974's guide-table method.
+    This is the first look-up of the guide-table method (Chen and Asau 1974).
     """
     last = int(np.argmax(thresholds == PADDING))
     integers = np.arange(0, 2**32, 2**GUIDE_SHIFT, dtype=np.uint64).astype(np.uint32)
@@ -155,10 +155,10 @@ def make_guide(thresholds: UInt32[np.ndarray, " class"]) -> Int[np.ndarray, " bu
 def draw_classes(
     bits: UInt32[Array, " count"], pool: ClassDistribution, excluded: Int[Array, " k"] | None = None
 ) -> Int[Array, " count"]:
-    """Classes one after another, none of them twice and none of those excluded (if not -1).
+    """Draw distinct classes one after another, leaving out those excluded (-1 excludes nothing).
 
-    The first is distributed as the pool says, given that it is not excluded. Once all classes of a
-    uniform pool have been drawn, further ones are drawn as if none had been.
+    Each has the pool's distribution, given that it is neither excluded nor drawn before. Once all
+    classes of a uniform pool have been drawn, later ones are drawn as if none had been.
     """
     if len(bits) == 0:
         return jnp.zeros(0, jnp.int32)
@@ -179,7 +179,7 @@ def draw_classes(
 def draw_independent_classes(
     bits: UInt32[Array, " count"], pool: ClassDistribution, excluded: Int[Array, " k"] | None = None
 ) -> Int[Array, " count"]:
-    """Classes regardless of each other, none of those excluded."""
+    """Draw classes independently of each other, leaving out those excluded."""
     cuts = _no_cuts(0 if excluded is None else len(excluded))
     if excluded is not None:
         cuts = _exclude(cuts, pool, excluded)
@@ -193,9 +193,9 @@ def _exclude(cuts: Cuts, pool: ClassDistribution, excluded: Int[Array, " k"]) ->
 
 
 def distinct_below(bits: UInt32[Array, " count"], bound: Int[Array, ""] | int) -> Array:
-    """Integers in [0, bound), one after another without replacement; [count].
+    """Integers in [0, bound), drawn one after another without replacement; [count].
 
-    Those beyond the first `bound`, if any, are drawn as if nothing had been drawn before.
+    After the first `bound`, further ones are drawn as if nothing had been drawn before.
     """
     return draw_classes(bits, ClassDistribution(jnp.int32(0), jnp.asarray(bound, jnp.int32)))
 
@@ -203,14 +203,14 @@ def distinct_below(bits: UInt32[Array, " count"], bound: Int[Array, ""] | int) -
 def distinct_within(
     bits: UInt32[Array, " item"], groups: Int[Array, " item"], bound: Int[Array, ""]
 ) -> Int[Array, " item"]:
-    """Integers in [0, bound), of which those of one group all differ.
+    """Integers in [0, bound) that differ within each group.
 
-    Those beyond the first `bound` of a group, if any, are drawn as if there were no others.
+    After the first `bound` of a group, further ones are drawn as if there were no others.
     """
     index = jnp.arange(len(bits))
 
     def draw_next(i: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
-        drawn, before = state  # before: smaller ones of the group than each
+        drawn, before = state  # before: how many of the group are smaller than each
         taken = (groups == groups[i]) & (index < i)
         taken = taken & (jnp.sum(taken) < bound)
         rest = uniform_below(bits[i], bound - jnp.sum(taken)).astype(jnp.int32)

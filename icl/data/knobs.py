@@ -1,4 +1,4 @@
-"""From settings to families of sequences and to the knobs they are drawn with."""
+"""From settings to knobs: the traced numbers that sequences are drawn with."""
 
 import math
 
@@ -11,15 +11,15 @@ from icl.config.sources import ENDLESS_CLASSES, MarkovSource
 from icl.data.classes import class_thresholds, make_guide
 from icl.types import ClassDistribution, Knobs
 
-# Entries of the table of probabilities where classes are without end.
+# Entries of the table of probabilities for classes without end.
 TABLE_CAPACITY = 2**16
 
 
 def make_knobs(data: DataConfig, num_source_classes: int, num_exemplars: int) -> Knobs:
     """The traced part of the distribution.
 
-    num_source_classes: classes there are, from which the last are held out.
-    num_exemplars: exemplars of each class in use.
+    num_source_classes: number of classes in the source; the last of them are held out.
+    num_exemplars: number of exemplars of each class that are trained on.
     """
     weights = np.cumsum(list(data.weights.values()))
     rate = min(round(data.drift_rate * 2**32), 2**32 - 1)
@@ -27,7 +27,7 @@ def make_knobs(data: DataConfig, num_source_classes: int, num_exemplars: int) ->
     num_permuted = data.num_permuted_labels or data.num_trained_labels
     num_classes, num_meanings = data.num_classes, data.num_meanings
     if isinstance(data.source, MarkovSource):
-        # A chain's symbols are no classes, and its labels no class's own.
+        # The symbols of a chain are not classes, and no class owns its labels.
         num_classes, num_meanings = 0, data.source.num_symbols
     noisy, drifts, blocked = data.noise_scale > 0, data.drift_rate > 0, data.num_blocks > 1
     return Knobs(
@@ -67,7 +67,7 @@ def _positive(value: float) -> Array | None:
 def _make_pools(data: DataConfig, num_source_classes: int) -> dict[str, ClassDistribution]:
     """The pools of classes, by name."""
     n, common = data.num_classes, min(data.num_common_classes, data.num_classes)
-    # As many entries whatever the number of training classes, so that it may vary.
+    # The table's size does not depend on the number of training classes, which may vary.
     is_endless = num_source_classes == ENDLESS_CLASSES
     capacity = max(n, TABLE_CAPACITY if is_endless else num_source_classes)
     thresholds = class_thresholds(n, data.zipf_exponent, capacity)

@@ -1,4 +1,8 @@
-"""What a class is called: its own labels, one or several, or labels given for one sequence."""
+"""Labels of classes: a class's own, one or several, or labels assigned for one sequence.
+
+A class has a meaning, a number; classes may share one. Each meaning owns `label_multiplicity`
+labels, which are synonyms: any of them is right for any other.
+"""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int, UInt32
@@ -9,11 +13,12 @@ from icl.types import Knobs
 
 
 def meanings_of(classes: Int[Array, "*shape"], knobs: Knobs) -> Int[Array, "*shape"]:
-    """What a class means: a number that its labels are made from.
+    """The meaning of each class: the number that its labels are made from.
 
-    Class c of n training classes means n - 1 - c, so that the first labels are those of the
-    rarest classes, as in the code of Chan et al. 2022; held-out classes come after. Where classes
-    share meanings, class c means c modulo their number (Reddy 2023). Meanings drift if asked to.
+    Class c of n training classes has meaning n - 1 - c, so that the rarest classes have the first
+    labels, as in the code of Chan et al. 2022; held-out classes come after. Where classes share
+    meanings, class c has meaning c modulo their number (Reddy 2023). With `drift_rate`, meanings
+    are redrawn during training.
     """
     if knobs.num_meanings is not None:
         meanings, count = classes % knobs.num_meanings, knobs.num_meanings
@@ -33,9 +38,10 @@ def meanings_of(classes: Int[Array, "*shape"], knobs: Knobs) -> Int[Array, "*sha
 
 
 def times_redrawn(classes: Int[Array, "*shape"], knobs: Knobs) -> UInt32[Array, "*shape"]:
-    """How often the meaning of a class has been redrawn by now.
+    """How often the meaning of each class has been redrawn by the present step.
 
-    Every 1 / rate steps, each class at its own time: floor(step * rate + phase), in integers.
+    It is redrawn every 1 / rate steps, for each class at its own time:
+    floor(step * rate + phase), in integers.
     """
     assert knobs.drift_rate is not None
     assert knobs.drift_seed is not None
@@ -48,7 +54,7 @@ def times_redrawn(classes: Int[Array, "*shape"], knobs: Knobs) -> UInt32[Array, 
 def _hash(
     classes: Int[Array, "*shape"], times: UInt32[Array, "*shape"], seed: UInt32[Array, ""]
 ) -> UInt32[Array, "*shape"]:
-    """32 bits that look random: the finaliser of MurmurHash3, once for each input."""
+    """Hash to 32 bits that look random: MurmurHash3's finaliser, once for each input."""
 
     def mix(bits: Array) -> Array:
         bits = (bits ^ (bits >> 16)) * jnp.uint32(0x85EBCA6B)
@@ -63,10 +69,10 @@ def _hash(
 def own_labels(
     bits: UInt32[Array, "*shape"], classes: Int[Array, "*shape"], knobs: Knobs
 ) -> Int[Array, "*shape"]:
-    """A class of meaning m owns the labels m * K + 0 .. K - 1, K the multiplicity; one is drawn.
+    """Draw one of each class's own labels: m * K + 0 .. K - 1 for meaning m and multiplicity K.
 
-    Label multiplicity is the "dynamic meaning" of Chan et al. 2022: the larger, the less a
-    class says about its label.
+    Label multiplicity is the "dynamic meaning" of Chan et al. 2022: the larger it is, the less a
+    class determines its label.
     """
     multiplicity = knobs.label_multiplicity
     drawn = uniform_below(bits, multiplicity).astype(jnp.int32)
@@ -76,10 +82,10 @@ def own_labels(
 def labels_of_sequence(
     kind: str, bits: RandomBits, classes: Int[Array, " k"], ways: int, knobs: Knobs
 ) -> tuple[Int[Array, " k"], Int[Array, ""]]:
-    """A label for each class of a sequence, and how many labels are synonyms of it.
+    """A label for each class of a sequence, and the number of its synonyms, itself included.
 
-    kind: as `icl.config.families.Labels`.
-    ways: of the classes, the first so many are repeated in the context.
+    kind: as in `icl.config.families.Labels`.
+    ways: number of classes, the first ones, whose labels `flipped` exchanges.
     """
     count = len(classes)
     one = jnp.int32(1)
@@ -99,7 +105,7 @@ def labels_of_sequence(
 
 
 def _pair(bits: RandomBits, held_out: bool, knobs: Knobs) -> Int[Array, "2"]:
-    """One of the pairs of labels on its side of their split, in random order."""
+    """A random pair of labels, trained or held out, in random order."""
     assert knobs.label_pairs is not None
     assert knobs.num_holdout_pairs is not None
     num_pairs = knobs.num_permuted_labels * (knobs.num_permuted_labels - 1) // 2
@@ -113,10 +119,10 @@ def _pair(bits: RandomBits, held_out: bool, knobs: Knobs) -> Int[Array, "2"]:
 def with_label_noise(
     labels: Int[Array, " item"], bits: RandomBits, knobs: Knobs
 ) -> Int[Array, " item"]:
-    """Labels of a training sequence, some of them drawn anew, uniformly from all trained ones.
+    """Replace some labels of a training sequence by uniform draws from all trained labels.
 
-    label_noise: of every item, the query's too (Chan B. et al. 2024).
-    cue_reliability: of a context's item not to be drawn anew (Ku et al. 2025).
+    `label_noise` is the probability for every item, the query too (Chan B. et al. 2024);
+    1 - `cue_reliability` is the probability for items of the context (Ku et al. 2025).
     """
     count = len(labels)
     if knobs.label_noise is not None:

@@ -1,7 +1,7 @@
-"""The order of a context: which item of the pattern comes at each place.
+"""Orders of a context: which item of the pattern comes at each place.
 
-Items are numbered class by class, as the pattern has them: of 3,3,1,1 the first class's are 0, 1
-and 2. Classes after the last repeated one may be anywhere in all orders but `blocked`.
+Items are numbered class by class, in the order of the pattern: in 3,3,1,1 the first class has
+items 0, 1 and 2. In all orders but `blocked`, classes after the last repeated one may be anywhere.
 """
 
 from collections.abc import Callable
@@ -17,19 +17,19 @@ Pattern = tuple[int, ...]
 
 
 def shuffled(bits: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
-    """All orders alike."""
+    """All orders are equally probable."""
     return random_order(bits.take(sum(pattern)))
 
 
 def grouped(bits: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
-    """Repeated classes in rounds, each class once a round while it lasts (Chan et al. 2022).
+    """Deal repeated classes in rounds, one item of each per round (Chan et al. 2022).
 
-    Two classes of two items come as ABAB, ABBA, BAAB or BABA.
+    Two classes of two items come as ABAB, ABBA, BAAB or BABA. Single items go in random places.
     """
     count = sum(pattern)
     rounds = np.concatenate([np.arange(shots) for shots in pattern])
     num_repeated = sum(pattern[: num_ways(pattern)])
-    # Places are shared out at random between repeated items and the others ...
+    # Places are divided at random between repeated items and the others ...
     places = random_order(bits.take(count))
     # ... and repeated items fill theirs round by round.
     rank = _ranks(jnp.asarray(rounds[:num_repeated]), random_order(bits.take(num_repeated)))
@@ -38,14 +38,14 @@ def grouped(bits: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
 
 
 def blocked(bits: RandomBits, pattern: Pattern) -> Int[Array, " context"]:
-    """All items of a class one after another, the classes in random order."""
+    """Put all items of a class one after another, and the classes in random order."""
     of_class = np.repeat(np.arange(len(pattern)), pattern)
     order_of_classes = random_order(bits.take(len(pattern)))
     return _inverse(_ranks(order_of_classes[of_class], jnp.arange(sum(pattern))))
 
 
 def _ranks(first: Int[Array, " n"], second: Int[Array, " n"]) -> Int[Array, " n"]:
-    """The place of each when sorted by the first number, then by the second."""
+    """The rank of each item when sorted by the first number, then by the second."""
     before = (first[None] < first[:, None]) | (
         (first[None] == first[:, None]) & (second[None] < second[:, None])
     )
@@ -53,7 +53,7 @@ def _ranks(first: Int[Array, " n"], second: Int[Array, " n"]) -> Int[Array, " n"
 
 
 def _inverse(places: Int[Array, " n"]) -> Int[Array, " n"]:
-    """From the place of each item to the item at each place."""
+    """The item at each place, given the place of each item."""
     return jnp.zeros_like(places).at[places].set(jnp.arange(len(places), dtype=places.dtype))
 
 

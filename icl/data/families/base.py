@@ -1,4 +1,4 @@
-"""What every family of sequences is."""
+"""The protocol of a family of sequences."""
 
 from typing import Protocol, runtime_checkable
 
@@ -14,13 +14,13 @@ ZERO = np.int32(0)
 
 @runtime_checkable
 class Family(Protocol):
-    """One sequence as a pure function of random bits and of traced knobs."""
+    """A pure function from random bits and traced knobs to one sequence, as integers."""
 
     def __call__(self, bits: RandomBits, knobs: Knobs) -> IndexSequence: ...
 
 
 def exemplar_range(held_out: bool, knobs: Knobs) -> tuple[Array, Array]:
-    """The first exemplar of those drawn from, and their number."""
+    """The first of the exemplars to draw from, and their number."""
     if held_out:
         return knobs.num_exemplars, knobs.num_holdout_exemplars
     return jnp.int32(0), knobs.num_exemplars

@@ -1,8 +1,4 @@
-"""Families of sequences: each makes one, as integers, from random bits and traced knobs.
-
-A family is a frozen object that holds what fixes shapes. Its definition in bits and formulas
-is in docs/distribution.md.
-"""
+"""Bursty and few-shot sequences: some classes are repeated in the context, others are single."""
 
 from dataclasses import dataclass
 
@@ -23,18 +19,18 @@ from icl.types import ClassDistribution, IndexSequence, Knobs
 class Bursty:
     """Class i comes pattern[i] times in the context; the query is of the first class.
 
-    num_ways: the first so many classes are ways; None: those up to the last that comes more than
-        once.
-    classes, others: pools (see `icl.types.Knobs.pools`) of the ways, and of the classes after them;
-        None: one pool.
-    labels: as `icl.data.labels.labels_of_sequence`.
-    order: of the context, as `icl.data.orders.ORDERS`.
+    num_ways: how many classes, the first ones, are ways; None: the classes up to the last that
+        comes more than once.
+    classes, others: pools (see `icl.types.Knobs.pools`) of the ways and of the classes after them.
+        None: the same pool.
+    labels: kind of labels, as in `icl.data.labels.labels_of_sequence`.
+    order: order of the context, as in `icl.data.orders.ORDERS`.
     distinct: all classes of the sequence differ. False is the reference code of Chan et al.
-        2022, whose classes are drawn independently: the ways can coincide, and the others can
+        2022, which draws classes independently: the ways can coincide, and the others can
         repeat a way.
     distinct_labels: the own labels differ too (Reddy 2023); then the pool must be uniform.
-    holdout_exemplars: exemplars are drawn from those never trained on.
-    is_training: what disturbs training sequences alone applies (irrelevant contexts, copies).
+    holdout_exemplars: draw exemplars from those never trained on.
+    is_training: apply what changes training sequences only (irrelevant contexts, copies).
     """
 
     pattern: tuple[int, ...]
@@ -57,7 +53,7 @@ class Bursty:
         classes = self._draw_classes(bits, knobs, p_relevant is not None)
         labels, synonyms = labels_of_sequence(self.labels, bits, classes, self.ways, knobs)
         query = jnp.int32(0)
-        if p_relevant is not None:  # else the query is of a further class, drawn last
+        if p_relevant is not None:  # an irrelevant query is of a further class, drawn last
             query = jnp.where(happens(bits.take(), p_relevant), 0, len(classes) - 1)
         slots = jnp.array([i for i, count in enumerate(self.pattern) for _ in range(count)])
         order = ORDERS[self.order](bits, self.pattern)
@@ -71,7 +67,7 @@ class Bursty:
         )
 
     def _draw_classes(self, bits: RandomBits, knobs: Knobs, further: bool) -> Int[Array, " k"]:
-        """Those of the pattern, and if `further` one more of the repeated ones' pool."""
+        """The classes of the pattern and, if `further`, one more from the pool of the ways."""
         repeated = len(self.pattern) if self.others is None else self.ways
         pool = knobs.pools[self.classes]
         if self.distinct_labels and knobs.num_meanings is not None:
@@ -98,9 +94,9 @@ class Bursty:
         return jnp.concatenate(parts)
 
     def _draw_exemplars(self, bits: RandomBits, knobs: Knobs) -> tuple[Array, Array]:
-        """Of the context before it is put in order, and of the query.
+        """Exemplars of the context, before it is put in order, and of the query.
 
-        Those of a repeated class differ, the query's among them.
+        Exemplars of a repeated class differ, the query's among them.
         """
         first, count = exemplar_range(self.holdout_exemplars, knobs)
         copied = knobs.p_copied_exemplar if self.is_training else None
@@ -124,7 +120,7 @@ class Bursty:
 
 
 def _runs(pattern: tuple[int, ...]) -> list[tuple[int, int]]:
-    """(shots, number of classes) of classes that follow each other and come equally often."""
+    """(shots, number of classes) of each group of neighbours that come equally often."""
     runs: list[tuple[int, int]] = []
     for shots in pattern:
         if runs and runs[-1][0] == shots:
@@ -137,10 +133,10 @@ def _runs(pattern: tuple[int, ...]) -> list[tuple[int, int]]:
 def _classes_of_distinct_meanings(
     bits: RandomBits, count: int, pool: ClassDistribution, knobs: Knobs
 ) -> Int[Array, " count"]:
-    """Classes whose meanings, the class modulo `num_meanings`, all differ, else uniform.
+    """Draw classes uniformly such that their meanings, class modulo `num_meanings`, all differ.
 
-    Exactly uniform where the pool's size is a multiple of the number of meanings; of a larger
-    pool the last few classes are left out.
+    This is exactly uniform if the pool's size is a multiple of the number of meanings; otherwise
+    the last few classes of the pool are left out.
     """
     assert knobs.num_meanings is not None
     modulus = knobs.num_meanings

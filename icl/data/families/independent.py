@@ -1,4 +1,4 @@
-"""Sequences whose items are drawn one by one."""
+"""Sequences whose items are drawn one by one, as in i.i.d. data."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ from icl.types import IndexSequence, Knobs
 
 @dataclass(frozen=True)
 class Independent:
-    """Items drawn one by one, each with a label of its own; exemplars of a class all differ.
+    """Items drawn one by one, each with an own label of its class; exemplars of a class differ.
 
-    support: of the query's class in the context. `any`: as it comes (i.i.d.); `always`: where
-        it is absent, the query is of a random context item's class instead (Nguyen & Reddy
-        2024); `never`: the query comes first, the context from all other classes.
+    support: whether the query's class is in the context. `any`: by chance (i.i.d.); `always`:
+        where it is absent, the query takes the class of a random context item (Nguyen & Reddy
+        2024); `never`: the query is drawn first, the context from all other classes.
     distinct: with `never`, the context's classes all differ.
-    copy_label: with `never`, a random context item is given the query's label (Singh 2025).
+    copy_label: with `never`, a random context item gets the query's label (Singh 2025).
     """
 
     context_len: int

@@ -1,4 +1,4 @@
-"""From settings to families of sequences."""
+"""Families of sequences from their settings."""
 
 from icl.config import DataConfig, EvaluationConfig
 from icl.config.families import BurstyFamily, FewShotFamily, IndependentFamily, MarkovFamily
@@ -14,7 +14,7 @@ from icl.data.families.mixture import Mixture
 def make_family(
     config: FamilyConfig, data: DataConfig, evaluation: EvaluationConfig | None = None
 ) -> Family:
-    """A family as it is trained on, or as a condition if `evaluation` is given."""
+    """Make a family for training, or for a condition if `evaluation` is given."""
     holdout_exemplars = not isinstance(config, MarkovFamily) and config.exemplars == "holdout"
     match config:
         case BurstyFamily():
@@ -63,11 +63,11 @@ def make_family(
 
 
 def _must_differ(config: BurstyFamily | FewShotFamily, data: DataConfig) -> bool:
-    """Exchanging equal labels would change nothing."""
+    """Whether labels must differ, because exchanging equal ones would change nothing."""
     return config.labels == "flipped" and data.num_meanings is not None
 
 
 def make_families(data: DataConfig) -> dict[str, Family]:
-    """The families that training sequences come from, and their mixture, `train`."""
+    """Make the families of the training mixture, by name, and the mixture itself, `train`."""
     families = {name: make_family(data.family(name), data) for name in data.weights}
     return families | {"train": Mixture(tuple(families.values()))}

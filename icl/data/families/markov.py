@@ -1,4 +1,4 @@
-"""Paths of Markov chains: what follows a symbol must be counted in the context, or be known.
+"""Paths of Markov chains: a network counts transitions in the context, or knows the chain.
 
 After Edelman et al. 2024 (a new chain for each sequence) and Park et al. 2024 (a fixed set).
 """
@@ -15,13 +15,13 @@ from icl.types import IndexSequence, Knobs
 
 @dataclass(frozen=True)
 class Markov:
-    """A path s_0 .. s_T+1 of one chain: pairs (s_t, s_t+1), then s_T, of which s_T+1 is asked.
+    """A path s_0 .. s_T+1 of one chain: pairs (s_t, s_t+1), then the query s_T with label s_T+1.
 
-    The first symbol is uniform. A chain is a function of its number and the seed alone, so it
-    needs no memory, however many there are.
+    The first symbol is uniform. A chain is a function of its number and the seed alone, so that
+    any number of chains takes no memory.
 
-    concentration: of the symmetric Dirichlet distribution of each row.
-    num_chains: chains to draw from, uniformly; None: one that no other sequence has.
+    concentration: parameter of the symmetric Dirichlet distribution of each row.
+    num_chains: number of chains, drawn from uniformly; None: a new chain for each sequence.
     """
 
     context_len: int
@@ -56,9 +56,12 @@ class Markov:
 def transition_matrix(
     chain: UInt32[Array, "2"], num_symbols: int, concentration: float
 ) -> Float[Array, "symbol next"]:
-    """Rows are Dirichlet(concentration, ..., concentration), a function of two numbers."""
+    """A matrix with rows from Dirichlet(concentration, ...), a function of the two numbers.
+
+    chain: the seed and the chain's number, or two random integers.
+    """
     key: Key[Array, ""] = jax.random.wrap_key_data(chain, impl="threefry2x32")
     alpha = jnp.full((num_symbols, num_symbols), concentration)
-    # In logarithms: with small concentrations all but one of a row's gammas may round to zero.
+    # In logarithms, because with small concentrations most gammas of a row may round to zero.
     logs = jax.random.loggamma(key, alpha)
     return jax.nn.softmax(logs, axis=1)

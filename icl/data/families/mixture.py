@@ -1,4 +1,4 @@
-"""Mixtures of families: what a network is trained on."""
+"""Mixtures of families, which networks are trained on."""
 
 import functools
 from dataclasses import dataclass
@@ -14,12 +14,15 @@ from icl.types import IndexSequence, Knobs
 
 @dataclass(frozen=True)
 class Mixture:
-    """One of several families, with the probabilities of `knobs.weights`; what is trained on."""
+    """Draw a sequence of one of several families, with the probabilities in `knobs.weights`.
+
+    Label noise is applied here, so that only the mixture has it.
+    """
 
     families: tuple[Family, ...]
 
     def __call__(self, bits: RandomBits, knobs: Knobs) -> IndexSequence:
-        # All are computed from the same bits and one is kept.
+        # All families are computed from the same bits, and one result is kept.
         chosen = jnp.sum(~happens(bits.take(), knobs.weights[:-1]), dtype=jnp.int32)
         mixed, longest = None, bits
         for i, family in enumerate(self.families):

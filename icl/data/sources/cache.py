@@ -1,4 +1,4 @@
-"""Exemplar banks kept on disk, so that they are decoded or drawn once for each machine."""
+"""Exemplar banks kept on disk, so that each machine decodes or draws them once."""
 
 import os
 import secrets
@@ -16,15 +16,16 @@ from icl.types import ExemplarBank
 def cached(
     name: str, make: Callable[[], ExemplarBank], shape: tuple[int, ...] | None = None
 ) -> ExemplarBank:
-    """The bank in `<cache>/<name>.npz`, or else the one that `make` returns, then kept there.
+    """Load the bank in `<cache>/<name>.npz`, or make it and keep it there.
 
-    `name` must tell apart everything that the bank depends on. `shape`, where given, is the
-    exact shape of its exemplars, `[class, exemplar, ...]`. The file is written whole or not at
-    all. Processes may make the same bank at the same time: each writes its own file, and the
-    last to end wins, which is harmless because the banks are equal.
+    The file is written whole or not at all. Processes may make the same bank at the same time:
+    each writes its own file, and the last one stays, which is harmless because they are equal.
 
-    Warns, and returns the bank all the same, where it cannot be kept.
-    Raises UserError where the file is there but broken; whatever `make` raises leaves no file.
+    name: must differ wherever the bank does.
+    shape: where given, the exact shape of the exemplars, `[class, exemplar, ...]`.
+
+    Warns where the bank cannot be kept, and returns it all the same.
+    Raises UserError where the file is broken. An error in `make` leaves no file.
     """
     path = cache_dir() / f"{name}.npz"
     bank = _load(path, shape)
@@ -50,8 +51,8 @@ def _load(path: Path, shape: tuple[int, ...] | None) -> ExemplarBank | None:
         with file, np.load(file, allow_pickle=False) as arrays:
             exemplars, names = arrays["exemplars"], arrays["names"]  # checks their CRC-32 too
         _check(exemplars, names, shape)
-    # Broken bytes make zipfile, zlib and numpy raise nearly anything, as MemoryError for an absurd
-    # shape. All mean the same to the user.
+    # Broken bytes make zipfile, zlib and NumPy raise nearly anything, even MemoryError for an
+    # absurd shape. All mean the same to the user.
     except Exception as error:
         raise UserError(
             f"{path}: broken cache file ({one_line(error)}); delete it and run again"

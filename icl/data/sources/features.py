@@ -1,4 +1,4 @@
-"""Features of the user's own: an array [class, exemplar, dim] in a file."""
+"""The user's own features: an array [class, exemplar, dim] in a file."""
 
 import importlib
 from collections.abc import Callable, Iterable
@@ -16,12 +16,12 @@ from icl.types import ExemplarBank
 
 
 def load_features(source: FeaturesSource) -> ExemplarBank:
-    """The array in the file, of floats or integers, as float32 `[class, exemplar, dim]`.
+    """Load the array in the file, of floats or integers, as float32 `[class, exemplar, dim]`.
 
-    `source.key` tells which, where the file holds several. Classes are named by their numbers.
+    `source.key` names the array where the file holds several. Classes are named by their numbers.
 
-    Raises UserError where the file is missing, of another extension than READERS has, broken, or
-    without such an array; and where the array is empty, of another rank, or not all finite.
+    Raises UserError where the file is missing or broken, has an extension that is not in READERS,
+    or holds no such array; and where the array is empty, has another rank or is not all finite.
     """
     path = Path(source.path).expanduser()
     read = READERS.get(path.suffix.lower())
@@ -94,7 +94,7 @@ def _library(source: FeaturesSource, name: str) -> Any:
 
 
 def _choose(source: FeaturesSource, names: Iterable[str]) -> str:
-    """The name of the array that is meant."""
+    """The name of the array to read."""
     known = sorted(names)
     if not known:
         raise _wrong(source, "holds no array", "a file with [class, exemplar, dim]")
@@ -120,7 +120,7 @@ def _as_float32(
     if array.size == 0:
         raise _wrong(source, f"shape {shape}", "at least one class, exemplar and dimension")
     features = aligned_empty(array.shape, np.float32)
-    with np.errstate(over="ignore"):  # found below
+    with np.errstate(over="ignore"):  # reported below
         features[...] = array
     bad = ~np.isfinite(features)
     if bad.any():

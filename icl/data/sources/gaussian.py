@@ -1,4 +1,4 @@
-"""A mixture of Gaussians with classes and exemplars without end (Reddy 2023, arXiv 2312.03002)."""
+"""Gaussian classes with exemplars without end (Reddy 2023, arXiv 2312.03002)."""
 
 import math
 
@@ -11,18 +11,18 @@ from icl.types import ExemplarMaker
 
 
 def make_gaussian(source: GaussianSource) -> ExemplarMaker:
-    """Vectors float32 `[dim]` of mean square 1 / dim, whatever the spread.
+    """Make vectors, float32 `[dim]`, of mean square 1 / dim whatever the spread.
 
     The mean of class c is mu ~ N(0, I / dim), a function of (seed, c) alone; its exemplar e is
     (mu + spread * eta) / sqrt(1 + spread^2), where eta ~ N(0, I / dim) is a function of
-    (seed, c, e) alone. Of two exemplars of a class the cosine is about 1 / (1 + spread^2).
+    (seed, c, e) alone. Two exemplars of a class have a cosine of about 1 / (1 + spread^2).
     """
 
     def make(class_index: Int[Array, ""], exemplar_index: Int[Array, ""]) -> Float[Array, " dim"]:
-        # Threefry by name: another default generator would make other classes.
+        # Threefry is named because another default generator would make other classes.
         key = jax.random.fold_in(jax.random.key(source.seed, impl="threefry2x32"), class_index)
-        # Of a class's numbers, 0 is the mean's, and those above are the exemplars'. One call of
-        # the generator serves both, because each takes long to compile.
+        # Number 0 of a class is for its mean, the others are for its exemplars. One call of the
+        # generator serves both, because each call takes long to compile.
         numbers = jnp.stack([jnp.zeros_like(exemplar_index), exemplar_index + 1])
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
         mean, eta = jax.vmap(lambda key: jax.random.normal(key, (source.dim,)))(keys)

@@ -1,8 +1,8 @@
-"""Characters drawn by a procedure, as many and as varied as Omniglot's, with no download.
+"""Characters drawn by a procedure, as varied as Omniglot's, in any number, with no download.
 
-A class is a motor program (`motor_programs`), an exemplar is that program in another hand
-(`handwriting`). Both are functions of (seed, class, exemplar) alone, so a class is the same in
-every bank that holds it, whatever the number of classes.
+A class is a motor program (`motor_programs`), and an exemplar is that program in another hand
+(`handwriting`). Both are functions of (seed, class, exemplar) alone, so that a class is the same
+in every bank that holds it.
 """
 
 import ctypes
@@ -22,14 +22,14 @@ from icl.data.sources.motor_programs import invent
 from icl.data.sources.on_device import aligned_empty
 from icl.types import ExemplarBank
 
-PROCEDURE = 1  # raise it with any change to what is drawn, so that older cached banks are left
+PROCEDURE = 1  # raise it with any change to the drawings, so that older cached banks are not used
 MAX_CACHED_BYTES = 2**28
 GLYPHS_PER_BLOCK = 4096  # on the device at a time: 3 MB of uint8 pixels at 28 x 28
-GLYPHS_AT_ONCE = 32  # whose distances are held in float32; few enough for a core's cache
+GLYPHS_AT_ONCE = 32  # their distances in float32 fit in a core's cache
 
 
 def load_glyphs(source: GlyphsSource) -> ExemplarBank:
-    """`draw_glyphs`, once for each machine: then from the cache, unless too large for it."""
+    """Load the glyphs from the cache, or draw them; a bank too large for the cache is not kept."""
     shape = (source.num_classes, source.num_exemplars, source.size, source.size)
     if np.prod(shape, dtype=np.int64) > MAX_CACHED_BYTES:
         return draw_glyphs(source)
@@ -39,9 +39,9 @@ def load_glyphs(source: GlyphsSource) -> ExemplarBank:
 
 
 def draw_glyphs(source: GlyphsSource) -> ExemplarBank:
-    """All exemplars of all classes, drawn block by block so that only the result is large.
+    """Draw all exemplars of all classes, block by block so that only the result is large.
 
-    Blocks have one shape whatever the bank's, so one compiled program draws every bank.
+    All blocks have the same shape, so that one compiled program draws every bank.
     """
     total = source.num_classes * source.num_exemplars
     glyphs = aligned_empty((total, source.size, source.size), np.uint8)
@@ -62,9 +62,9 @@ def draw_glyphs(source: GlyphsSource) -> ExemplarBank:
 
 
 def _return_freed_memory() -> None:
-    """To the system what compiling took, some 100 MB, which glibc would keep until it is needed.
+    """Return some 100 MB to the system that compiling took and glibc would keep.
 
-    So a bank of 1.6 GB is made within 2 GB. Where there is no glibc, nothing is done.
+    A bank of 1.6 GB then takes less than 2 GB. Without glibc this does nothing.
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -73,8 +73,8 @@ def _return_freed_memory() -> None:
 def pen_strokes(
     seed: int | Array, class_index: int | Array, exemplar_index: int | Array
 ) -> tuple[Array, Array, Array]:
-    """Points of the strokes [stroke, point, 2], which are drawn [stroke], width of the pen."""
-    # Threefry by name: another default generator would make other characters.
+    """One glyph: points of its strokes, which strokes exist, and the width of the pen."""
+    # Threefry is named because another default generator would make other characters.
     key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), class_index)
     program_key, hands_key = jax.random.split(key)
     program = invent(program_key)
@@ -100,10 +100,10 @@ def draw_ink(
     width: Float[Array, ""],
     size: int,
 ) -> UInt8[Array, "size size"]:
-    """Antialiased strokes: the share of each pixel that the pen covers.
+    """Draw antialiased strokes: the share of each pixel that the pen covers; 255 is full ink.
 
-    A pixel at distance d from the line is taken for the interval [d - 1/2, d + 1/2] across it,
-    exact for a line along the grid. So a drawing of twice the size, averaged, is nearly this one.
+    A pixel at distance d from the line counts as the interval [d - 1/2, d + 1/2] across it, which
+    is exact for a line along the grid. A drawing of twice the size, averaged, is nearly this one.
     """
     centres = (jnp.arange(size) + 0.5) / size
     drawn = is_drawn[:, None, None]
@@ -116,7 +116,7 @@ def draw_ink(
         along = jnp.clip((right * dx + down * dy) / (dx * dx + dy * dy), 0, 1)
         return jnp.minimum(squares, (right - along * dx) ** 2 + (down - along * dy) ** 2), None
 
-    # A scan, not one array of all segments: pixels stay in cache and are the vectorised axis.
+    # A scan, not one array of all segments, so that pixels stay in cache and are vectorised.
     squares, _ = jax.lax.scan(nearer, jnp.full((size, size), 9.0), (starts, steps))
     distance, half = jnp.sqrt(squares) * size, width * size / 2
     covered = jnp.minimum(distance + 0.5, half) - jnp.maximum(distance - 0.5, -half)

@@ -1,8 +1,8 @@
-"""How one hand writes a character: a motor program to polylines in the unit frame.
+"""Handwriting: from a motor program to polylines in the unit frame, as one hand writes them.
 
-Hands differ in what a writer varies, never pixel by pixel: strokes bend, turn and stretch a
-little differently and meet not quite where they should; the whole is slanted, turned, scaled
-and shifted.
+Hands vary what a writer varies, never single pixels: strokes bend, turn and stretch a little
+differently and miss their meeting points a little; the whole is slanted, turned, scaled and
+shifted.
 """
 
 import jax
@@ -15,9 +15,9 @@ from icl.data.sources.motor_programs import MAX_STROKES, SEGMENTS, MotorProgram,
 MARGIN = 0.06  # of the frame, kept free at each side: half a pen's width and an edge
 PEN_WIDTH = 0.054  # of the frame: Omniglot's is about 5.6 of 105 pixels
 
-# Standard deviations among the exemplars of a class; of EXTENT, SIZE, ASPECT and PEN, those of
-# the logarithm. Tuned so that pixels tell classes apart as well as in Omniglot, and a small
-# convolutional network learns to as well.
+# Standard deviations among the exemplars of a class, for EXTENT, SIZE, ASPECT and PEN of the
+# logarithm. They are tuned so that pixels separate classes as well as in Omniglot, and a small
+# convolutional network learns them as well.
 BENDS = (0.08, 0.11, 0.02, 0.0, 0.11, 0.02, 0.0)  # see STYLES
 HEADING = 0.07
 EXTENT = 0.10
@@ -35,9 +35,9 @@ def write(
 ) -> tuple[Float[Array, "stroke point 2"], Float[Array, ""]]:
     """The points of the strokes as one hand draws them, within margins, and the pen's width.
 
-    Both in units of the frame.
+    Both are in units of the frame.
     """
-    # One table serves all: each call of the generator takes long to compile.
+    # One table serves all, because each call of the generator takes long to compile.
     bell = jax.random.normal(key, (MAX_STROKES, 13))
     slant, turn, aspect, size, pen, across, down, *_ = bell[:, 11:].reshape(-1)
     strokes = Strokes(
@@ -60,12 +60,12 @@ def write(
 
 
 def _trace(strokes: Strokes) -> Float[Array, "stroke point 2"]:
-    """Each stroke by itself, from the origin: the way of a pen that turns as the style says."""
+    """Each stroke by itself, from the origin: the path of a pen that turns as its style says."""
     along = jnp.arange(1, SEGMENTS) / SEGMENTS
     even, *bends = jnp.moveaxis(strokes.bends, 1, 0)[..., None]
     turns = jnp.broadcast_to(even / SEGMENTS, (MAX_STROKES, SEGMENTS - 1))
     for turn, place, width in (bends[:3], bends[3:]):
-        # A corner is a bend at one point: no narrower than the distance to the nearest.
+        # At least half a segment wide, so that a corner between two points bends too.
         bump = jnp.exp(-jnp.square((along - place) / jnp.maximum(width, 0.5 / SEGMENTS)) / 2)
         turns += turn * bump / bump.sum(-1, keepdims=True)
     angle = jnp.pad(jnp.cumsum(turns, axis=-1), ((0, 0), (1, 0)))
@@ -77,7 +77,7 @@ def _trace(strokes: Strokes) -> Float[Array, "stroke point 2"]:
 
 
 def _place(points: Array, program: MotorProgram, offset: Array) -> Array:
-    """The strokes where they touch one another; a host is placed before its guests."""
+    """Move strokes to where they touch one another; a host is placed before its guests."""
     for stroke in range(1, MAX_STROKES):
         target = points[program.host[stroke], program.host_point[stroke]] + offset[stroke]
         points = points.at[stroke].add(target - points[stroke, program.own_point[stroke]])

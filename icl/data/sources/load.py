@@ -1,4 +1,4 @@
-"""Where exemplars come from: one function for each source, from its config to a bank or a maker."""
+"""The table of sources: a function for each kind makes a bank or a maker from its config."""
 
 from collections.abc import Callable
 
@@ -21,8 +21,8 @@ SOURCES: dict[str, Callable[..., ExemplarBank | ExemplarMaker]] = {
 
 
 def load_exemplars(source: Source) -> ExemplarBank | ExemplarMaker:
-    """The exemplars of a source, from the cache on disk where they were made before.
+    """Load or make the exemplars of a source, from the cache on disk where they are kept.
 
-    Raises UserError where the source's files are missing or not what they should be.
+    Raises UserError where the source's files are missing or broken.
     """
     return SOURCES[source.kind](source)

@@ -1,8 +1,8 @@
-"""Motor programs of made-up characters: how a class of glyphs is invented.
+"""Motor programs of made-up characters: each class of glyphs is one.
 
-After Lake et al. 2015 a character is a few strokes, each a smooth curve in one of several
-styles, placed beside or upon one another. Lengths are relative to one another; x is to the
-right, y is down, angles are in radians from x.
+As in Lake et al. 2015, a character is a few strokes, each a smooth curve in one of several
+styles, placed beside or upon one another. Lengths are relative to one another; x points right,
+y points down, angles are in radians from x.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ SEGMENTS = 12  # straight pieces of a stroke
 STROKE_COUNT_ODDS = (0.10, 0.26, 0.30, 0.22, 0.12)  # of 1 .. 5 strokes
 
 # A style is how the pen turns along a stroke (radians): evenly, and at two bends, each with its
-# place along the stroke (0 to 1) and width. Means here; STYLE_SPREAD is what classes add.
+# place along the stroke (0 to 1) and width. These are means; classes vary by STYLE_SPREAD.
 #         even  bend place width  bend place width  odds
 STYLES = {
     "line": (0.0, 0.0, 0.5, 0.30, 0.0, 0.5, 0.30, 0.38),
@@ -41,9 +41,9 @@ POINT_ODDS = (0.4, 0.3, 0.3)
 
 
 class Strokes(NamedTuple):
-    """Strokes by themselves.
+    """Strokes by themselves, before they are placed.
 
-    bends: see STYLES. heading: mean direction. extent: longer side of the stroke's box.
+    bends: as in STYLES. heading: mean direction. extent: longer side of the stroke's box.
     """
 
     bends: Float[Array, "stroke 7"]
@@ -55,7 +55,8 @@ class MotorProgram(NamedTuple):
     """A character of at most MAX_STROKES strokes, of which those in `is_drawn` exist.
 
     Stroke k > 0 puts its point `own_point` at point `host_point` of the stroke `host` < k, plus
-    `offset`. size: longer side of the whole; centre: of its box; both in units of the frame.
+    `offset`. size: longer side of the character's box. centre: the box's centre. Both are in units
+    of the frame.
     """
 
     is_drawn: Bool[Array, " stroke"]
@@ -69,9 +70,9 @@ class MotorProgram(NamedTuple):
 
 
 def invent(key: Key[Array, ""]) -> MotorProgram:
-    """The program of a new class."""
+    """Draw the program of a new class."""
     chance_key, bell_key = jax.random.split(key)
-    # Two tables serve all: each call of the generator takes long to compile.
+    # Two tables serve all, because each call of the generator takes long to compile.
     chance = jax.random.uniform(chance_key, (15, MAX_STROKES))
     whole, to_host, side, free, across, down, host_end, own_end, copy, *of_strokes = chance
     order = jnp.arange(MAX_STROKES)
@@ -80,8 +81,8 @@ def invent(key: Key[Array, ""]) -> MotorProgram:
     bell = jax.random.normal(bell_key, (MAX_STROKES, 8))
     strokes, axis = _invent_strokes(of_strokes, bell, count, host)
 
-    # Strokes that run along their host lie beside it, often as its copy: upon it they would
-    # hide each other. Of the others most touch their host.
+    # Strokes that run along their host lie beside it, often as its copy; upon it they would hide
+    # each other. Most other strokes touch their host.
     is_parallel = ((axis == axis[host]) & (order > 0))[:, None]
     is_copy = is_parallel[:, 0] & (copy < 0.5)
     source = jnp.where(is_copy, host, order)
@@ -111,7 +112,7 @@ def _invent_strokes(
     """Strokes, and the index in AXES that each runs along, from uniform and normal numbers."""
     kind, mirror, long, direction, clash, back = chance
     style = _pick(kind, tuple(odds for *_, odds in STYLES.values()))
-    # A line alone would differ from another only in its direction: make it a bracket.
+    # A single line would differ from another only in direction, so it becomes a bracket.
     style = jnp.where((count == 1) & (style == 0), len(STYLES) - 1, style)
     bends = jnp.array([bends for *bends, _ in STYLES.values()])[style]
     bends += jnp.array(STYLE_SPREAD) * bell[:, :7]

@@ -26,7 +26,7 @@ from icl.types import ExemplarBank
 
 
 class Part(NamedTuple):
-    """One of the two archives as published: `<name>.zip`, which unpacks into `<name>/`."""
+    """A published archive, `<name>.zip`, which unpacks into `<name>/`."""
 
     name: str
     md5: str
@@ -40,21 +40,22 @@ PARTS = (
 MIRRORS = ("https://raw.githubusercontent.com/brendenlake/omniglot/master/python",)
 _SIDE = 105  # pixels
 _MAX_BYTES = 1 << 16  # of one PNG; the published ones are below 1 kB, raw pixels are 11 kB
-_CHUNK = 1000  # drawings: few large matrix products, which threads share well, in little memory
+_CHUNK = 1000  # drawings: large matrix products, which threads share well, in little memory
 
 Drawing = tuple[str, str, str]  # alphabet, character, file
 Entry = TypeVar("Entry")
 
 
 def load_omniglot(source: OmniglotSource) -> ExemplarBank:
-    """All drawings: uint8 `[1623, 20, size, size]`, 0 for paper and 255 for full ink.
+    """Load all drawings: uint8 `[1623, 20, size, size]`, 0 for paper and 255 for full ink.
 
-    Classes are in the order of the archives (background, evaluation), then of alphabets and
-    characters by name; names are `images_background/<alphabet>/<character>`. Sizes below the
-    published 105 are averages over areas.
+    Classes are sorted by archive (background, evaluation), then by alphabet and character; names
+    are `images_background/<alphabet>/<character>`. Sizes below the published 105 are averages
+    over areas.
 
-    Read from the folder in `ICL_OMNIGLOT_DIR` (the two zip files, re-packed ones included, or
-    what they unpack into), or else downloaded once; decoded once for each size, and cached.
+    The drawings are read from the folder in `ICL_OMNIGLOT_DIR` (the two zip files, re-packed ones
+    included, or the folders that they unpack into), or else downloaded once. They are decoded once
+    for each size, and cached.
 
     Raises UserError where files are missing, incomplete or broken, or the download fails.
     """
@@ -121,7 +122,7 @@ def _decode_all(paths: list[Path], source: OmniglotSource) -> ExemplarBank:
 
 
 def _read(path: Path, part: Part, num_drawings: int) -> dict[Drawing, bytes]:
-    """The PNG files of an archive or folder, in memory: nothing is ever extracted onto disk."""
+    """Read the PNG files of an archive or folder into memory; nothing is extracted onto disk."""
     try:
         if path.is_dir():
             paths = _index((file.as_posix(), file) for file in path.glob("*/*/*.png"))
@@ -133,20 +134,20 @@ def _read(path: Path, part: Part, num_drawings: int) -> dict[Drawing, bytes]:
             return {drawing: _bounded(archive.open(info)) for drawing, info in members.items()}
     except UserError:
         raise
-    # Broken archives make zipfile and zlib raise nearly anything, not BadZipFile alone.
+    # Broken archives make zipfile and zlib raise nearly anything, not only BadZipFile.
     except Exception as error:
         raise _broken(path, one_line(error), f"the PNG files of {part.name}") from error
 
 
 def _index(named: Iterable[tuple[str, Entry]]) -> dict[Drawing, Entry]:
-    """Those entries that are drawings, whatever folders they lie under."""
+    """The entries that are drawings, whatever folders they lie under."""
     entries: dict[Drawing, Entry] = {}
     for name, entry in named:
         parts = name.replace("\\", "/").split("/")
         if len(parts) < 3 or "__MACOSX" in parts:
             continue
         alphabet, character, file = parts[-3:]
-        # Names with a leading dot are left by file managers.
+        # File managers leave files whose names begin with a dot.
         if re.fullmatch(r"character\d+", character) and re.fullmatch(r"[^.].*\.png", file):
             if (alphabet, character, file) in entries:
                 raise ValueError(f"two files {alphabet}/{character}/{file}")
@@ -164,7 +165,7 @@ def _check_counts(drawings: Iterable[Drawing], path: Path, part: Part, num_drawi
 
 
 def _bounded(file: IO[bytes] | io.BufferedIOBase) -> bytes:
-    """All of a small file; no more than is sane, whatever size an archive claims."""
+    """Read a small file whole; refuse a large one, whatever size the archive claims."""
     with file:
         data = file.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
@@ -173,11 +174,11 @@ def _bounded(file: IO[bytes] | io.BufferedIOBase) -> bytes:
 
 
 def _decode(data: bytes, path: Path, drawing: Drawing) -> UInt8[np.ndarray, "105 105"]:
-    """Ink: the files are black (0) on white."""
+    """The ink of a drawing; the files are black (0) on white."""
     name = "/".join(drawing)
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            image.verify()  # the checksums, which decoding passes over; leaves nothing to decode
+            image.verify()  # checksums, which decoding skips; afterwards the image is used up
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if image.size == (_SIDE, _SIDE):  # known before any pixel is decoded
                 return 255 - np.asarray(image.convert("L"))
@@ -189,7 +190,7 @@ def _decode(data: bytes, path: Path, drawing: Drawing) -> UInt8[np.ndarray, "105
 
 
 def _area_weights(size: int) -> Float32[np.ndarray, "{size} 105"]:
-    """How much of each of 105 pixels lies in each of `size` equal cells, in 1 / size pixel."""
+    """The part of each of 105 pixels in each of `size` equal cells, in units of 1 / size pixel."""
     cell, pixel = np.arange(size)[:, None] * _SIDE, np.arange(_SIDE)[None] * size
     overlap = np.minimum(cell + _SIDE, pixel + size) - np.maximum(cell, pixel)
     return np.maximum(overlap, 0).astype(np.float32)
@@ -200,9 +201,9 @@ def _shrink(
 ) -> UInt8[np.ndarray, "drawing size size"]:
     """Exact area averages, rounded.
 
-    Weights are integers and sums at most 255 * 105**2 < 2**24: float32 holds them exactly, so
-    the order of summation is without effect and all machines agree. 105**2 is odd, hence no
-    average is halfway between two integers.
+    Weights are integers, and sums are at most 255 * 105**2 < 2**24. float32 holds them exactly, so
+    that the order of summation has no effect and all machines agree. 105**2 is odd, so no average
+    is halfway between two integers.
     """
     rows = np.tensordot(ink.astype(np.float32), weights, (1, 1))  # [drawing, 105, size]
     sums = np.tensordot(rows, weights, (1, 1))

@@ -1,7 +1,7 @@
-"""Exemplars on the device: in the order of the split, multiplied or singled out as asked for.
+"""Exemplars on the device, in the order of the split, with classes multiplied where asked for.
 
-Nothing is copied for it: an order of the source's classes is kept beside the bank, and what
-class and exemplar of the source are meant is integer arithmetic at every look-up.
+Nothing is copied for it: the order of the source's classes is kept beside the bank, and each
+look-up computes the source's class and exemplar by integer arithmetic.
 """
 
 import math
@@ -19,19 +19,19 @@ from icl.config.data_settings import NUM_TRANSFORMS
 from icl.errors import UserError
 from icl.types import ExemplarBank, ExemplarMaker, Exemplars
 
-ALIGNMENT = 64  # bytes; what XLA asks of memory on a CPU
+ALIGNMENT = 64  # bytes, as XLA needs on a CPU
 
 
 def put_on_device(data: DataConfig, loaded: ExemplarBank | ExemplarMaker) -> Exemplars:
-    """What the source of `data` gave, as sequences look it up.
+    """Put what the source of `data` gave on the device, for sequences to look up.
 
     Classes are first multiplied by `data.flips_and_rotations`, then by `data.exemplars` =
-    separated; those made of one class of the source stay together. The source's classes are in
-    the fixed random order that all splits are taken from: training classes are the first
-    `num_classes`, held-out ones the last `num_holdout_classes`, so neither moves when the
+    separated; those made of one class of the source stay together. The source's classes have a
+    fixed random order from which all splits are taken: training classes are the first
+    `num_classes`, held-out ones the last `num_holdout_classes`, so that neither moves when the
     other's number changes (Chan et al. 2022). Classes without end need no such order.
 
-    On a CPU a bank made with `aligned_empty` is not copied, and may not be written to after.
+    On a CPU a bank made with `aligned_empty` is not copied, and must not be written to afterwards.
 
     Raises UserError where a bank has fewer classes or exemplars than `data` asks for.
     """
@@ -41,7 +41,7 @@ def put_on_device(data: DataConfig, loaded: ExemplarBank | ExemplarMaker) -> Exe
 
 
 def check_exemplars(data: DataConfig, evaluation: EvaluationConfig, exemplars: Exemplars) -> None:
-    """Raise UserError where a file has too few of a class for the sequences asked for."""
+    """Raise UserError where the classes of a file have too few exemplars for the sequences."""
     in_use = exemplars_in_use(data, exemplars)
     errors = too_few_exemplars(data, None, in_use) + too_few_exemplars(data, evaluation, in_use)
     if errors:
@@ -49,7 +49,7 @@ def check_exemplars(data: DataConfig, evaluation: EvaluationConfig, exemplars: E
 
 
 def exemplars_in_use(data: DataConfig, exemplars: Exemplars) -> int:
-    """Exemplars of each class that are trained on, the first ones."""
+    """The number of exemplars of each class, the first ones, that are trained on."""
     return data.num_exemplars or exemplars.num_exemplars - data.num_holdout_exemplars
 
 
@@ -58,7 +58,7 @@ def example_items(
 ) -> Shaped[np.ndarray, "example *shape"]:
     """Items of training classes as the network sees them, without noise; always the same.
 
-    At most `limit`, evenly spaced over classes and, within these, exemplars in use.
+    There are at most `limit`, evenly spaced over classes and, within these, exemplars in use.
     """
     in_use = exemplars_in_use(data, exemplars)
     total = min(data.num_classes, exemplars.num_classes) * in_use
@@ -68,7 +68,7 @@ def example_items(
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
-    """An uninitialised array that a CPU's device can take over as it is, without a copy."""
+    """An uninitialised array that a device on the CPU can use without a copy."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     buffer = np.empty(size + ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % ALIGNMENT
@@ -119,7 +119,7 @@ def _look_up(
     classes: Int[Array, "*batch"],
     exemplars: Int[Array, "*batch"],
 ) -> Shaped[Array, "*batch_and_shape"]:
-    """Classes count exemplars fastest where these are separated, then transforms."""
+    """In a class's number, separated exemplars vary fastest, then transforms."""
     if num_separated > 1:
         classes, exemplars = classes // num_separated, classes % num_separated
     source = arrays["order"][classes // num_transforms]
@@ -142,14 +142,14 @@ def _transformed(
     columns = jnp.where(bits & 1, size - 1 - forth, forth)[..., None, :]
     is_transposed = (bits & 4)[..., None] > 0
     pixels = jnp.where(is_transposed, columns * size + rows, rows * size + columns)
-    # Choosing between the images themselves runs as fast, but takes six times as long to compile.
+    # Choosing between whole images runs as fast, but takes six times as long to compile.
     flat = images.reshape(*transform.shape, size * size)
     moved = jnp.take_along_axis(flat, pixels.reshape(flat.shape), -1, mode="promise_in_bounds")
     return moved.reshape(images.shape)
 
 
 def _check(data: DataConfig, num_classes: int, num_exemplars: int) -> None:
-    """What a config cannot know of a file: whether there are so many."""
+    """Check the numbers of classes and exemplars, which only the file knows."""
     errors = []
     source = f"data.source ({data.source.kind})"
     used = data.num_classes + data.num_holdout_classes

@@ -1,4 +1,4 @@
-"""Symbols: an exemplar is the number of its class, and nothing more."""
+"""Symbols: an exemplar is the number of its class."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int
@@ -8,7 +8,7 @@ from icl.types import ExemplarMaker
 
 
 def make_symbols(source: SymbolicSource | MarkovSource) -> ExemplarMaker:
-    """Items int32 `[]`, one exemplar of each class."""
+    """Make items, int32 `[]`, with one exemplar of each class."""
     return ExemplarMaker(_number, source.num_classes, source.num_exemplars)
 
 

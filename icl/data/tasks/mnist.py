@@ -1,6 +1,6 @@
 """MNIST: 70,000 handwritten digits, 28 x 28 (LeCun, Bottou, Bengio and Haffner 1998).
 
-Files in the idx format: two zero bytes, a type (8: unsigned bytes), the number of axes, their
+Files in the idx format have two zero bytes, a type (8: unsigned bytes), the number of axes, their
 lengths as big-endian 32-bit integers, then the bytes.
 """
 
@@ -20,20 +20,20 @@ from icl.errors import UserError, one_line
 
 
 class LabelledImages(NamedTuple):
-    """Digits and what they are, on the host or on the device."""
+    """Images of digits with their labels, on the host or on the device."""
 
     images: UInt8[np.ndarray | Array, "image side side"]
     labels: Int32[np.ndarray | Array, " image"]
 
 
 class File(NamedTuple):
-    """One of the four files as published: `<name>.gz`, and its MD5."""
+    """A published file, `<name>.gz`, and its MD5."""
 
     name: str
     md5: str
 
 
-# Images and labels, to train on and held out.
+# Images and labels, for training and for tests.
 TRAIN = (
     File("train-images-idx3-ubyte", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
     File("train-labels-idx1-ubyte", "d53e105ee54ea40749a09fcbcd1e9432"),
@@ -50,10 +50,10 @@ _MAX_BYTES = 1 << 28  # of an unpacked file; the largest published one is 47 MB
 
 
 def load_mnist() -> tuple[LabelledImages, LabelledImages]:
-    """The digits to train on and the held-out ones; full ink is 255.
+    """Load the digits for training and the held-out ones; full ink is 255.
 
-    Read from the folder in `ICL_MNIST_DIR` (the four .gz files, or what they unpack into; other
-    sets in the same format will do, such as Fashion-MNIST), or else downloaded once.
+    They are read from the folder in `ICL_MNIST_DIR` (the four .gz files, or what they unpack into;
+    other sets in the same format work too, such as Fashion-MNIST), or else downloaded once.
 
     Raises UserError where files are missing, incomplete or broken, or the download fails.
     """
@@ -61,7 +61,7 @@ def load_mnist() -> tuple[LabelledImages, LabelledImages]:
 
 
 def parse_idx(data: bytes) -> UInt8[np.ndarray, "..."]:
-    """An idx file of unsigned bytes. Raises ValueError where it is anything else."""
+    """Parse an idx file of unsigned bytes. Raises ValueError where it is anything else."""
     if len(data) < 4 or data[:3] != b"\0\0\x08":
         raise ValueError(f"begins with {data[:4].hex(' ') or 'nothing'}, not 00 00 08 (idx, uint8)")
     num_axes = data[3]
