@@ -29,7 +29,7 @@ from icl.problems.load import load_program
 from icl.records.checkpoints import Checkpoints
 from icl.training.losses import sequence_loss
 from icl.training.optimizer import make_optimizer
-from icl.training.step import TrainState, train_until
+from icl.training.step import TrainState, Update, train_until
 from icl.types import Sequence, Variables
 
 TURNS = 9
@@ -141,7 +141,7 @@ def _tasks(
     trained = program.init(inputs)
     on_one_batch = jax.jit(
         lambda state, stop, sequence: train_until(
-            state, stop, key, lambda *_: sequence, loss_of, inputs.rates
+            state, stop, key, Update(lambda *_: sequence, loss_of, inputs.rates)
         ),
         donate_argnums=0,
     )

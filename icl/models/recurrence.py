@@ -45,18 +45,23 @@ def run(
     layer: nnx.Linear,
     added: Float[Array, "token batch columns"],
     num_arrays: int,
-    query_only: bool,
     is_training: bool,
     candidate: Float[Array, "token batch part"] | None = None,
-) -> Float[Array, "batch out width"]:
-    """Hidden states of a recurrent layer after every token, or after the last if `query_only`.
+) -> Float[Array, "token batch width"]:
+    """Hidden states of a recurrent layer after every token; `given_out` gives them out.
 
     is_training: uses the gradient of `hidden_states`, which has no forward-mode derivatives.
     """
     if layer.bias is not None:
         added = added + layer.bias[...]
     kernel = layer.kernel[...].astype(layer.dtype)
-    hidden = hidden_states(cell, kernel, added, num_arrays, candidate, own_gradient=is_training)
+    return hidden_states(cell, kernel, added, num_arrays, candidate, own_gradient=is_training)
+
+
+def given_out(
+    hidden: Float[Array, "token batch width"], query_only: bool
+) -> Float[Array, "batch out width"]:
+    """Hidden states after every token, or after the last alone if `query_only`."""
     return (hidden[-1:] if query_only else hidden).swapaxes(0, 1)
 
 

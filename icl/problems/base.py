@@ -7,7 +7,6 @@ No files here.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -21,7 +20,7 @@ from icl.models.matrices import Fused, Matrices, matrices
 from icl.problems.streams import connectivity_key, make_streams
 from icl.training.losses import Loss
 from icl.training.optimizer import Rates, make_rates
-from icl.training.step import TrainState, init_state, train_until
+from icl.training.step import TrainState, Update, init_state, train_until
 from icl.types import Shown, Variables
 
 
@@ -177,16 +176,13 @@ def make_program(problem: Problem) -> Program:
         start: Array | None = None,
         spread: Callable[[Any], Any] = lambda drawn: drawn,
     ) -> TrainState:
-        return train_until(
-            state,
-            stop,
-            inputs.train_key,
-            lambda key, step: spread(problem.draw_batch(key, step, inputs, arrays)),
-            problem.make_loss(inputs.rates),
-            inputs.rates,
-            start,
-            partial(constrain, fused=fused, connectivity=connectivity, numbers=inputs.connectivity),
+        update = Update(
+            batch=lambda key, step: spread(problem.draw_batch(key, step, inputs, arrays)),
+            loss=problem.make_loss(inputs.rates),
+            rates=inputs.rates,
+            constrain=lambda params: constrain(params, fused, connectivity, inputs.connectivity),
         )
+        return train_until(state, stop, inputs.train_key, update, start)
 
     def evaluate(state: TrainState, inputs: Inputs, arrays: PyTree) -> dict[str, Any]:
         return problem.evaluate(state, lambda: init(inputs).variables, inputs, arrays)

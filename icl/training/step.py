@@ -12,9 +12,6 @@ from icl.training.losses import Loss
 from icl.training.optimizer import Rates, make_optimizer
 from icl.types import Variables
 
-Batch = Callable[[Key[Array, ""], Int[Array, ""]], Any]
-Constrain = Callable[[PyTree], PyTree]
-
 
 class TrainState(NamedTuple):
     """All that the next step needs, and the running sums for the record.
@@ -22,8 +19,7 @@ class TrainState(NamedTuple):
     step: updates made so far.
     loss_sum, loss_count: over the steps since the last evaluation.
     bad_step: the first step (counted from 1) whose loss, gradient or outcome was not finite; 0 if
-        none.
-        From there on the state does not change.
+        none. From there on the state does not change.
     """
 
     step: Int[Array, ""]
@@ -47,29 +43,36 @@ def init_state(variables: Variables, rates: Rates) -> TrainState:
     )
 
 
-def train_step(
-    state: TrainState,
-    key: Key[Array, ""],
-    batch: Batch,
-    loss_of: Loss,
-    rates: Rates,
-    constrain: Constrain = lambda params: params,
-) -> TrainState:
-    """One update. key: of the run; the step's own is `fold_in(key, step)`."""
-    drawn = batch(jax.random.fold_in(key, state.step), state.step)
+class Update(NamedTuple):
+    """What makes one update of the weights.
 
-    def loss_fn(params: PyTree) -> tuple[Array, PyTree]:
-        return loss_of(Variables(params, state.variables.state), drawn)
+    batch: (key of the step, step) -> what the network is trained on.
+    loss: (variables, batch) -> the loss, and the numbers that are not trained, after it.
+    rates: of the optimiser.
+    constrain: parameters after an update -> the nearest that are allowed.
+    """
 
-    (loss, net_state), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.variables.params)
-    updates, optimizer = make_optimizer(rates).update(
+    batch: Callable[[Key[Array, ""], Int[Array, ""]], Any]
+    loss: Loss
+    rates: Rates
+    constrain: Callable[[PyTree], PyTree] = lambda params: params
+
+
+def train_step(state: TrainState, key: Key[Array, ""], update: Update) -> TrainState:
+    """Make one update. key: the run's; the step's own is `fold_in(key, step)`."""
+    batch = update.batch(jax.random.fold_in(key, state.step), state.step)
+
+    def loss_of(params: PyTree) -> tuple[Array, PyTree]:
+        return update.loss(Variables(params, state.variables.state), batch)
+
+    (loss, net_state), gradient = jax.value_and_grad(loss_of, has_aux=True)(state.variables.params)
+    changes, optimizer = make_optimizer(update.rates).update(
         gradient, state.optimizer, state.variables.params
     )
+    params = update.constrain(optax.apply_updates(state.variables.params, changes))
     after = TrainState(
         step=state.step + 1,
-        variables=Variables(
-            constrain(optax.apply_updates(state.variables.params, updates)), net_state
-        ),
+        variables=Variables(params, net_state),
         optimizer=optimizer,
         loss_sum=state.loss_sum + loss,
         loss_count=state.loss_count + 1,
@@ -88,22 +91,16 @@ def train_until(
     state: TrainState,
     stop: Int[Array, ""],
     key: Key[Array, ""],
-    batch: Batch,
-    loss_of: Loss,
-    rates: Rates,
+    update: Update,
     start: Int[Array, ""] | None = None,
-    constrain: Constrain = lambda params: params,
 ) -> TrainState:
-    """Steps until `stop` have been made in all, in one compiled loop.
+    """Make steps until `stop` have been made in all, in one compiled loop.
 
-    The number of steps is traced, where a scan would fix it: evaluation, checkpoints and the
-    end may fall on any step without a second compilation, and the bits of a run cannot depend
-    on how it was cut into chunks.
+    The number of steps is traced, where a scan would fix it. Evaluations, checkpoints and the end
+    may fall on any step without another compilation, and the bits of a run cannot depend on how it
+    was cut into chunks.
 
-    start: steps made so far, where the state is a lane of many that share it; None: the state's.
-    constrain: parameters after an update to those that are allowed.
+    start: steps made so far, for states in lanes, which share it; None: the state's own.
     """
     first = state.step if start is None else start
-    return jax.lax.fori_loop(
-        first, stop, lambda _, s: train_step(s, key, batch, loss_of, rates, constrain), state
-    )
+    return jax.lax.fori_loop(first, stop, lambda _, s: train_step(s, key, update), state)

@@ -17,7 +17,7 @@ from icl.config.networks import TransformerConfig
 from icl.models.network import make_network
 from icl.training.losses import interim_loss, query_loss, sequence_loss
 from icl.training.optimizer import Rates, learning_rate_at
-from icl.training.step import TrainState, init_state, train_step, train_until
+from icl.training.step import TrainState, Update, init_state, train_step, train_until
 from icl.types import Sequence, Variables
 
 BATCH, ITEMS, DIM, LABELS = 6, 3, 4, 5
@@ -74,7 +74,7 @@ def make_state(rates: Rates, seed: int = 1) -> TrainState:
 def make_run(batch: Callable = random_batch, apply: Callable = apply_linear) -> Callable:
     compiled = jax.jit(
         lambda state, stop, key, rates: train_until(
-            state, stop, key, batch, sequence_loss(apply, rates), rates
+            state, stop, key, Update(batch, sequence_loss(apply, rates), rates)
         )
     )
     return lambda state, stop, rates: compiled(state, jnp.int32(stop), KEY, rates)
@@ -343,7 +343,9 @@ def test_a_stop_already_reached_changes_nothing():
 
 def test_steps_one_by_one_are_the_loop():
     rates = make_rates()
-    step = jax.jit(lambda s, r: train_step(s, KEY, random_batch, sequence_loss(apply_linear, r), r))
+    step = jax.jit(
+        lambda s, r: train_step(s, KEY, Update(random_batch, sequence_loss(apply_linear, r), r))
+    )
     state = make_state(rates)
     for _ in range(4):
         state = step(state, rates)
@@ -368,7 +370,7 @@ def test_a_chunk_moves_nothing_between_host_and_device():
     rates = make_rates()
     compiled = jax.jit(
         lambda s, stop, r: train_until(
-            s, stop, KEY, random_batch, sequence_loss(apply_linear, r), r
+            s, stop, KEY, Update(random_batch, sequence_loss(apply_linear, r), r)
         )
     )
     state, stop = compiled(make_state(rates), jnp.int32(1), rates), jnp.int32(8)

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 from icl.config.networks import CTRNNConfig
 from icl.models.cells import rate_cell
 from icl.models.layers import Layers
-from icl.models.recurrence import make_layer, run
+from icl.models.recurrence import given_out, make_layer, run
 from icl.models.sites import Sites
 
 # The code of Liu et al. 2023 (arXiv 2310.08513). Recurrent weights are normal and not truncated,
@@ -32,5 +32,5 @@ class Mixer(nnx.Module):
     ) -> Float[Array, "batch out width"]:
         products = self.input(x.swapaxes(0, 1))
         cell = rate_cell(self.leak)
-        hidden = run(cell, self.recurrent, products, 1, query_only, self.is_training)
-        return sites.site("hidden", hidden)
+        hidden = run(cell, self.recurrent, products, 1, self.is_training)
+        return sites.site("hidden", given_out(hidden, query_only))

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from icl.config.networks import NetworkConfig
 from icl.models.cells import GRU_GATES, gru_cell
 from icl.models.layers import Layers
-from icl.models.recurrence import run, split_candidate
+from icl.models.recurrence import given_out, run, split_candidate
 from icl.models.sites import Sites
 
 
@@ -30,5 +30,5 @@ class Mixer(nnx.Module):
     ) -> Float[Array, "batch out width"]:
         added, candidate = split_candidate(self.input(x.swapaxes(0, 1)), x.shape[2])
         cell, recurrent = gru_cell(), self.recurrent
-        hidden = run(cell, recurrent, added, 1, query_only, self.is_training, candidate)
-        return sites.site("hidden", hidden)
+        hidden = run(cell, recurrent, added, 1, self.is_training, candidate)
+        return sites.site("hidden", given_out(hidden, query_only))

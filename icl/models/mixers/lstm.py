@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from icl.config.networks import LSTMConfig
 from icl.models.cells import lstm_cell
 from icl.models.layers import Layers
-from icl.models.recurrence import haiku_init, make_layer, run
+from icl.models.recurrence import given_out, haiku_init, make_layer, run
 from icl.models.sites import Sites
 
 
@@ -35,5 +35,5 @@ class Mixer(nnx.Module):
     ) -> Float[Array, "batch out width"]:
         products = self.input(x.swapaxes(0, 1))
         cell = lstm_cell(self.GATES, self.forget_bias)
-        hidden = run(cell, self.recurrent, products, 2, query_only, self.is_training)
-        return sites.site("hidden", hidden)
+        hidden = run(cell, self.recurrent, products, 2, self.is_training)
+        return sites.site("hidden", given_out(hidden, query_only))

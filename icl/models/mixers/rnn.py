@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from icl.config.networks import RNNConfig
 from icl.models.cells import vanilla_cell
 from icl.models.layers import Layers
-from icl.models.recurrence import haiku_init, make_layer, run
+from icl.models.recurrence import given_out, haiku_init, make_layer, run
 from icl.models.sites import Sites
 
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
@@ -32,5 +32,5 @@ class Mixer(nnx.Module):
     ) -> Float[Array, "batch out width"]:
         cell = vanilla_cell(ACTIVATIONS[self.activation])
         products = self.input(x.swapaxes(0, 1))
-        hidden = run(cell, self.recurrent, products, 1, query_only, self.is_training)
-        return sites.site("hidden", hidden)
+        hidden = run(cell, self.recurrent, products, 1, self.is_training)
+        return sites.site("hidden", given_out(hidden, query_only))
