@@ -1,0 +1,107 @@
+"""Folders that an earlier release left: later code carries them on to the same bits.
+
+`fixtures/make.py` made them. Where the same computation has other last bits than it had there, on
+another machine or with another XLA, numbers need only be close.
+"""
+
+import json
+import math
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from icl.progress import Progress
+from icl.records import load
+from icl.records.config_file import load_config
+from icl.records.run_directory import SEQUENCES, read_lines
+from icl.records.storage import Store
+from icl.records.sweep_file import load_sweep
+from icl.run import run
+from icl.sweep import run_sweeps
+from icl.sweep_progress import SweepProgress
+
+from .fixtures.make import RELEASE, STOP, canary, digests, table
+
+# As the fixtures were made: last bits depend on how programs are compiled.
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+CLOSE = {"rel": 1e-4, "abs": 1e-5, "nan_ok": True}
+
+
+def copied(kind: str, tmp_path: Path) -> Path:
+    """A folder as the release left it, where it may be changed."""
+    return shutil.copytree(RELEASE / kind / "run", tmp_path / "run")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files but locks, by path."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {os.fspath(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def leaves(tree: object, name: str = "") -> dict[str, object]:
+    """What is at the ends of nested tables and lists, by place: null as NaN, no file digests."""
+    if isinstance(tree, dict | list):
+        items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+        return {k: v for key, part in items for k, v in leaves(part, f"{name}/{key}").items()}
+    return {} if name.endswith("_sha256") else {name: math.nan if tree is None else tree}
+
+
+def assert_same_end(path: Path, kind: str, num_steps: int) -> None:
+    """A run has the records, the summary and the final state of one that was never stopped."""
+    expected = RELEASE / kind / "expected"
+    if canary() == (RELEASE / "canary.txt").read_text().strip():
+        for name in ("metrics.jsonl", "summary.json"):
+            assert (path / name).read_bytes() == (expected / name).read_bytes(), name
+        state = json.loads(digests(path, num_steps).read_text())
+        assert state == json.loads((expected / "state.json").read_text())
+        return
+    assert leaves(read_lines(path / "metrics.jsonl")) == pytest.approx(
+        leaves(read_lines(expected / "metrics.jsonl")), **CLOSE
+    )
+    summaries = (json.loads((folder / "summary.json").read_text()) for folder in (path, expected))
+    assert leaves(next(summaries)) == pytest.approx(leaves(next(summaries)), **CLOSE)
+
+
+@pytest.mark.parametrize("kind", ["sequences", "task"])
+def test_a_run_that_was_begun_goes_on_to_the_same_bits(kind: str, tmp_path: Path):
+    config = load_config(RELEASE / kind / "settings.yaml")
+    path = copied(kind, tmp_path)
+    (path / SEQUENCES).touch()  # drawn once, when a run begins
+    before = contents(path)
+    run(config, path, Progress())
+    events = read_lines(path / "events.jsonl")
+    assert [event["event"] for event in events[-4:]] == ["resume", "restored", "compiled", "end"]
+    assert events[-3]["step"] == STOP > 0
+    after = contents(path)
+    for name in ("metrics.jsonl", "events.jsonl"):
+        assert after[name].startswith(before[name])
+    for name in ("config.yaml", "connectivity.json"):
+        assert after[name] == before[name]
+    assert_same_end(path, kind, config.training.num_steps)
+
+
+def test_a_run_begun_anew_comes_to_the_same_bits(tmp_path: Path):
+    config = load_config(RELEASE / "task" / "settings.yaml")
+    run(config, tmp_path / "run", Progress())
+    assert_same_end(tmp_path / "run", "task", config.training.num_steps)
+
+
+def test_a_sweep_loads_as_the_same_dataset(tmp_path: Path):
+    assert (
+        table(load(copied("sweep", tmp_path)))
+        == (RELEASE / "sweep" / "expected" / "dataset.json").read_text()
+    )
+
+
+@pytest.mark.parametrize("grid", ["grid.yaml", "run/grids/grid.yaml"])
+def test_a_finished_sweep_is_left_as_it_is(
+    grid: str, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    path = copied("sweep", tmp_path)
+    before = contents(path)
+    run_sweeps([load_sweep(RELEASE / "sweep" / grid)], Store(str(path)), SweepProgress())
+    assert contents(path) == before
+    assert "corrupt" not in capsys.readouterr().err
