@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from icl.progress import Progress
+from icl.config.grid import load_sweep
+from icl.config.yaml import load_config
 from icl.records import load
-from icl.records.config_file import load_config
 from icl.records.run_directory import SEQUENCES, read_lines
 from icl.records.storage import Store
-from icl.records.sweep_file import load_sweep
-from icl.run import run
-from icl.sweep import run_sweeps
-from icl.sweep_progress import SweepProgress
+from icl.runs.progress import Progress
+from icl.runs.run import run
+from icl.sweeps.progress import SweepProgress
+from icl.sweeps.run import run_sweeps
 
 from .fixtures.make import RELEASE, STOP, canary, digests, table
 

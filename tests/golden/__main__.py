@@ -11,8 +11,8 @@ from pathlib import Path
 
 import jax
 
-from tests.golden.store import canary, save
-from tests.golden.subjects import SUBJECTS
+from .store import canary, save
+from .subjects import SUBJECTS
 
 
 def main(names: list[str]) -> None:

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from icl.config.models import NETWORKS
-from icl.loading import load_program
-from icl.records.config_file import parse_config
+from icl.config.networks import NETWORKS
+from icl.config.yaml import parse_config
+from icl.problems.load import load_program
 from icl.types import Sequence
-from tests.golden.store import fingerprints
+
+from .store import fingerprints
 
 GLYPHS = {"kind": "glyphs", "size": 12, "num_classes": 20, "num_exemplars": 5}
 FRAME: dict[str, Any] = {

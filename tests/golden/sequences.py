@@ -13,12 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from icl.config.families import NAMED
+from icl.config.yaml import parse_config
 from icl.data.batches import at_step, draw_indices, draw_numbered, in_block, keys_of
-from icl.data.families import make_knobs
+from icl.data.knobs import make_knobs
 from icl.errors import UserError
-from icl.evaluation import make_conditions
-from icl.records.config_file import parse_config
-from tests.golden.store import digest
+from icl.evaluation.conditions import make_conditions
+
+from .store import digest
 
 NUM_SEQUENCES = 64
 STEPS = (0, 2500)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.golden import grids, items, mistakes, networks, sequences
+from . import grids, items, mistakes, networks, sequences
 
 
 @dataclass(frozen=True)

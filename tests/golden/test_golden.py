@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.store import canary, differences, load
-from tests.golden.subjects import SUBJECTS
+from .store import canary, differences, load
+from .subjects import SUBJECTS
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
