@@ -22,8 +22,8 @@ class EvaluationConfig(Settings):
     )
     measures: bool = Field(
         False,
-        description="in each condition, also how far weights, hidden states and tangent kernels "
-        "have moved since the start",
+        description="also measure, in each condition, how far weights, hidden states and tangent "
+        "kernels have moved since the start",
     )
 
     @model_validator(mode="after")
@@ -48,8 +48,10 @@ class TaskEvaluationConfig(Settings):
     every: int = Field(1000, ge=1, description="training steps between evaluations")
     num_sequences: int = Field(1024, ge=1, description="trials, fresh each time")
     num_trials: int = Field(
-        320, ge=2, description="of which hidden states are compared with those of the start"
+        320, ge=2, description="trials whose hidden states are compared with those at the start"
     )
-    num_kernel_trials: int = Field(32, ge=1, description="the same of tangent kernels")
+    num_kernel_trials: int = Field(
+        32, ge=1, description="trials whose tangent kernels are compared with those at the start"
+    )
 
     conditions: ClassVar[tuple[str, ...]] = ("task",)
