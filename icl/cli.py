@@ -1,4 +1,4 @@
-"""What the scripts share: arguments, and mistakes told in one line."""
+"""Arguments of the scripts, and mistakes as single lines."""
 
 import argparse
 import os
@@ -21,13 +21,15 @@ def parse_arguments(
     numbers: dict[str, str] | None = None,
     texts: dict[str, str] | None = None,
 ) -> argparse.Namespace:
-    """CONFIG, key=value overrides and --out. Sets `config`, `overrides`, `out`.
+    """Parse CONFIG, key=value overrides and --out; sets `config`, `overrides` and `out`.
 
-    default_config: where none is given; None: `config` is empty then.
-    folder: where the default of --out is; None: there is no --out.
-    flags: further switches of the script, with their help; sets each to whether it was given.
+    default_config: used if no CONFIG is given; None: `config` is empty then.
+    folder: holds the default of --out; None: the script has no --out.
+    flags: switches of the script, with their help; each is set to whether it was given.
     numbers: options with a positive whole number, with their help; None if not given.
     texts: options with a text, with their help; empty if not given.
+
+    Raises UserError.
     """
     parser = argparse.ArgumentParser(description=description)
     default = f" (default: configs/{default_config})" if default_config else ""
@@ -67,7 +69,10 @@ def parse_arguments(
 
 
 def parse_sweep_arguments() -> argparse.Namespace:
-    """Those of `scripts/sweep.py`: `engine`, `ray`, `log`, `dry_run`, `watch` with the others."""
+    """Parse the arguments of `scripts/sweep.py`; also sets `engine`, `ray`, `log` and its flags.
+
+    Raises UserError.
+    """
     arguments = parse_arguments(
         "Train a grid of networks.",
         None,
@@ -97,7 +102,7 @@ def parse_sweep_arguments() -> argparse.Namespace:
 
 
 def check_folder(out: str, option: str = "out") -> None:
-    """Raise UserError where a folder cannot be made or written to, without trying to."""
+    """Raise UserError if a folder cannot be made or written to; nothing is written."""
     path = Path(out).absolute()
     there = next(p for p in (path, *path.parents) if p.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
@@ -108,14 +113,14 @@ def check_folder(out: str, option: str = "out") -> None:
 
 
 def whole_number(option: str, text: str | None) -> int | None:
-    """What an option says; None if not given. Raises UserError."""
+    """Convert the text of an option to a number; None if not given. Raises UserError."""
     if text is None or re.fullmatch(r"0*[1-9][0-9]{0,14}", text):
         return None if text is None else int(text)
     raise UserError(f"--{option} = {text}; allowed: a whole number of at least 1")
 
 
 def run_command(command: Callable[[], int]) -> None:
-    """Run a script's main; mistakes are printed without a stack trace and exit with 2."""
+    """Run a script's main and exit; a mistake is printed as a line and exits with 2."""
     try:
         sys.exit(command())
     except UserError as error:
@@ -147,6 +152,6 @@ def _is_file(word: str) -> bool:
 
 
 def _run_name(config: str, overrides: list[str]) -> str:
-    """The same for the same command, so that the command alone resumes its run."""
+    """Name a run by its command, so that the same command resumes it."""
     name = ",".join([Path(config).stem, *sorted(overrides)])
     return re.sub(r"[^\w.,=+-]+", "_", name)[:150]

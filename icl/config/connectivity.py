@@ -1,4 +1,4 @@
-"""Initial connectivity as settings: how the weight matrices of a network begin."""
+"""Initial connectivity as settings: how the weight matrices of a network are initialised."""
 
 import math
 from typing import Annotated, Literal
@@ -25,7 +25,8 @@ class OwnConnectivity(Settings):
         None, ge=1, description="singular values kept, the Frobenius norm with them; null: all"
     )
     match: Literal["none", "norm", "spectral_radius", "leading_eigenvalue"] = Field(
-        "none", description="what is made that of a large gaussian matrix of the same gain"
+        "none",
+        description="statistic that is set to that of a large gaussian matrix of the same gain",
     )
 
 
@@ -49,16 +50,16 @@ class LogNormalConnectivity(OwnConnectivity):
 
 
 class SparseConnectivity(OwnConnectivity):
-    """Normal weights, of which a random share is not zero; variance gain^2 / fan-in in all."""
+    """Normal weights, each nonzero with probability `density`; total variance gain^2 / fan-in."""
 
     kind: Literal["sparse"] = "sparse"  # type: ignore[assignment]
     density: Annotated[float, Traced()] = Field(
-        0.1, gt=0, le=1, description="probability of a weight not to be zero"
+        0.1, gt=0, le=1, description="probability that a weight is not zero"
     )
 
 
 class BlockConnectivity(OwnConnectivity):
-    """Units in groups of equal size: normal weights, larger within a group than between two."""
+    """Units in groups of equal size: normal weights, larger within a group than between groups."""
 
     kind: Literal["block"] = "block"  # type: ignore[assignment]
     num_groups: Annotated[int, Traced()] = Field(4, ge=1, le=4096)
@@ -70,27 +71,25 @@ class BlockConnectivity(OwnConnectivity):
 class DaleConnectivity(OwnConnectivity):
     """Excitatory and inhibitory units (Dale's law): all weights from a unit have one sign.
 
-    Sizes are those of normal numbers, of a unit's weight to itself too. Where balanced, inhibitory
-    weights are larger, so that the expected sum of the weights onto a unit is zero (van Vreeswijk
-    and Sompolinsky 1996).
+    Sizes are absolute normal numbers, also for the weight of a unit to itself. If `balanced`,
+    inhibitory weights are larger, so that the expected sum of the weights onto a unit is zero (van
+    Vreeswijk and Sompolinsky 1996).
     """
 
     kind: Literal["dale"] = "dale"  # type: ignore[assignment]
     fraction: Annotated[float, Traced()] = Field(
-        0.8, gt=0, lt=1, description="share of excitatory units, the first"
+        0.8, gt=0, lt=1, description="share of excitatory units, which come first"
     )
-    kept: bool = Field(
-        False, description="whether weights that leave their sign in training are put to zero"
-    )
+    kept: bool = Field(False, description="whether training sets weights that cross zero to zero")
     balanced: Annotated[bool, Traced()] = True
 
 
 class CellTypesConnectivity(OwnConnectivity):
-    """Units of several cell types: probabilities and strengths of connections by pair of types.
+    """Units of several cell types; connections depend on the pair of types.
 
-    Tables go from the row's type to the column's. The defaults are those of Potjans and Diesmann
-    2014; sizes spread about their strength by a log-normal factor, where theirs are normal with a
-    tenth of the mean as deviation.
+    Tables of probabilities and strengths go from the row's type to the column's. The defaults are
+    those of Potjans and Diesmann (2014), except that sizes are their strength times a log-normal
+    factor; theirs are normal with a deviation of a tenth of the mean.
     """
 
     kind: Literal["cell_types"] = "cell_types"  # type: ignore[assignment]
@@ -109,12 +108,12 @@ class CellTypesConnectivity(OwnConnectivity):
 
 
 class MotifsConnectivity(OwnConnectivity):
-    """A random graph with second-order motifs made frequent or rare (SONETs: Zhao et al. 2011).
+    """A random graph with frequent or rare second-order motifs (SONETs: Zhao et al. 2011).
 
-    A connection is there where a normal variable is above a threshold; the four numbers are
-    correlations of the variables of two connections: at 0 both are there as often as by chance,
-    above it more often. Weights of units to themselves are independent. All connections are equally
-    strong; where centred, the mean of all weights is taken off, as uniform inhibition would.
+    Two units are connected if a normal variable exceeds a threshold. The four numbers are the
+    correlations between the variables of two connections: at 0 both occur together as often as by
+    chance, above 0 more often. Weights of units to themselves are independent. All connections have
+    the same strength; if `centred`, their mean is subtracted from all, as by uniform inhibition.
     """
 
     kind: Literal["motifs"] = "motifs"  # type: ignore[assignment]
@@ -135,9 +134,9 @@ class MotifsConnectivity(OwnConnectivity):
 
 
 class FileConnectivity(OwnConnectivity):
-    """The square matrix in a file, as measured: .npy or .csv, from the row's unit to the column's.
+    """A square matrix from a .npy or .csv file, from the row's unit to the column's.
 
-    `match: norm` gives it the size of a gaussian one.
+    It is used as it is; `match: norm` gives it the norm of a gaussian matrix.
     """
 
     kind: Literal["file"] = "file"  # type: ignore[assignment]
@@ -148,11 +147,11 @@ class FileConnectivity(OwnConnectivity):
 
 
 class AlignedConnectivity(FileConnectivity):
-    """As much aligned with a reference as asked for (Liu et al. 2023, Proposition 1).
+    """A matrix with a given alignment to a reference (Liu et al. 2023, Proposition 1).
 
-    The reference, a file that need not be square, is what the task will ask of the weights: those
-    of a trained network, or the product of what is read out and what comes in. Its leading `rank`
-    singular vectors are kept, each turned towards a random direction; the norm is that of a
+    The reference is a matrix in a file, which need not be square: weights that solve the task, as
+    those of a trained network, or the product of readout and input weights. Its leading `rank`
+    singular vectors are kept, each rotated towards a random direction; the norm is that of a
     gaussian matrix.
     """
 
@@ -179,7 +178,7 @@ Connectivity = Annotated[
 
 
 def connectivity_errors(connectivity: dict[str, Connectivity]) -> list[str]:
-    """Whether the settings of each law go together: a line for each mistake."""
+    """Mistakes of laws whose settings do not fit each other."""
     errors = []
     for pattern, law in connectivity.items():
         found: list[str] = []
@@ -215,7 +214,7 @@ def _table_errors(law: CellTypesConnectivity) -> list[str]:
 
 
 def _correlation_errors(law: MotifsConnectivity) -> list[str]:
-    """Where no normal variables have these correlations, in networks however large."""
+    """Mistakes of correlations that no normal variables have in large networks."""
     rest = 1 - law.convergent - law.divergent
     if rest <= 0:
         return [

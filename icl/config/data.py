@@ -8,7 +8,7 @@ from icl.config.data_settings import DataSettings
 
 
 class DataConfig(DataSettings):
-    """What the network is trained on: classes, their labels and exemplars, sequences of them."""
+    """The training data: classes, their labels and exemplars, and sequences of them."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "DataConfig":

@@ -1,6 +1,6 @@
-"""The distribution of training sequences as settings, not yet validated.
+"""The distribution of training sequences as settings, without the checks between them.
 
-Defined exactly in docs/distribution.md. `icl.config.data` adds the checks between settings.
+docs/distribution.md defines it exactly. `icl.config.data` adds the checks.
 """
 
 import math
@@ -19,7 +19,7 @@ Weight = Annotated[float, Field(ge=0, le=1e6)]
 
 
 class DataSettings(Settings):
-    """What the network is trained on: classes, their labels and exemplars, sequences of them."""
+    """The training data: classes, their labels and exemplars, and sequences of them."""
 
     source: Source = GlyphsSource()
 
@@ -30,30 +30,30 @@ class DataSettings(Settings):
     p_bursty: Annotated[Probability, Traced()] = 0.9
     non_bursty: str = Field("independent", description="the family of the other sequences")
     mixture: dict[str, Annotated[Weight, Traced()]] = Field(
-        {}, description="families with their weights; empty: p_bursty and non_bursty say it all"
+        {}, description="families with their weights; empty: p_bursty and non_bursty"
     )
-    families: dict[str, Family] = Field({}, description="your own, by name, beside those built in")
+    families: dict[str, Family] = Field({}, description="your own families, by name")
     distinct_classes: bool = Field(
         True, description="classes of a bursty sequence all differ; false: drawn independently"
     )
     p_relevant: Annotated[Probability, Traced(off=1.0)] = Field(
-        1.0, description="of a bursty context to hold the query's class"
+        1.0, description="probability that a bursty context holds the query's class"
     )
     num_sequences: Annotated[int | None, Traced(off=None)] = Field(
-        None, ge=1, lt=2**31, description="a finite data set of so many; null: without end"
+        None, ge=1, lt=2**31, description="size of a finite data set; null: infinite"
     )
 
     # Classes.
     num_classes: int = Field(1600, ge=2, description="classes trained on")
     num_common_classes: Annotated[int, Traced()] = Field(
-        10, ge=0, description="the commonest of them; others are rare"
+        10, ge=0, description="the most frequent of them; the others are rare"
     )
     num_holdout_classes: int = Field(23, ge=0, description="classes never trained on")
     zipf_exponent: Annotated[float, Traced()] = Field(0.0, ge=0, le=5)
     split_seed: int = Field(1337, ge=0, lt=2**32, description="which classes are held out")
-    flips_and_rotations: bool = Field(False, description="eight classes of each; images only")
+    flips_and_rotations: bool = Field(False, description="make eight classes of each; images only")
     num_blocks: Annotated[int, Traced(off=1)] = Field(
-        1, ge=1, description="training classes come block after block"
+        1, ge=1, description="training classes are used block by block"
     )
     block_steps: Annotated[int, Traced()] = Field(
         1000, ge=1, description="training steps of a block"
@@ -62,38 +62,44 @@ class DataSettings(Settings):
     # Labels.
     label_multiplicity: int = Field(1, ge=1, le=1024, description="labels of each class")
     num_meanings: int | None = Field(
-        None, ge=2, description="classes share so many meanings; null: each class has its own"
+        None, ge=2, description="meanings that classes share; null: each class has its own"
     )
     drift_rate: Annotated[Probability, Traced(off=0.0)] = Field(
-        0.0, description="new meanings of a class for each step"
+        0.0, description="probability of a new meaning of a class, for each step"
     )
     label_noise: Annotated[Probability, Traced(off=0.0)] = Field(
-        0.0, description="of each label, the query's too, to be drawn uniformly"
+        0.0, description="probability that a label, also the query's, is drawn uniformly"
     )
     cue_reliability: Annotated[Probability, Traced(off=1.0)] = Field(
-        1.0, description="of a context's label not to be drawn uniformly"
+        1.0, description="probability that a context's label is not drawn uniformly"
     )
     num_permuted_labels: int | None = Field(
-        None, ge=2, description="labels of permuted sequences; null: all that are trained"
+        None, ge=2, description="labels of permuted sequences; null: all trained labels"
     )
-    num_holdout_pairs: int = Field(0, ge=0, description="pairs of labels never permuted together")
+    num_holdout_pairs: int = Field(
+        0, ge=0, description="pairs of labels that are never permuted together"
+    )
 
     # Exemplars.
     exemplars: Literal["all", "single", "separated"] = Field(
-        "all", description="of a class: all, its first, or each as a class of its own"
+        "all", description="exemplars of a class: all, its first, or each as a class of its own"
     )
     num_exemplars: int | None = Field(
-        None, ge=1, description="exemplars of each class in use; null: all that are there"
+        None, ge=1, description="exemplars of each class that are used; null: all"
     )
-    num_holdout_exemplars: int = Field(0, ge=0, description="never trained on; after those in use")
+    num_holdout_exemplars: int = Field(
+        0,
+        ge=0,
+        description="exemplars of each class that are never trained on; after those that are used",
+    )
     noise_scale: Annotated[float, Traced(off=0.0)] = Field(
         0.0, ge=0, le=10, description="s.d. of pixel noise; ink is 1"
     )
     p_matched_exemplar: Annotated[Probability, Traced(off=0.0)] = Field(
-        0.0, description="of the query to be a copy of a context item of its class"
+        0.0, description="probability that the query is a copy of a context item of its class"
     )
     p_copied_exemplar: Annotated[Probability, Traced(off=0.0)] = Field(
-        0.0, description="of a repeated item to be a copy of the first of its class"
+        0.0, description="probability that a repeated item is a copy of the first of its class"
     )
     random_rare_exemplars: bool = Field(
         False, description="rare classes get a new random image for each sequence"
@@ -101,7 +107,7 @@ class DataSettings(Settings):
 
     @property
     def num_labels(self) -> int:
-        """Labels of all classes, held-out ones included, as in Chan et al. 2022."""
+        """The number of labels of all classes, including held-out ones, as in Chan et al. 2022."""
         if isinstance(self.source, MarkovSource):
             return self.source.num_symbols
         meanings = self.num_meanings or self.num_classes + self.num_holdout_classes
@@ -109,14 +115,14 @@ class DataSettings(Settings):
 
     @property
     def num_trained_labels(self) -> int:
-        """The first of them: labels of training classes."""
+        """The number of labels of training classes, which come first."""
         if isinstance(self.source, MarkovSource):
             return self.source.num_symbols
         return (self.num_meanings or self.num_classes) * self.label_multiplicity
 
     @property
     def classes_per_source_class(self) -> int:
-        """All on one side of the split."""
+        """The number of classes made from one of the source; the split keeps them together."""
         count = NUM_TRANSFORMS if self.flips_and_rotations else 1
         if self.exemplars == "separated":
             count *= self.source.num_exemplars or 1
@@ -124,7 +130,7 @@ class DataSettings(Settings):
 
     @property
     def weights(self) -> dict[str, float]:
-        """The mixture of families trained on; weights sum to 1."""
+        """The training mixture: weights of families, which sum to 1."""
         if isinstance(self.source, MarkovSource) and not self.mixture:
             return {"markov": 1.0}
         weights = self.mixture or {"bursty": self.p_bursty, self.non_bursty: 1 - self.p_bursty}
@@ -132,17 +138,17 @@ class DataSettings(Settings):
         return {name: weight / total for name, weight in weights.items()}
 
     def family(self, name: str) -> Family:
-        """One of the user's own, or one built in."""
+        """The family of a name: one of the user's own, or one built in."""
         return self.families.get(name) or NAMED[name]
 
     @property
     def num_permuted(self) -> int:
-        """Labels that permuted sequences draw from, the first ones."""
+        """The number of labels that permuted sequences draw from, which come first."""
         return self.num_permuted_labels or self.num_trained_labels
 
     @property
     def known_exemplars(self) -> int | None:
-        """Exemplars of each class that are trained on; None: only a file knows."""
+        """The number of training exemplars of each class; None: only a file knows."""
         if self.exemplars != "all":
             return 1
         if self.num_exemplars or self.source.num_exemplars is None:
@@ -152,9 +158,9 @@ class DataSettings(Settings):
     def pattern_of(
         self, family: BurstyFamily | FewShotFamily, evaluation: EvaluationConfig | None
     ) -> tuple[int, ...]:
-        """Items of each class of a context.
+        """The number of context items of each class.
 
-        evaluation: where the family is a condition; None: where it is trained on.
+        evaluation: if given, the family is a condition; None: it is trained on.
         """
         if isinstance(family, FewShotFamily):
             default = evaluation or self

@@ -1,4 +1,4 @@
-"""From an exemplar to a vector, as settings."""
+"""Embedders of exemplars, as settings."""
 
 from typing import Annotated, Literal
 
@@ -39,8 +39,8 @@ class ConvEmbedder(Settings):
 class ResNetEmbedder(Settings):
     """The residual network of Chan et al. 2022: blocks (2, 2, 2, 2), channels (16, 32, 32, 64).
 
-    Global mean pooling gives its last channels as the embedding; of another width than these 64,
-    a linear map follows.
+    The embedding is the global mean of the last channels. If the width is not 64, a linear map
+    follows.
     """
 
     kind: Literal["resnet"] = "resnet"
@@ -60,7 +60,7 @@ class TableEmbedder(Settings):
 
 
 class IdentityEmbedder(Settings):
-    """The exemplar's own numbers, as they are: frozen features."""
+    """The exemplar's own numbers, unchanged: frozen features."""
 
     kind: Literal["identity"] = "identity"
 

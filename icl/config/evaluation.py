@@ -61,9 +61,11 @@ class TaskEvaluationConfig(Settings):
     every: int = Field(1000, ge=1, description="training steps between evaluations")
     num_sequences: int = Field(1024, ge=1, description="trials, fresh each time")
     num_trials: int = Field(
-        320, ge=2, description="of which hidden states are compared with those of the start"
+        320, ge=2, description="trials whose hidden states are compared with those at the start"
     )
-    num_kernel_trials: int = Field(32, ge=1, description="the same of tangent kernels")
+    num_kernel_trials: int = Field(
+        32, ge=1, description="trials whose tangent kernels are compared with those at the start"
+    )
 
     probes: Probes = RICH_OR_LAZY
 

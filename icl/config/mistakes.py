@@ -1,6 +1,6 @@
-"""Mistakes in a config, told in lines that name the field, the value and what is allowed.
+"""Mistakes in a config as lines that name the field, the value and what is allowed.
 
-From what pydantic reports: a problem's location, type and input, and the tree it was found in.
+They are made from what pydantic reports: the location, type and input of a problem.
 """
 
 import re
@@ -17,9 +17,9 @@ MAX_SHOWN = 100  # characters of a value
 def describe(
     problem: Any, tree: dict[str, Any], model: type[BaseModel] = ExperimentConfig
 ) -> list[str]:
-    """Lines that name the field, the value, and what is allowed. model: of the whole tree."""
+    """Describe a problem in lines. model: the class of the whole tree."""
     field = ".".join(shown(key) for key in keys_of(problem["loc"], tree))
-    context, told = problem.get("ctx", {}), f"{field} = {shown(problem['input'])}; allowed: "
+    context, start = problem.get("ctx", {}), f"{field} = {shown(problem['input'])}; allowed: "
     match problem["type"]:
         case "value_error":
             return str(context["error"]).split("\n")
@@ -33,40 +33,40 @@ def describe(
         case "union_tag_not_found":
             return [f"{field}.kind: missing; allowed: {_kinds(model, problem['loc'])}"]
         case "too_short":
-            return [f"{told}at least {context['min_length']} of them"]
+            return [f"{start}at least {context['min_length']} of them"]
         case "too_long":
-            return [f"{told}at most {context['max_length']} of them"]
+            return [f"{start}at most {context['max_length']} of them"]
         case "string_too_short":
             return [f"{field} is empty; allowed: a text"]
         case "tuple_type" | "list_type":
-            return [f"{told}a list such as [a, b]"]
+            return [f"{start}a list such as [a, b]"]
         case "missing":
             return [f"{field}: missing; allowed: a value"]
         case "model_type" | "model_attributes_type" | "dict_type":
-            return [f"{told}{_settings(model, problem['loc'])}"]
+            return [f"{start}{_settings(model, problem['loc'])}"]
     return [
-        told + (_bounds(model, problem["loc"]) or problem["msg"].removeprefix("Input should be "))
+        start + (_bounds(model, problem["loc"]) or problem["msg"].removeprefix("Input should be "))
     ]
 
 
 def shown(value: Any) -> str:
-    """A value as YAML has it, in one short line."""
+    """Format a value as in YAML, in one short line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     value = list(value) if isinstance(value, tuple) else value
     try:
         text = " ".join(str(value).split())
-    except ValueError:  # of a number with thousands of digits
+    except ValueError:  # a number with thousands of digits
         return "a number too long to be shown"
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
 
 
 def wrong_fields(problem: Any, tree: dict[str, Any]) -> list[str]:
-    """Dotted names of the fields that a problem blames."""
+    """The dotted names of the fields that a problem is about."""
     if problem["type"] != "value_error":
         return [".".join(keys_of(problem["loc"], tree))]
-    # A check between fields names those it blames before the first "=".
+    # The line of a check between fields names them before the first "=".
     lines = str(problem["ctx"]["error"]).split("\n")
     return [
         name for line in lines for name in re.findall(r"[a-z_]+(?:\.\w+)+", line.partition("=")[0])
@@ -74,7 +74,7 @@ def wrong_fields(problem: Any, tree: dict[str, Any]) -> list[str]:
 
 
 def mentions(line: str, field: str) -> bool:
-    """Whether a line is about a field, or about the family that it is a setting of."""
+    """Whether a line is about a field, or about the family that the field belongs to."""
     _, _, family = field.partition("data.families.")
     names = [rf"(?<![\w.]){re.escape(field)}(?![\w.])"]
     if family:
@@ -84,7 +84,7 @@ def mentions(line: str, field: str) -> bool:
 
 
 def keys_of(loc: tuple[int | str, ...], tree: Any) -> list[str]:
-    """A pydantic location as keys of the tree: without the tags of unions."""
+    """Convert a pydantic location to keys of the tree, without the tags of unions."""
     keys = []
     for part in loc:
         if isinstance(tree, dict) and part not in tree and tree.get("kind") == part:
@@ -124,12 +124,12 @@ def _schema(model: type[BaseModel], loc: tuple[int | str, ...]) -> dict[str, Any
 
 
 def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """Names of the settings of the branch at a pydantic location."""
+    """The names of the settings of the branch at a pydantic location."""
     return list(_schema(model, loc).get("properties", {}))
 
 
 def _settings(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
-    """What the branch at a pydantic location is made of."""
+    """Describe what the branch at a pydantic location holds."""
     fields, entry = _fields(model, loc), _schema(model, loc).get("additionalProperties")
     if fields:
         return f"its own settings: {', '.join(fields)}"
@@ -139,12 +139,12 @@ def _settings(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
 
 
 def _kinds(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
-    """Names of the kinds that a branch told apart by `kind` can have."""
+    """The kinds of a branch that has several, as text."""
     return ", ".join(_schema(model, loc).get("discriminator", {}).get("mapping", {}))
 
 
 def _bounds(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
-    """What a number at a pydantic location may be; empty for what is not a number."""
+    """Describe the range of a number at a pydantic location; empty for other settings."""
     node = _schema(model, loc)
     options = node.get("anyOf", [node])  # a number or null
     number = next((o for o in options if o.get("type") in ("integer", "number")), None)

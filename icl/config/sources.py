@@ -1,7 +1,7 @@
-"""Where exemplars come from.
+"""Sources of exemplars, as settings.
 
-Each source knows, before any data is touched, its numbers of classes and of exemplars and the
-shape of one; None is what only its file can tell.
+Each source gives its numbers of classes and exemplars and the shape of an exemplar before any data
+is read; None stands for what only its file has.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -12,7 +12,7 @@ from icl.config.base import Settings, raise_all
 
 MAX_BANK_BYTES = 2**35
 
-# Of sources that make classes and exemplars as they are asked for.
+# Limits of sources that make classes and exemplars on demand.
 ENDLESS_CLASSES = 2**30
 ENDLESS_EXEMPLARS = 2**16
 
@@ -32,7 +32,7 @@ class OmniglotSource(Settings):
 
 
 class GlyphsSource(Settings):
-    """Characters drawn by a procedure, as varied as Omniglot's; no download."""
+    """Procedurally drawn characters, as varied as Omniglot's; no download."""
 
     kind: Literal["glyphs"] = "glyphs"
     size: int = Field(28, ge=8, le=128, description="pixels a side")
@@ -58,7 +58,7 @@ class GlyphsSource(Settings):
 
 
 class GaussianSource(Settings):
-    """A mixture of Gaussians in `dim` dimensions (Reddy 2023): classes and exemplars without end.
+    """A mixture of Gaussians in `dim` dimensions (Reddy 2023); classes and exemplars have no limit.
 
     The mean of a class is N(0, I / dim); an exemplar is (mean + spread * N(0, I / dim)) /
     sqrt(1 + spread^2).
@@ -78,7 +78,7 @@ class GaussianSource(Settings):
 
 
 class SymbolicSource(Settings):
-    """Symbols without any likeness: an exemplar is the number of its class."""
+    """Symbols without similarity: an exemplar is the number of its class."""
 
     kind: Literal["symbolic"] = "symbolic"
     num_classes: int = Field(1623, ge=2, le=10_000_000)

@@ -1,5 +1,7 @@
-"""Networks for tasks over time, as settings: recurrent ones read out at every step, and one that is
-fed the whole trial."""
+"""Networks for tasks over time, as settings.
+
+Recurrent networks are read out at every step; a feed-forward network takes the whole trial at once.
+"""
 
 from typing import Annotated, Literal
 
@@ -11,7 +13,7 @@ from icl.config.base import Settings
 class RateNetwork(Settings):
     """h = relu((1 - leak) h + leak (W x + U h)), without biases (Liu et al. 2023).
 
-    U is `recurrent`, normal of deviation 1.25 / sqrt(width) unless `connectivity` says otherwise.
+    U is `recurrent`: normal with s.d. 1.25 / sqrt(width), unless `connectivity` sets it.
     """
 
     kind: Literal["rate"] = "rate"

@@ -1,7 +1,7 @@
-"""Tasks whose answer must be computed over time, with nothing in them about context and weights.
+"""Tasks over time, as settings: the answer is computed over the steps of a trial.
 
-The decision tasks of NeuroGym and sequential digits, as Liu et al. (2023) train on them. Each
-knows, before any data is touched, its numbers of steps, inputs and outputs.
+The decision tasks of NeuroGym and sequential digits, as in Liu et al. (2023). Each task gives its
+numbers of steps, inputs and outputs before any data is read.
 """
 
 from abc import abstractmethod
@@ -31,9 +31,9 @@ OwnDuration = Annotated[int, Field(ge=1, le=1_000_000, description=_MS)]  # neve
 
 
 class OverTime(Settings):
-    """What a task says of itself before any trial is drawn.
+    """The properties of a task that are known before any trial is drawn.
 
-    kind: its name. last_only: whether the last step alone has a weight.
+    kind: its name. last_only: whether only the last step has a weight in the loss.
     """
 
     kind: str
@@ -42,26 +42,26 @@ class OverTime(Settings):
     @property
     @abstractmethod
     def period_steps(self) -> dict[str, int]:
-        """Steps of each period, in order."""
+        """The number of steps of each period, in order."""
 
     @property
     @abstractmethod
     def input_channels(self) -> dict[str, int]:
-        """How many of each kind, in order."""
+        """The number of inputs of each kind, in order."""
 
     @property
     @abstractmethod
     def output_channels(self) -> dict[str, int]:
-        """How many of each kind, in order."""
+        """The number of outputs of each kind, in order."""
 
     @property
     def num_choices(self) -> int:
-        """Answers at the last step."""
+        """The number of possible answers at the last step."""
         return self.num_outputs
 
     @property
     def knobs(self) -> dict[str, float | tuple[float, ...]]:
-        """Those of `icl.types.TaskKnobs`; 0: off."""
+        """The values of `icl.types.TaskKnobs`; 0: off."""
         return {}
 
     @property
@@ -78,9 +78,9 @@ class OverTime(Settings):
 
 
 class DecisionTask(OverTime):
-    """What the decision tasks share: a ring of directions, noise, and a cue to fixate.
+    """The settings of all decision tasks: a ring of directions, noise, and a cue to fixate.
 
-    period_names: those of its periods, in order.
+    period_names: the names of the periods, in order.
     """
 
     dt: int = Field(100, ge=1, le=10_000, description="ms of a step")
@@ -115,12 +115,12 @@ class DecisionTask(OverTime):
 
     @property
     def num_choices(self) -> int:
-        """All outputs but that to fixate."""
+        """The number of outputs without the one to fixate."""
         return self.num_outputs - 1
 
     @property
     def knobs(self) -> dict[str, float | tuple[float, ...]]:
-        """White noise of a given density: the longer a step, the less is left of it."""
+        """White noise of given density has a s.d. of density / sqrt(dt) in steps of dt."""
         noise, cue_noise = (sigma * self.dt**-0.5 for sigma in (self.sigma, self.cue_sigma))
         return {"noise": noise, "cue_noise": cue_noise, "coherences": self.coherences}
 
@@ -173,7 +173,7 @@ class MatchToSampleTask(DecisionTask):
 
 
 class ContextDependentTask(DecisionTask):
-    """Context-dependent decisions (CXT): the direction in that of two modalities which is cued.
+    """Context-dependent decisions (CXT): the direction in the cued one of two modalities.
 
     NeuroGym's ContextDecisionMaking-v0, after Mante et al. (2013).
     """
@@ -211,7 +211,7 @@ class SklearnImages(Settings):
 
 
 class DigitsTask(OverTime):
-    """Sequential digits: an image row by row, and the digit asked for at the last step."""
+    """Sequential digits: an image row by row; the answer at the last step is its digit."""
 
     kind: Literal["digits"] = "digits"
     source: Annotated[MnistImages | SklearnImages, Field(discriminator="kind")] = MnistImages()

@@ -1,4 +1,4 @@
-"""Training, evaluation and checkpoints as settings."""
+"""Training and checkpoints as settings."""
 
 from typing import Annotated, Literal
 
@@ -14,18 +14,19 @@ class TrainingConfig(Settings):
     batch_size: int = Field(64, ge=1)
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: Annotated[float, Traced()] = Field(
-        1e-3, gt=0, description="at the peak, the end of warm-up"
+        1e-3, gt=0, description="peak rate, at the end of warm-up"
     )
     warmup_steps: Annotated[int, Traced()] = Field(1000, ge=1)
     decay: Annotated[Literal["inverse_sqrt", "none"], Traced()] = Field(
-        "inverse_sqrt", description="of the rate after warm-up"
+        "inverse_sqrt", description="schedule of the rate after warm-up"
     )
     weight_decay: Annotated[float, Traced()] = Field(
-        0.0, ge=0, description="decoupled: weights shrink by rate * this"
+        0.0, ge=0, description="decoupled: weights shrink by rate * this at each step"
     )
     weight_decay_of: dict[str, Annotated[float, Field(ge=0), Traced()]] = Field(
         {},
-        description="of weights whose path fits a pattern, as block*/mixer/*; the longest wins",
+        description="decay of weights whose path fits a pattern, as block*/mixer/*; the longest "
+        "pattern counts",
     )
     clip_norm: Annotated[float | None, Traced()] = Field(
         None, gt=0, description="bound on the gradient's global norm"
@@ -36,18 +37,23 @@ class TrainingConfig(Settings):
         0.0, ge=0, lt=1, description="of gradient descent (sgd)"
     )
     interim_weight: Annotated[float, Traced(off=0.0)] = Field(
-        0.0, ge=0, lt=1, description="in the loss, of the context's items; the query has the rest"
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the context's items in the loss; the query has the rest",
     )
     stop_below: float | None = Field(
-        None, gt=0, description="end at an evaluation with a mean training loss below this, in nats"
+        None,
+        gt=0,
+        description="end at an evaluation if the mean training loss is below this, in nats",
     )
     patience: int | None = Field(
-        None, ge=1, description="end after so many evaluations without a lower training loss"
+        None, ge=1, description="end after this many evaluations without a lower training loss"
     )
 
 
 class CheckpointConfig(Settings):
-    """When the training state is saved, and which saves are kept."""
+    """When checkpoints are saved, and which are kept."""
 
     every: int = Field(1000, ge=1, description="training steps between checkpoints")
     keep_last: int = Field(2, ge=1)

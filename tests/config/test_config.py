@@ -11,6 +11,7 @@ from icl.config.yaml import differences, dump_config, load_config
 from icl.errors import UserError
 
 from ..conftest import ALL_CONFIGS, CONFIGS, QUICKSTART, is_grid
+from ..messages import fields_of
 
 GRIDS = [path for path in ALL_CONFIGS if is_grid(path)]
 
@@ -596,7 +597,7 @@ def test_settings_that_do_not_go_together_are_told_in_one_line(settings, field, 
 
 
 @pytest.mark.parametrize(
-    ("settings", "starts"),
+    ("settings", "fields"),
     [
         # Of a family that cannot be read, nothing else is told.
         ("data.families.x.kind=foo data.mixture.x=1", ["data.families.x.kind"]),
@@ -607,8 +608,11 @@ def test_settings_that_do_not_go_together_are_told_in_one_line(settings, field, 
             ["data.families.X1.pattern.0"],
         ),
         ("data.mixture.bursty=-1 data.mixture.foo=1", ["data.mixture.bursty", "data.mixture.foo"]),
-        ("evaluation.conditions=[3] data.shots=9", ["data.shots", "evaluation.conditions.0"]),
-        ("data.families.x.foo=3 data.families.x.kind=bursty", ["data.families.x.foo: unknown"]),
+        (
+            "evaluation.conditions=[3] data.shots=9",
+            ["data.shots * data.ways", "evaluation.conditions.0"],
+        ),
+        ("data.families.x.foo=3 data.families.x.kind=bursty", ["data.families.x.foo"]),
         ("data.families.x.pattern=3 data.families.x.kind=bursty", ["data.families.x.pattern"]),
         (
             "data.families.x.classes=all data.families.x.kind=bursty data.mixture.foo=1",
@@ -623,12 +627,11 @@ def test_settings_that_do_not_go_together_are_told_in_one_line(settings, field, 
         ("data.source.kind=markov", ["evaluation.conditions"] * 3 + ["model.embedder.kind"]),
     ],
 )
-def test_mistakes_in_tables_and_lists(settings, starts):
+def test_mistakes_in_tables_and_lists(settings, fields):
     lines = errors(*(settings.split()))
-    assert len(lines) == len(set(lines)) == len(starts)
-    for line, start in zip(lines, starts, strict=True):
-        assert line.startswith(start)
-        assert "allowed" in line
+    assert len(lines) == len(set(lines))
+    assert fields_of(lines) == fields
+    assert all("allowed" in line for line in lines)
 
 
 def test_families_of_ones_own_from_the_command_line(tmp_path: Path):
@@ -666,16 +669,14 @@ def test_an_unknown_setting_is_told_with_those_that_exist():
 
 def test_all_mistakes_are_told_at_once_those_between_fields_too():
     lines = errors("seed=-1", "data.p_bursty=2", "data.ways=5", "model.num_heads=7", "x=1")
-    starts = ["seed", "data.p_bursty", "data.shots * data.ways", "model.num_heads", "x: unknown"]
-    assert len(lines) == len(starts)
-    for start in starts:
-        assert any(line.startswith(start) for line in lines), start
+    fields = ["seed", "data.p_bursty", "data.shots * data.ways", "model.num_heads", "x"]
+    assert sorted(fields_of(lines)) == sorted(fields)
 
 
 def test_mistakes_between_branches_are_told_beside_those_within():
     lines = errors("data.shots=9", "model.num_heads=7", "evaluation.ways=50", "seed=-1")
-    starts = ["seed", "data.shots * data.ways", "model.num_heads", "evaluation.ways"]
-    assert [line.partition(" = ")[0] for line in lines] == starts
+    fields = ["seed", "data.shots * data.ways", "model.num_heads", "evaluation.ways"]
+    assert fields_of(lines) == fields
 
 
 def test_an_empty_branch_in_a_file_can_be_filled(tmp_path: Path):

@@ -1,13 +1,13 @@
-"""Whether the parts of a config go together: a line for each mistake, before any data is touched.
+"""Whether the settings of the data fit each other: a line for each mistake.
 
-What a family of sequences needs of the data is in `icl.config.checks.families`.
+`icl.config.checks.families` checks what each family of sequences needs.
 """
 
 import math
 import re
 
 from icl.config.checks.exemplars import too_few_exemplars
-from icl.config.checks.families import Use, family_errors, permuted_labels
+from icl.config.checks.families import PlacedFamily, family_errors, permuted_labels
 from icl.config.data_settings import DataSettings
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import NAMED
@@ -23,7 +23,7 @@ LIMITS = {
 
 
 def data_errors(data: DataSettings) -> list[str]:
-    """Of the distribution that is trained on."""
+    """Mistakes in the distribution of training sequences."""
     errors = _class_errors(data) + _exemplar_errors(data) + _label_errors(data)
     errors += [
         f"data.families.{_shown(name)}: not a new name; allowed: letters, digits and _, and "
@@ -42,7 +42,7 @@ def data_errors(data: DataSettings) -> list[str]:
         names = ["markov"]
     for name in names:
         if name in NAMED or name in data.families:
-            errors += family_errors(Use(name, data.family(name), data, None))
+            errors += family_errors(PlacedFamily(name, data.family(name), data, None))
         else:
             what = f"data.mixture.{_shown(name)}" if data.mixture else "data.non_bursty"
             errors.append(f"{what} = {_shown(name)}, unknown; allowed: {_known(data)}")
@@ -53,11 +53,11 @@ def data_errors(data: DataSettings) -> list[str]:
 
 
 def condition_errors(data: DataSettings, evaluation: EvaluationConfig) -> list[str]:
-    """Of the conditions that a network is tested in."""
+    """Mistakes in the conditions in which networks are tested."""
     errors = []
     for i, name in enumerate(evaluation.conditions):
         if name in NAMED or name in data.families:
-            errors += family_errors(Use(name, data.family(name), data, evaluation))
+            errors += family_errors(PlacedFamily(name, data.family(name), data, evaluation))
         elif name != "train":
             errors.append(
                 f"evaluation.conditions.{i} = {_shown(name)}; allowed: train, {_known(data)}"
@@ -77,7 +77,7 @@ def _known(data: DataSettings) -> str:
 
 
 def _class_errors(data: DataSettings) -> list[str]:
-    """Of counts of classes, which a Markov chain's symbols are not."""
+    """Mistakes in the numbers of classes; a Markov chain has symbols instead."""
     source = data.source
     is_image = source.shape is not None and len(source.shape) == 2
     errors = [
@@ -102,7 +102,7 @@ def _class_errors(data: DataSettings) -> list[str]:
             f"allowed: at most {ENDLESS_CLASSES} classes in all"
         )
     most = min(there, MAX_CLASSES)
-    # Those made from one class of the source are all on one side.
+    # Classes made from one class of the source are all on one side of the split.
     most_trained = (there - held_out) // together * together if held_out else most
     if data.num_classes + held_out > most:
         whose = f" classes of data.source ({source.kind})" if most == there else ""

@@ -1,4 +1,4 @@
-"""Whether classes have exemplars enough for the sequences asked for: a line for each mistake."""
+"""Whether classes have enough exemplars for all sequences: a line for each mistake."""
 
 from icl.config.data_settings import DataSettings
 from icl.config.evaluation import EvaluationConfig
@@ -8,11 +8,11 @@ from icl.config.families import BurstyFamily, FewShotFamily
 def too_few_exemplars(
     data: DataSettings, evaluation: EvaluationConfig | None, in_use: int
 ) -> list[str]:
-    """Families whose sequences would repeat exemplars: trained on, or tested if `evaluation`.
+    """Mistakes of families whose sequences would repeat exemplars.
 
-    One exemplar is enough: then all of a class are meant to be copies of it.
+    One exemplar for each class is allowed: all items of a class are then copies of it.
 
-    in_use: exemplars of each class that are trained on.
+    evaluation: if given, families are conditions. in_use: training exemplars of each class.
     """
     names = list(data.weights) if evaluation is None else list(evaluation.conditions)
     errors = []

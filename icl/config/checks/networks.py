@@ -1,4 +1,4 @@
-"""Whether a network can read the data it is to be trained on: a line for each mistake."""
+"""Whether a network can read its training data: a line for each mistake."""
 
 import math
 
@@ -8,7 +8,7 @@ from icl.config.families import BurstyFamily, FewShotFamily
 from icl.config.networks import LearnedPositions, NetworkConfig, ShiftedPositions
 from icl.config.training import TrainingConfig
 
-# What can read a symbol (a whole number), a vector, an image.
+# Embedders of a symbol (a whole number), a vector, an image.
 EMBEDDERS_BY_RANK = {
     0: ("one_hot", "table"),
     1: ("linear", "mlp", "pca", "identity"),
@@ -17,7 +17,7 @@ EMBEDDERS_BY_RANK = {
 
 
 def embedder_errors(model: NetworkConfig, data: DataSettings) -> list[str]:
-    """Whether the embedder can read the source's exemplars."""
+    """Mistakes of an embedder that cannot read the exemplars of the source."""
     embedder, shape = model.embedder, data.source.shape
     kinds = EMBEDDERS_BY_RANK[1 if shape is None else len(shape)]  # a file holds vectors
     if embedder.kind not in kinds:
@@ -54,7 +54,7 @@ def token_errors(
     evaluation: EvaluationConfig,
     training: TrainingConfig,
 ) -> list[str]:
-    """Whether there is room for all positions and labels, and something to learn from each."""
+    """Mistakes of tokens without room for all positions and labels, or without a loss."""
     positions, num_labels = model.positions, data.num_labels
     errors = []
     longest = longest_context(data, evaluation)
@@ -78,7 +78,7 @@ def token_errors(
 
 
 def longest_context(data: DataSettings, evaluation: EvaluationConfig) -> int:
-    """Pairs of the longest context trained on or tested."""
+    """The number of pairs in the longest context of training and conditions."""
     lengths = [data.context_len]
     for name in evaluation.conditions:
         family = None if name == "train" else data.family(name)
