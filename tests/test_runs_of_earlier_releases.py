@@ -18,7 +18,7 @@ from icl.records import load
 from icl.records.run_directory import SEQUENCES, read_lines
 from icl.records.storage import Store
 from icl.runs.progress import Progress
-from icl.runs.run import run
+from icl.runs.run import train
 from icl.sweeps.progress import SweepProgress
 from icl.sweeps.run import run_sweeps
 
@@ -71,7 +71,7 @@ def test_a_run_that_was_begun_goes_on_to_the_same_bits(kind: str, tmp_path: Path
     path = copied(kind, tmp_path)
     (path / SEQUENCES).touch()  # drawn once, when a run begins
     before = contents(path)
-    run(config, path, Progress())
+    train(config, path, Progress())
     events = read_lines(path / "events.jsonl")
     assert [event["event"] for event in events[-4:]] == ["resume", "restored", "compiled", "end"]
     assert events[-3]["step"] == STOP > 0
@@ -85,7 +85,7 @@ def test_a_run_that_was_begun_goes_on_to_the_same_bits(kind: str, tmp_path: Path
 
 def test_a_run_begun_anew_comes_to_the_same_bits(tmp_path: Path):
     config = load_config(RELEASE / "task" / "settings.yaml")
-    run(config, tmp_path / "run", Progress())
+    train(config, tmp_path / "run", Progress())
     assert_same_end(tmp_path / "run", "task", config.training.num_steps)
 
 

@@ -15,7 +15,7 @@ from icl.probes.view import View
 from icl.records import load
 from icl.records.run_directory import METRICS, read_lines
 from icl.runs.progress import Progress
-from icl.runs.run import run
+from icl.runs.run import train
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -45,7 +45,7 @@ def test_its_arrays_are_recorded_and_loaded_with_their_axes(small_config, tmp_pa
     config = small_config(
         "evaluation.probes=[looks]", "training.num_steps=10", "checkpoints.every=10"
     )
-    run(config, tmp_path, Progress())
+    train(config, tmp_path, Progress())
     record = read_lines(tmp_path / METRICS)[-1]
     assert record["axes"] == {"query_attention": ["head", "token"]}
     dataset = load(tmp_path)

@@ -20,7 +20,7 @@ from icl.description.any_config import describe_any
 from icl.problems.base import Cost, Inputs, Program, make_inputs
 from icl.records import load
 from icl.runs.progress import Progress
-from icl.runs.run import run
+from icl.runs.run import train
 from icl.training.losses import Loss
 from icl.training.optimizer import Rates
 from icl.training.step import TrainState
@@ -109,7 +109,7 @@ def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RegressionExperim
 
 def test_it_trains_is_recorded_and_described(config: RegressionExperiment, tmp_path: Path):
     assert type(config) is RegressionExperiment
-    run(config, tmp_path / "run", Progress())
+    train(config, tmp_path / "run", Progress())
     loss = load(tmp_path / "run").loss.sel(condition="task")
     assert float(loss[-1]) < float(loss[0]) / 2
     assert (tmp_path / "run" / "sequences.png").stat().st_size > 1000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from icl.config.data import DataConfig
-from icl.data.sources import SOURCES, load_exemplars
+from icl.data.sources.load import SOURCES, load_exemplars
 from icl.data.sources.on_device import (
     ALIGNMENT,
     aligned_empty,
