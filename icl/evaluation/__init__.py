@@ -1,5 +1,6 @@
-"""Evaluation: the conditions that a network is tested in, and how its answers are scored.
+"""Evaluation: the conditions that a network is tested in, and how its answers are scored."""
 
-conditions   the families of sequences of an evaluation, by name
-scores       marks of answers, and their means over fresh sequences or trials
-"""
+from icl.evaluation.conditions import make_conditions
+from icl.evaluation.scores import Scores, evaluate, score, score_trials
+
+__all__ = ["Scores", "evaluate", "make_conditions", "score", "score_trials"]

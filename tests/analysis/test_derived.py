@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import xarray
 
-from icl.analysis.derived import DERIVED, METRICS, NUMBERS, derive, is_undefined_at_end, number_of
+from icl.analysis.derived import (
+    DERIVED,
+    DERIVED_METRICS,
+    NUMBERS,
+    derive,
+    is_undefined_at_end,
+    number_of,
+)
 
 from .synthetic import make_sweep, without
 
@@ -89,7 +96,7 @@ def test_a_measure_that_ended_undefined_is_not_what_it_was_before():
 def test_a_sweep_gets_each_number_of_both_accuracies():
     sweep = without(make_sweep(), **{"data.p_bursty": 1, "data.zipf_exponent": 0})
     derived = derive(sweep)
-    for metric in METRICS:
+    for metric in DERIVED_METRICS:
         for name in DERIVED:
             values = derived[f"{metric}_{name}"]
             assert values.dims == ("data.p_bursty", "data.zipf_exponent", "seed", "condition")
