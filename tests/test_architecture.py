@@ -32,6 +32,12 @@ def name_of(path: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
+# What a run is about. Only `icl.problems` may ask which of them it has.
+PROBLEMS = {"ExperimentConfig", "TaskExperimentConfig", "SequenceProblem", "TrialProblem"}
+ROOTS = {"icl.config", "icl.config.experiment"}  # where the roots of the config are defined
+# Temporary: modules that still ask.
+STILL_ASK = {"icl.config.grid", "icl.config.yaml", "icl.runs.run", "icl.sweeps.run"}
+
 NAMES = {name_of(path): path for path in MODULES}
 
 
@@ -78,6 +84,47 @@ def test_files_form_no_circle():
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if room_of(name) == "analysis"])
+def test_analysis_knows_records_but_no_problem(name: str):
+    known = {"errors", "types", "files", "config", "models", "records", "theory", "probes"}
+    assert {room_of(module) for module in own_imports(NAMES[name])} <= known | {"analysis"}
+
+
+def names_in(node: ast.AST) -> set[str]:
+    return {
+        part.id if isinstance(part, ast.Name) else part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name | ast.Attribute)
+    }
+
+
+def asks_for_the_problem(node: ast.AST) -> bool:
+    """Whether a piece of code depends on which problem a run has."""
+    match node:
+        case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, classes]):
+            return bool(names_in(classes) & PROBLEMS)
+        case ast.MatchClass(cls=cls):
+            return bool(names_in(cls) & PROBLEMS)
+        case ast.Compare(left=ast.Constant(value="task"), ops=[ast.In() | ast.NotIn()]):
+            return True
+        case ast.Compare(left=left, comparators=others, ops=[ast.Eq() | ast.NotEq() | ast.Is()]):
+            sides = [left, *others]
+            is_name = any(
+                isinstance(side, ast.Attribute) and side.attr == "problem" for side in sides
+            )
+            return is_name or any(names_in(side) & PROBLEMS for side in sides)
+    return False
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if room_of(name) != "problems" and name not in ROOTS]
+)
+def test_nothing_outside_problems_asks_which_problem_it_has(name: str):
+    nodes = ast.walk(ast.parse(NAMES[name].read_text()))
+    asked = [ast.unparse(node) for node in nodes if asks_for_the_problem(node)]
+    assert not asked or name in STILL_ASK, asked
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""The description of any config, by the name of its problem."""
+"""The description of any config, chosen by the name of its problem."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,14 +12,14 @@ from icl.description.trials import describe_trials
 
 
 class Report(NamedTuple):
-    """numbers: as JSON has them. pictures: PNGs by name of file. tables: for a person."""
+    """A description: numbers as JSON has them, PNGs by name of file, and tables for readers."""
 
     numbers: dict[str, Any]
     pictures: dict[str, bytes]
     tables: list[Any]
 
 
-# By problem: (config) to numbers and pictures, and (numbers) to tables. Others have the last.
+# By problem: (config) -> numbers and pictures, and (numbers) -> tables.
 DESCRIPTIONS: dict[str, tuple[Callable[..., Any], Callable[..., list[Any]]]] = {
     "sequences": (describe_sequences, sequence_tables),
     "trials": (describe_trials, trial_tables),
@@ -28,7 +28,7 @@ ANY_OTHER = (describe_program, program_tables)
 
 
 def describe_any(config: AnyConfig) -> Report:
-    """What a config describes, before training. Raises UserError for what a user can mend."""
+    """Describe a config before training. Raises UserError for mistakes of the user."""
     describe, tables = DESCRIPTIONS.get(config.problem, ANY_OTHER)
     numbers, pictures = describe(config)
     return Report(numbers, pictures, tables(numbers))

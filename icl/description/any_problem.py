@@ -1,4 +1,4 @@
-"""The description of a run on any problem: what a program alone can say of it."""
+"""The description of a run on any problem: its parameters, initial weights and a picture."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from icl.problems.load import load_program
 def describe_program(config: AnyConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Numbers as JSON has them, and pictures by name of file.
 
-    Raises UserError where data cannot be had, or for connectivity that cannot be.
+    Raises UserError where data are not available, or connectivity is impossible.
     """
     program = load_program(config)
     counts = count_parameters(program.shapes.variables.params)

@@ -20,8 +20,8 @@ MAX_SPECTRA = 8
 def describe_sequences(config: ExperimentConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Numbers as JSON has them, and pictures by name of file.
 
-    Raises UserError where the source or the embedder cannot be had, or for connectivity that
-    cannot be.
+    Raises UserError where the source or the embedder is not available, or connectivity is
+    impossible.
     """
     description = describe(config)
     pictures = {

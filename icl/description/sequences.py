@@ -1,6 +1,6 @@
-"""A distribution and a network before any training: what there is to see, to score and to pay.
+"""A distribution and a network before training: statistics, ceilings and costs.
 
-Sequences are drawn as integers by the thousand; the network is traced and never compiled.
+Thousands of sequences are drawn as integers; the network is traced and never compiled.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ from icl.description.closed_forms import (
 )
 from icl.description.combining import combined, exact_combined
 from icl.description.exact_ceilings import (
+    METRICS,
     NOTHING,
     Exact,
     FamilyCeilings,
@@ -49,15 +50,16 @@ from icl.problems.sequences import rows_of, rows_per_family
 from icl.types import IndexSequence, ShownSequence
 
 NUM_LOOKED_UP = 2_000  # sequences whose items are looked up, for nearest neighbours
-# Bounds on numbers held at a time and looked at in all.
+# Bounds on the numbers in these items, in memory and in total.
 MAX_NUMBERS, MAX_LOOKED_UP = 2**22, 2**27
-MIN_DRAWS = 30  # of a class, for a point in the picture of its label's entropy
-METRICS = Exact._fields
+MIN_DRAWS = 30  # a class drawn less often has no point in the picture of entropies
 
 
 class Description(NamedTuple):
-    """report: numbers by name, as JSON has them. The others are for pictures.
+    """A description: its numbers, and what its pictures show.
 
+    report: numbers by name, as JSON has them.
+    rows: sequences.
     entropies: classes drawn often, and the entropy of the labels of each, in bits.
     """
 
@@ -67,10 +69,11 @@ class Description(NamedTuple):
 
 
 def describe(config: ExperimentConfig) -> Description:
-    """Draw, measure, score and count. The training distribution is that before the first step,
-    or, where classes come block after block, that of all blocks alike.
+    """Describe a run on sequences before its first step.
 
-    Raises UserError where the source or the embedder cannot be had.
+    Where classes come block after block, the training distribution is that of all blocks.
+
+    Raises UserError where the source or the embedder is not available.
     """
     parts = make_parts(config)
     report = network_costs(config, example_items(config.data, parts.exemplars))
@@ -84,7 +87,7 @@ def describe(config: ExperimentConfig) -> Description:
     report["ceilings"] = {
         name: _score(parts, name, sample, drawn["train"]) for name, sample in drawn.items()
     }
-    # Not what a memory of whole sequences would score: on a finite data set, all.
+    # A memory of whole sequences would be right on all of a finite data set.
     report["in_weights_of"] = "classes and their own labels, not sequences by heart"
     report["chance"] = {
         name: {metric: float(np.mean(marks)) for metric, marks in levels._asdict().items()}
@@ -99,7 +102,7 @@ def describe(config: ExperimentConfig) -> Description:
 def measure(
     parts: Parts, sample: IndexSequence
 ) -> tuple[dict[str, Any], tuple[np.ndarray, np.ndarray]]:
-    """Of the training distribution. Frequencies are those of training classes as the query's."""
+    """Statistics of the training distribution; frequencies are of training classes as queries."""
     data, count = parts.config.data, parts.num_symbols or parts.config.data.num_classes
     occurrences = bursts(sample)
     present, size = estimate(occurrences > 0), data.num_sequences
@@ -124,10 +127,11 @@ def measure(
 
 
 def label_entropy(parts: Parts, sample: IndexSequence) -> tuple[Entropies, Estimate | None]:
-    """Of the query's label given its class: of each class, and of all; None: too few draws.
+    """Entropy of the query's label given its class, by class and on average.
 
-    Where all classes are called alike but for a shift, their labels are counted together: these
-    are many more. Not in a finite data set, which may hold a class once.
+    The average is None for too few draws. Where all classes have the same distribution of labels
+    but for a shift, their labels are counted together, which needs fewer draws; not in a finite
+    data set, which may hold a class only once.
     """
     data = parts.config.data
     queries, labels = (np.asarray(a[:, -1]) for a in (sample.classes, sample.labels))
@@ -143,7 +147,7 @@ def label_entropy(parts: Parts, sample: IndexSequence) -> tuple[Entropies, Estim
 
 
 def _frequencies(by_class: Float[np.ndarray, " class"] | None) -> dict[str, list[float] | None]:
-    """Most frequent first, and in the order of classes; class 0 is meant to be the commonest."""
+    """Frequencies in descending order, and in the order of classes, the commonest first."""
     return {
         "class_frequencies": None if by_class is None else np.sort(by_class)[::-1].tolist(),
         "class_frequencies_by_class": None if by_class is None else by_class.tolist(),
@@ -151,13 +155,13 @@ def _frequencies(by_class: Float[np.ndarray, " class"] | None) -> dict[str, list
 
 
 def _trained(parts: Parts) -> dict[str, Family]:
-    """Families with a weight."""
+    """The families of the training mixture that have a weight."""
     weights = parts.config.data.weights
     return {name: parts.families[name] for name, weight in weights.items() if weight > 0}
 
 
 def _over_mixture(parts: Parts, value: Callable[..., Any]) -> list[tuple[float, Any]]:
-    """Weights and value(family, data, pools) of the families, and of the blocks, trained on."""
+    """Weight and value(family, data, pools) of each family trained on, for each block."""
     data = parts.config.data
     blocks = range(data.num_blocks) if data.num_blocks > 1 else [None]
     return [
@@ -168,9 +172,9 @@ def _over_mixture(parts: Parts, value: Callable[..., Any]) -> list[tuple[float, 
 
 
 def theory(parts: Parts) -> dict[str, Any]:
-    """What was asked for: the exact counterparts of what is measured, None where not known.
+    """The intended statistics: exact counterparts of those measured; None where not known.
 
-    Of sequences without end, even where a finite data set is drawn from them.
+    They are of sequences without end, even where a finite data set is drawn from these.
     """
     counts, present = (mixed(_over_mixture(parts, form)) for form in (burst_counts, p_present))
     blocks = _over_mixture(parts, lambda *of: partial(component, *of))
@@ -185,7 +189,10 @@ def theory(parts: Parts) -> dict[str, Any]:
 
 
 def exact(parts: Parts, name: str) -> dict[str, Exact]:
-    """Of each learner, in the training mixture or in a condition; of sequences without end."""
+    """The exact score of each learner in a condition, or in the training mixture if `train`.
+
+    It is of sequences without end, even where a finite data set is drawn from these.
+    """
     data = parts.config.data
     knows = make_knows(data)
 
@@ -202,14 +209,14 @@ def exact(parts: Parts, name: str) -> dict[str, Exact]:
             *(mixed([(w, getattr(getattr(f, learner), m)) for w, f in formulas]) for m in METRICS)
         )
 
-    both = Exact(*(exact_combined([(w, f.parts[m]) for w, f in formulas]) for m in METRICS))
+    both = Exact(*(exact_combined([(w, f.groups[m]) for w, f in formulas]) for m in METRICS))
     return {"in_context": mean("in_context"), "in_weights": mean("in_weights"), "combined": both}
 
 
 def _score(
     parts: Parts, name: str, sample: IndexSequence, train: IndexSequence
 ) -> dict[str, dict[str, Any]]:
-    """Each learner's marks, their errors, and what they are exactly."""
+    """The accuracies of each learner, their standard errors, and their exact values."""
     looked_up, distances = _distances(parts, name, sample)
     copied = learners.in_context(sample)
     known = learned(parts, sample, train)
@@ -238,7 +245,7 @@ def _score(
 
 
 def learned(parts: Parts, sample: IndexSequence, train: IndexSequence) -> Ceiling:
-    """In weights. What is to be learned from a sample is learned from one half for the other."""
+    """Marks of the in-weights learner, which learns from one half of a sample for the other."""
     middle = len(sample.labels) // 2
     cuts = (slice(middle), slice(middle, None))
     halves = [jax.tree.map(lambda a, cut=cut: a[cut], sample) for cut in cuts]
@@ -266,7 +273,7 @@ def is_known(parts: Parts, sample: IndexSequence) -> np.ndarray:
 
 
 def _distances(parts: Parts, name: str, sample: IndexSequence) -> tuple[IndexSequence, np.ndarray]:
-    """Of some of the sequences, from each context item to the query."""
+    """Some of the sequences, and their distances from each context item to the query."""
     numbers = int(np.prod(parts.exemplars.shape)) * sample.classes.shape[1]
     wanted = min(len(sample.classes), NUM_LOOKED_UP, max(100, MAX_LOOKED_UP // numbers))
     size = min(wanted, max(1, MAX_NUMBERS // numbers))
@@ -283,7 +290,7 @@ def _distances(parts: Parts, name: str, sample: IndexSequence) -> tuple[IndexSeq
 
 
 def _rows(parts: Parts, drawn: dict[str, IndexSequence]) -> list[ShownSequence]:
-    """Some sequences of each family trained on, and of each condition."""
+    """A few sequences of each family trained on, and of each condition."""
     data, train = parts.config.data, drawn["train"]
     trained = _trained(parts)
     count = rows_per_family(len(trained) + len(parts.conditions))

@@ -1,4 +1,4 @@
-"""A description as text: what is measured beside what was asked for, costs, and ceilings."""
+"""A description as text: measured beside intended statistics, costs, and ceilings."""
 
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ from rich.table import Table
 from icl.description.trial_tables import parameter_table, weight_tables
 
 WIDTH = 110
-MAX_BURSTS = 8  # rows of the table of bursts
+MAX_BURSTS = 8  # counts with a row of their own
 LEARNERS = ("nearest_neighbour", "in_context", "in_weights", "combined")
 
 
 def print_tables(tables: list[Any], files: list[Path], out: Any) -> None:
-    """Print tables, and where the files of a description are.
+    """Print tables, and the paths of the files of a description.
 
-    out: a text file, or a terminal, whose width is then kept to.
+    out: a text file, or a terminal, whose width tables keep to.
     """
     console = Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
     for table in tables:
@@ -85,7 +85,7 @@ def _statistics(report: dict[str, Any]) -> Table:
 
 
 def _largest(bursts: list[float], intended: list[float] | None) -> list[int]:
-    """The counts with the largest shares, in order."""
+    """The counts with the largest shares, in ascending order."""
     shares = [max(pair) for pair in zip(bursts, intended or bursts, strict=True)]
     rows = [k for k, share in enumerate(shares) if share > 1e-4]
     return sorted(sorted(rows, key=lambda k: -shares[k])[:MAX_BURSTS])

@@ -1,4 +1,4 @@
-"""A task and its network before any training: what is shown when, and what weights begin as."""
+"""A task and its network before training: periods of a trial, costs, and initial weights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ from icl.types import Trials
 def describe_trials(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Numbers by name, as JSON has them, and pictures by name of file.
 
-    Raises UserError where images of the task cannot be had, or for connectivity that cannot be.
+    Raises UserError where images of the task are not available, or connectivity is impossible.
     """
     program = load_program(config)
     matrices = initial_matrices(program, config)
@@ -47,9 +47,9 @@ def describe_trials(config: TaskExperimentConfig) -> tuple[dict[str, Any], dict[
 
 
 def costs(program: Program) -> dict[str, Any]:
-    """Parameters, and operations of matrix products; nothing is computed.
+    """Numbers of parameters, and operations of matrix products, by tracing alone.
 
-    A step is one of the network's own, from any state: feed-forward ones take a trial in one.
+    A step is one of the network: a feed-forward network takes a whole trial in one.
     """
     network, params = program.problem.network, program.shapes.variables.params
     task, knobs = program.problem.task, program.inputs(program.config).knobs

@@ -1,4 +1,7 @@
-"""The conditions that a network is evaluated in, by name."""
+"""The conditions of an evaluation, as the families that draw their sequences.
+
+`icl.config.conditions` says which strategy each shows.
+"""
 
 from icl.config import DataConfig, EvaluationConfig
 from icl.data.families.base import Family
@@ -6,7 +9,7 @@ from icl.data.families.make import make_families, make_family
 
 
 def make_conditions(data: DataConfig, evaluation: EvaluationConfig) -> dict[str, Family]:
-    """The families that a network is tested on, by name; `train` is what it is trained on."""
+    """The family of each condition, by name; `train` is the training mixture."""
     return {
         name: make_families(data)["train"]
         if name == "train"

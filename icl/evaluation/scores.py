@@ -1,4 +1,4 @@
-"""What a network is asked while it trains: named conditions, and how its answers are scored."""
+"""Scores of a network's answers: marks of each sequence, and means over fresh sequences."""
 
 import math
 from collections.abc import Callable
@@ -12,13 +12,18 @@ from icl.data.bits import start_of_part
 from icl.training.losses import query_loss, task_loss
 from icl.types import IndexSequence, Knobs, Sequence, Trials
 
-# Sequences evaluated at a time: bounds memory, whatever the number asked for.
+# Sequences evaluated at a time, which bounds memory.
 MAX_BATCH = 256
 NUM_STRATA = 10  # deciles of training classes by frequency
 
 
 class Scores(NamedTuple):
-    """Each answer's marks; chance is that of an answer drawn uniformly."""
+    """Marks of each answer; `_chance` is the expected mark of an answer drawn uniformly.
+
+    accuracy: over all labels. accuracy_in_context: of the best label in the context.
+    loss: in nats. answers_in_context, answers_common, answers_rare: whether the answer over all
+    labels is one in the context, and a label of a common or a rare training class.
+    """
 
     accuracy: Float[Array, " batch"]
     accuracy_chance: Float[Array, " batch"]
@@ -30,14 +35,14 @@ class Scores(NamedTuple):
     answers_rare: Float[Array, " batch"]
 
 
-# Those whose standard error is recorded beside the mean.
+# Marks whose mean has a standard error in records.
 WITH_ERRORS = ("accuracy", "accuracy_in_context", "loss")
 
 
 def score(logits: Float[Array, "batch 1 label"], indices: IndexSequence, knobs: Knobs) -> Scores:
-    """Mark the most probable label of all, and the most probable of those in the context.
+    """Mark the most probable label of all, and the most probable label in the context.
 
-    Any label of the query's class is right where labels are the classes' own (Chan et al. 2022).
+    Where labels are the classes' own, any label of the query's class is right (Chan et al. 2022).
     """
     query_logits = logits[:, -1]
     context_labels, target = indices.labels[:, :-1], indices.labels[:, -1]
@@ -68,7 +73,7 @@ def score(logits: Float[Array, "batch 1 label"], indices: IndexSequence, knobs: 
 def _share_of_different(
     labels: Int[Array, "batch context"], is_right: Bool[Array, "batch context"]
 ) -> Float[Array, " batch"]:
-    """Of the different labels in a context, the share that is right."""
+    """The share of right labels among the different labels of a context."""
     index = jnp.arange(labels.shape[1])
     is_repeat = (labels[:, None] == labels[:, :, None]) & (index[None] < index[:, None])
     is_first = ~jnp.any(is_repeat, axis=2)
@@ -76,9 +81,9 @@ def _share_of_different(
 
 
 def _frequency(answer: Int[Array, " batch"], knobs: Knobs) -> tuple[Array, Array]:
-    """Whether an answer is a label of a common and of a rare training class.
+    """Whether an answer is a label of a common, and of a rare, training class.
 
-    Neither can be told, and is NaN, where classes share meanings.
+    Both are NaN where classes share meanings, so that a label is not of one class alone.
     """
     if knobs.num_meanings is not None or knobs.drift_rate is not None:
         unknown = jnp.full(answer.shape, jnp.nan)
@@ -99,10 +104,10 @@ def evaluate(
     """Means over fresh sequences, and their standard errors.
 
     `accuracy_by_frequency` is the accuracy over all labels for queries of each tenth of the
-    training classes, commonest first; NaN where no query was of them.
+    training classes, commonest first; NaN for a tenth without a query.
 
-    key: of this evaluation of this condition.
-    draw: (key, batch size) -> sequences as integers and as the network sees them.
+    key: for this evaluation of this condition.
+    draw: (key, batch size) -> sequences as integers, and as the network sees them.
     answer: sequences -> logits [batch, 1, label].
     """
     batch_size = min(num_sequences, MAX_BATCH)
@@ -127,7 +132,7 @@ def evaluate(
 def _by_frequency(
     scores: Scores, classes: Int[Array, " sequence"], knobs: Knobs
 ) -> Float[Array, " stratum"]:
-    """Accuracy for each tenth of the training classes; others belong to none."""
+    """Accuracy for each tenth of the training classes; queries of other classes do not count."""
     bounds = start_of_part(jnp.arange(NUM_STRATA + 1), NUM_STRATA, knobs.num_classes)
     belongs = (classes >= bounds[:-1, None]) & (classes < bounds[1:, None])
     return jnp.sum(belongs * scores.accuracy, axis=1) / jnp.sum(belongs, axis=1)
