@@ -52,7 +52,7 @@ class Cost(NamedTuple):
 
 @runtime_checkable
 class Problem(Protocol):
-    """What a run is about. `icl.problems.load` finds a config's problem by `config.problem`.
+    """What a run is about. `icl.problems.load` finds the problem of a config by `config.problem`.
 
     A problem is static: whatever a run may vary without changing a shape comes with `inputs`, and
     what is read on the device with `arrays`.

@@ -1,27 +1,19 @@
-"""The problem of a config, found by its name, and its program."""
+"""The program of a config: its problem, found by name, and the functions made of it."""
 
 from importlib import import_module
-from typing import Any
 
 from icl.config import AnyConfig
 from icl.files import keep_compiled_programs
 from icl.problems.base import Program, make_program
 
 
-def load_problem(config: AnyConfig) -> Any:
-    """The `Problem` of a run: load what its data are made of and put it on the device.
+def load_program(config: AnyConfig) -> Program:
+    """Load what a run's data are made of, put it on the device, and make the functions of a run.
 
-    `config.problem` names the module of this room whose `load` does it.
+    The module `icl.problems.<config.problem>` has a function `load` from the config to its
+    `Problem`. All runs that differ in traced settings alone share the program.
 
     Raises UserError where data are missing or broken, or the config asks for what they lack.
     """
-    return import_module(f"icl.problems.{config.problem}").load(config)
-
-
-def load_program(config: AnyConfig) -> Program:
-    """The functions of a run and of all that share its compiled program.
-
-    Raises UserError as `load_problem`.
-    """
     keep_compiled_programs()
-    return make_program(load_problem(config))
+    return make_program(import_module(f"icl.problems.{config.problem}").load(config))
