@@ -1,7 +1,8 @@
-"""Families of sequences as settings, and those that have a name of their own.
+"""Families of sequences as settings, and the built-in families by name.
 
-One vocabulary for what is trained on (`data.mixture`) and what is tested (`evaluation.conditions`).
-Their exact definitions: docs/distribution.md.
+Training (`data.mixture`) and evaluation (`evaluation.conditions`) draw from the same families.
+docs/distribution.md defines them exactly; `icl.config.conditions` says what each shows as a
+condition.
 """
 
 from typing import Annotated, Literal
@@ -12,19 +13,19 @@ from icl.config.base import FromList, Settings
 
 MAX_CONTEXT_LEN = 512  # pairs
 
-# Sets of classes, with the distribution over them. `train` is that of Zipf's law.
+# Sets of classes with a distribution over them; that of `train` is Zipf's.
 Pool = Literal[
     "train", "uniform", "common", "rare", "common_zipfian", "rare_zipfian", "holdout", "novel"
 ]
 
-# What the classes of a sequence are called in it.
+# The labels of the classes of a sequence.
 Labels = Literal[
-    "own",  # each class's own
+    "own",  # those of each class
     "flipped",  # own labels, those of the ways exchanged
-    "assigned",  # 0 .. ways - 1 by lot
-    "permuted",  # different ones of the first num_permuted_labels, by lot
+    "assigned",  # 0 .. ways - 1 at random
+    "permuted",  # different ones of the first num_permuted_labels, at random
     "holdout_pairs",  # two that never occurred together in `permuted` training sequences
-    "uniform",  # the labels of other classes, drawn from the pool of that name, by lot
+    "uniform",  # the labels of other classes, drawn at random from the pool of that name
     "train",
     "common",
     "rare",
@@ -33,9 +34,9 @@ Labels = Literal[
 
 
 class BurstyFamily(Settings):
-    """Classes repeated as a pattern says, the first of them asked for.
+    """Classes repeated by a pattern; the query is of the first class.
 
-    classes: pool of the first classes, up to the last that comes more than once.
+    classes: pool of the ways, the classes up to the last that comes more than once.
     others: pool of the classes after these, which come once; null: the same pool.
     """
 
@@ -56,7 +57,7 @@ class BurstyFamily(Settings):
 
 
 class FewShotFamily(Settings):
-    """`ways` different classes, `shots` times each, and no others."""
+    """Contexts of `ways` different classes, `shots` times each."""
 
     kind: Literal["few_shot"] = "few_shot"
     shots: int | None = Field(None, ge=1, description="null: evaluation.shots")
@@ -68,10 +69,10 @@ class FewShotFamily(Settings):
 
 
 class IndependentFamily(Settings):
-    """Items drawn one by one.
+    """Items drawn independently.
 
-    support: of the query's class in the context; `any`: as it comes, `always`: else the query is
-        of a context item's class, `never`: the context is drawn from all other classes.
+    support: whether the query's class is in the context. `any`: by chance; `always`: otherwise the
+        class of a context item replaces it; `never`: the context has other classes only.
     """
 
     kind: Literal["independent"] = "independent"
@@ -88,7 +89,7 @@ class IndependentFamily(Settings):
 class MarkovFamily(Settings):
     """Paths of Markov chains; only with data.source.kind = markov.
 
-    chains: `train`: as data.source has them, `novel`: a new one for each sequence.
+    chains: `train`: those of data.source; `novel`: a new one for each sequence.
     """
 
     kind: Literal["markov"] = "markov"
@@ -102,7 +103,10 @@ Family = Annotated[
 
 
 def num_ways(pattern: tuple[int, ...]) -> int:
-    """The first classes of a pattern, up to the last that comes more than once; at least one."""
+    """The number of ways of a pattern: its classes up to the last that comes more than once.
+
+    It is at least one.
+    """
     return max((i + 1 for i, count in enumerate(pattern) if count > 1), default=1)
 
 
