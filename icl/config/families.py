@@ -1,7 +1,8 @@
-"""Families of sequences as settings, and the built-in families.
+"""Families of sequences as settings, and the built-in families by name.
 
-Training (`data.mixture`) and tests (`evaluation.conditions`) use the same names.
-docs/distribution.md defines all families exactly.
+Training (`data.mixture`) and evaluation (`evaluation.conditions`) draw from the same families.
+docs/distribution.md defines them exactly; `icl.config.conditions` says what each shows as a
+condition.
 """
 
 from typing import Annotated, Literal

@@ -36,7 +36,7 @@ class Exact(NamedTuple):
 
 
 NOTHING = Exact(None, None)
-METRICS = Exact._fields
+EXACT_METRICS = Exact._fields
 
 
 class Setting(NamedTuple):
@@ -123,7 +123,7 @@ def exact_ceilings(
     knows: Callable[[str], bool | None],
 ) -> FamilyCeilings:
     """The exact scores of one family. is_training: as a part of the training mixture."""
-    nothing = dict.fromkeys(METRICS)
+    nothing = dict.fromkeys(EXACT_METRICS)
     if not isinstance(family, Bursty | Independent):
         return FamilyCeilings(NOTHING, NOTHING, nothing)
     setting = Setting(family, data, pools, is_training, knows)
@@ -143,7 +143,7 @@ def exact_ceilings(
     in_context = _add_weighted(copied, absent, _p_right_by_guessing(setting))
     groups = {
         metric: _groups(setting, absent, copied, getattr(in_weights, metric), metric)
-        for metric in METRICS
+        for metric in EXACT_METRICS
     }
     return FamilyCeilings(Exact(in_context, in_context), in_weights, groups)
 

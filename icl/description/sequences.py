@@ -28,7 +28,7 @@ from icl.description.closed_forms import (
 )
 from icl.description.combining import combined, exact_combined
 from icl.description.exact_ceilings import (
-    METRICS,
+    EXACT_METRICS,
     NOTHING,
     Exact,
     FamilyCeilings,
@@ -206,10 +206,13 @@ def exact(parts: Parts, name: str) -> dict[str, Exact]:
 
     def mean(learner: str) -> Exact:
         return Exact(
-            *(mixed([(w, getattr(getattr(f, learner), m)) for w, f in formulas]) for m in METRICS)
+            *(
+                mixed([(w, getattr(getattr(f, learner), m)) for w, f in formulas])
+                for m in EXACT_METRICS
+            )
         )
 
-    both = Exact(*(exact_combined([(w, f.groups[m]) for w, f in formulas]) for m in METRICS))
+    both = Exact(*(exact_combined([(w, f.groups[m]) for w, f in formulas]) for m in EXACT_METRICS))
     return {"in_context": mean("in_context"), "in_weights": mean("in_weights"), "combined": both}
 
 
