@@ -1,4 +1,4 @@
-"""The problem of a config, found by its name, and its program."""
+"""Loading of the problem of a config by its name, and of its program."""
 
 from importlib import import_module
 from typing import Any
@@ -9,17 +9,17 @@ from icl.problems.base import Program, make_program
 
 
 def load_problem(config: AnyConfig) -> Any:
-    """The `Problem` of a run: load what its data are made of and put it on the device.
+    """Load the `Problem` of a run and put its data on the device.
 
-    `config.problem` names the module of this room whose `load` does it.
+    `config.problem` names the module of `icl.problems` whose `load` is called.
 
-    Raises UserError where data are missing or broken, or the config asks for what they lack.
+    Raises UserError if data are missing or broken, or lack what the config asks for.
     """
     return import_module(f"icl.problems.{config.problem}").load(config)
 
 
 def load_program(config: AnyConfig) -> Program:
-    """The functions of a run and of all that share its compiled program.
+    """Load the functions of a run and of all runs that share its compiled program.
 
     Raises UserError as `load_problem`.
     """
