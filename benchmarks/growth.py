@@ -21,7 +21,7 @@ from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.config.yaml import load_config
 from icl.problems.base import bind
-from icl.problems.load import load_problem, load_program
+from icl.problems.load import load_program
 from icl.records import load
 from icl.runs.engines.lanes import LanesEngine
 
@@ -126,7 +126,7 @@ def _step(*words: str) -> Work:
 def _draw(num_classes: int) -> Work:
     """A batch of sequences, as integers and as symbols."""
     config = _config(*_classes(num_classes), "data.zipf_exponent=1")
-    problem = load_problem(config)
+    problem = load_program(config).problem
     family, knobs = problem.families["train"], problem.inputs(config).knobs
 
     def seconds() -> float:

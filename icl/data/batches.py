@@ -83,6 +83,24 @@ def in_block(knobs: Knobs) -> Knobs:
     return knobs._replace(pools=knobs.pools | {"train": pool})
 
 
+def draw_batch(
+    key: Key[Array, ""], batch_size: int, family: Family, knobs: Knobs, exemplars: Exemplars
+) -> tuple[IndexSequence, Sequence]:
+    """Draw fresh sequences, as integers and as the network sees them."""
+    index_key, item_key = jax.random.split(key)
+    indices = draw_indices(index_key, family, knobs, batch_size)
+    return indices, look_up(item_key, indices, exemplars, exemplars.arrays, knobs)
+
+
+def draw_numbered_batch(
+    keys: Key[Array, " batch"], family: Family, knobs: Knobs, exemplars: Exemplars
+) -> Sequence:
+    """Draw one sequence for each key, as the network sees it. The same key gives the same one."""
+    index_keys, item_keys = split_each(keys, 2)
+    indices = draw_numbered(index_keys, family, knobs)
+    return look_up(item_keys, indices, exemplars, exemplars.arrays, knobs)
+
+
 def look_up(
     key: Key[Array, ""] | Key[Array, " batch"],
     indices: IndexSequence,

@@ -20,8 +20,7 @@ from icl.data.knobs import make_knobs
 from icl.data.sources.load import load_exemplars
 from icl.data.sources.on_device import exemplars_in_use, put_on_device
 from icl.evaluation.conditions import make_conditions
-from icl.problems.sequences import sequence_inputs
-from icl.problems.streams import data_set_key, named
+from icl.problems.streams import data_set_key, make_streams, named
 from icl.types import Exemplars, IndexSequence, Knobs
 
 NUM_TRAINING, NUM_CONDITION = 100_000, 20_000
@@ -62,11 +61,11 @@ class Parts:
 
         A run trains on the same sequences, chosen in the same way.
         """
-        inputs = sequence_inputs(self.config, self.exemplars)
-        if inputs.num_sequences is None:
+        size = self.config.data.num_sequences
+        if size is None:
             return None
-        chosen = choose(key_of(self, "train"), inputs.num_sequences, how_many(self, "train"))
-        return keys_of(data_set_key(inputs.train_key), chosen)
+        chosen = choose(key_of(self, "train"), jnp.int32(size), how_many(self, "train"))
+        return keys_of(data_set_key(make_streams(self.config.seed).train), chosen)
 
     @property
     def num_symbols(self) -> int | None:

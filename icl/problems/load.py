@@ -1,27 +1,19 @@
-"""Loading of the problem of a config by its name, and of its program."""
+"""The program of a config: the problem of that name, and the functions made from it."""
 
 from importlib import import_module
-from typing import Any
 
 from icl.config import AnyConfig
 from icl.files import keep_compiled_programs
 from icl.problems.base import Program, make_program
 
 
-def load_problem(config: AnyConfig) -> Any:
-    """Load the `Problem` of a run and put its data on the device.
+def load_program(config: AnyConfig) -> Program:
+    """Load a run's data, put them on the device, and make the functions of the run.
 
-    `config.problem` names the module of `icl.problems` whose `load` is called.
+    The module `icl.problems.<config.problem>` has a function `load`: config -> `Problem`. All runs
+    that differ only in traced settings share the program.
 
     Raises UserError if data are missing or broken, or lack what the config asks for.
     """
-    return import_module(f"icl.problems.{config.problem}").load(config)
-
-
-def load_program(config: AnyConfig) -> Program:
-    """Load the functions of a run and of all runs that share its compiled program.
-
-    Raises UserError as `load_problem`.
-    """
     keep_compiled_programs()
-    return make_program(load_problem(config))
+    return make_program(import_module(f"icl.problems.{config.problem}").load(config))

@@ -13,12 +13,10 @@ from icl.config import ExperimentConfig
 from icl.data.batches import (
     at_step,
     choose,
-    draw_indices,
-    draw_numbered,
+    draw_batch,
+    draw_numbered_batch,
     in_block,
     keys_of,
-    look_up,
-    split_each,
 )
 from icl.data.families.base import Family
 from icl.data.families.make import make_families
@@ -82,7 +80,9 @@ class SequenceProblem:
         return self.network.fused
 
     def inputs(self, config: ExperimentConfig) -> Inputs:
-        return sequence_inputs(config, self.exemplars)
+        data, exemplars = config.data, self.exemplars
+        knobs = make_knobs(data, exemplars.num_classes, exemplars_in_use(data, exemplars))
+        return make_inputs(config, knobs, data.num_sequences)
 
     def draw_network(self, key: Key[Array, ""]) -> Variables:
         return self.network.init(key)
@@ -90,8 +90,15 @@ class SequenceProblem:
     def draw_batch(
         self, key: Key[Array, ""], step: Int[Array, ""], inputs: Inputs, arrays: PyTree
     ) -> Sequence:
-        size, exemplars = self.config.training.batch_size, replace(self.exemplars, arrays=arrays)
-        return draw_training_batch(key, step, size, self.families["train"], inputs, exemplars)
+        """Fresh sequences, or some of a finite data set."""
+        size, family = self.config.training.batch_size, self.families["train"]
+        exemplars = replace(self.exemplars, arrays=arrays)
+        knobs = in_block(at_step(inputs.knobs, step))
+        if inputs.num_sequences is None:
+            return draw_batch(key, size, family, knobs, exemplars)[1]
+        chosen = choose(key, inputs.num_sequences, size)
+        keys = keys_of(data_set_key(inputs.train_key), chosen)
+        return draw_numbered_batch(keys, family, knobs, exemplars)
 
     def make_loss(self, rates: Rates) -> Loss:
         return sequence_loss(self.network.apply, rates)
@@ -198,43 +205,6 @@ def make_problem(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
         families=make_families(data),
         conditions=make_conditions(data, config.evaluation),
     )
-
-
-def sequence_inputs(config: ExperimentConfig, exemplars: Exemplars) -> Inputs:
-    """Make the inputs of a run on sequences."""
-    data = config.data
-    knobs = make_knobs(data, exemplars.num_classes, exemplars_in_use(data, exemplars))
-    return make_inputs(config, knobs, data.num_sequences)
-
-
-def draw_batch(
-    key: Key[Array, ""], batch_size: int, family: Family, knobs: Knobs, exemplars: Exemplars
-) -> tuple[IndexSequence, Sequence]:
-    """Draw sequences, as integers and as network inputs."""
-    index_key, item_key = jax.random.split(key)
-    indices = draw_indices(index_key, family, knobs, batch_size)
-    return indices, look_up(item_key, indices, exemplars, exemplars.arrays, knobs)
-
-
-def draw_training_batch(
-    key: Key[Array, ""],
-    step: Int[Array, ""],
-    batch_size: int,
-    family: Family,
-    inputs: Inputs,
-    exemplars: Exemplars,
-) -> Sequence:
-    """Draw the training batch of a step: fresh sequences, or some of a finite data set.
-
-    key: key of the step.
-    """
-    knobs = in_block(at_step(inputs.knobs, step))
-    if inputs.num_sequences is None:
-        return draw_batch(key, batch_size, family, knobs, exemplars)[1]
-    chosen = choose(key, inputs.num_sequences, batch_size)
-    index_keys, item_keys = split_each(keys_of(data_set_key(inputs.train_key), chosen), 2)
-    indices = draw_numbered(index_keys, family, knobs)
-    return look_up(item_keys, indices, exemplars, exemplars.arrays, knobs)
 
 
 def rows_of(

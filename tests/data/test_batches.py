@@ -13,14 +13,21 @@ from icl.config import DataConfig, ExperimentConfig
 from icl.config.embedders import LinearEmbedder
 from icl.config.networks import TransformerConfig
 from icl.config.sources import GlyphsSource
-from icl.data.batches import at_step, choose, count_bits, draw_indices, in_block, look_up
+from icl.data.batches import (
+    at_step,
+    choose,
+    count_bits,
+    draw_batch,
+    draw_indices,
+    in_block,
+    look_up,
+)
 from icl.data.bits import RandomBits
 from icl.data.families import make_families
 from icl.data.families.independent import Independent
-from icl.data.sources.on_device import put_on_device
 from icl.evaluation.conditions import make_conditions
 from icl.problems.base import Inputs
-from icl.problems.sequences import draw_batch, draw_training_batch, sequence_inputs
+from icl.problems.sequences import SequenceProblem, make_problem
 from icl.types import ExemplarBank, Exemplars, IndexSequence
 
 from ..chi_square import ALPHA, assert_proportion, assert_same_distribution
@@ -38,25 +45,30 @@ def bank() -> ExemplarBank:
 
 
 @functools.cache
-def make(**data) -> tuple[DataConfig, Inputs, Exemplars]:
+def make_problem_of(batch_size: int = 2, **data) -> SequenceProblem:
     config = ExperimentConfig(
         data=DataConfig(**{"source": SOURCE, "mixture": {"independent": 1.0}} | SMALL | data),
         model=TransformerConfig(embedder=LinearEmbedder()),
+        training={"batch_size": batch_size},
         evaluation={"conditions": ("no_support",)},
     )
-    exemplars = put_on_device(config.data, bank())
-    return config.data, sequence_inputs(config, exemplars), exemplars
+    return make_problem(config, bank())
+
+
+def make(**data) -> tuple[DataConfig, Inputs, Exemplars]:
+    problem = make_problem_of(**data)
+    return problem.config.data, problem.inputs(problem.config), problem.exemplars
 
 
 @functools.cache
 def program(batch_size: int, **data):
     """(key, step) -> a training batch."""
-    config, inputs, exemplars = make(**data)
-    train = make_families(config)["train"]
+    problem = make_problem_of(batch_size, **data)
+    inputs = problem.inputs(problem.config)
 
     @functools.partial(jax.jit, compiler_options=QUICKLY)
     def draw(key, step, inputs):
-        return draw_training_batch(key, step, batch_size, train, inputs, exemplars)
+        return problem.draw_batch(key, step, inputs, problem.arrays)
 
     return lambda seed, step=0: jax.tree.map(
         np.asarray, draw(jax.random.key(seed), jnp.int32(step), inputs)
@@ -282,11 +294,11 @@ def test_rare_classes_get_a_random_image_for_each_sequence(own_keys):
     "data", [{}, {"noise_scale": 0.5}, {"random_rare_exemplars": True}, RANDOM], ids=str
 )
 def test_no_key_is_used_twice(data, num_sequences):
-    config, inputs, exemplars = make(num_sequences=num_sequences, **data)
-    train = make_families(config)["train"]
+    problem = make_problem_of(num_sequences=num_sequences, **data)
+    inputs = problem.inputs(problem.config)
 
     def draw(key, inputs):
-        return draw_training_batch(key, jnp.int32(3), 2, train, inputs, exemplars)
+        return problem.draw_batch(key, jnp.int32(3), inputs, problem.arrays)
 
     with jax.debug_key_reuse(True):
         jax.jit(draw, compiler_options=QUICKLY)(jax.random.key(0), inputs)

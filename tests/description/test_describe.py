@@ -28,7 +28,7 @@ from icl.description.tables import LEARNERS, MAX_BURSTS, print_tables, sequence_
 from icl.errors import UserError
 from icl.files import to_lines
 from icl.problems.cost import network_costs
-from icl.problems.load import load_problem
+from icl.problems.load import load_program
 from icl.problems.sequences import rows_per_family
 
 from ..conftest import small
@@ -192,7 +192,7 @@ def test_matrices_whose_beginning_is_set_are_drawn(small_config):
 
 def test_a_run_has_a_picture_of_the_families_it_is_trained_on(small_config):
     config = small_config("data.p_bursty=0.999")
-    problem = load_problem(config)
+    problem = load_program(config).problem
     width, height = size_of(draw_shown(problem.shown(config, problem.inputs(config))))
     assert 500 < width < 2000
     assert 400 < height < 2000

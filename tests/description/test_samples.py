@@ -7,7 +7,7 @@ import pytest
 
 from icl.description.samples import MAX_ENTRIES, draw_sample, how_many, items_of
 from icl.description.sequences import describe
-from icl.problems.sequences import draw_training_batch, sequence_inputs
+from icl.problems.sequences import load
 
 from .samples import parts_of
 
@@ -33,17 +33,11 @@ def test_a_finite_data_set_is_the_one_trained_on(more: tuple[str, ...]):
     parts = parts_of(*FINITE, *more)
     family = parts.families["train"]
     sample = draw_sample(parts, "train", family)
-    inputs, num_blocks = sequence_inputs(parts.config, parts.exemplars), 1 + len(more) // 2
+    problem, num_blocks = load(parts.config), 1 + len(more) // 2
+    inputs = problem.inputs(parts.config)
     items, labels = [], set()
     for step in range(num_blocks):
-        batch = draw_training_batch(
-            jax.random.key(step),
-            jnp.int32(step),
-            64,
-            family,
-            inputs,
-            parts.exemplars,
-        )
+        batch = problem.draw_batch(jax.random.key(step), jnp.int32(step), inputs, problem.arrays)
         items.append(np.unique(batch.exemplars, axis=0))
         labels |= rows(batch.labels)
     trained = np.concatenate(items)

@@ -102,7 +102,9 @@ def look_at_the_first(pattern):
 @pytest.mark.parametrize("layer", [0, 1])
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
-    ("site", "edit"), [("heads", zero_head), ("attention", look_at_the_first)], ids=str
+    ("site", "edit"),
+    [("heads", zero_head), ("attention", look_at_the_first)],
+    ids=["heads", "attention"],
 )
 def test_attention_is_edited_as_in_numpy(site, edit, training, layer):
     case, sequence = make_case("transformer", "linear"), make_sequence("linear")
@@ -151,7 +153,9 @@ def test_an_unknown_site_is_refused_with_those_there_are():
         network.apply(params, inputs, edits={"embedded": same})
 
 
-@pytest.mark.parametrize("edit", [lambda x: x[..., :1], lambda x: x.astype(jnp.bfloat16)])
+@pytest.mark.parametrize(
+    "edit", [lambda x: x[..., :1], lambda x: x.astype(jnp.bfloat16)], ids=["shape", "type"]
+)
 def test_an_edit_keeps_shape_and_type(edit):
     case, sequence = make_case("transformer", "linear"), make_sequence("linear")
     with pytest.raises(ValueError, match=r"edits\['embedded'\].*allowed: float32\[4, 4, 16\]"):
