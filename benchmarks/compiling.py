@@ -1,8 +1,8 @@
-"""What a program costs before its first step: python -m benchmarks.compiling.
+"""Cost of a program before its first step: python -m benchmarks.compiling.
 
-For the networks that speed is stated of: seconds of tracing the training loop, of compiling it
-with nothing kept and with the compiled program kept, and memory. Every measurement begins with
-JAX's caches empty; medians over turns.
+For the benchmark networks: seconds to trace the training loop and to compile it with an empty and
+a warm cache of compiled programs, and memory. JAX's in-memory caches are empty before every
+measurement. Figures are medians over turns.
 """
 
 import tempfile
@@ -31,7 +31,7 @@ def main() -> int:
 
 
 def measure(turns: int = TURNS) -> dict[str, Figures]:
-    """By network."""
+    """Figures by network."""
     return {name: _measure(config_of(words), turns) for name, words in NETWORKS.items()}
 
 
@@ -65,7 +65,7 @@ def _measure(config: ExperimentConfig, turns: int) -> Figures:
 
 @contextmanager
 def nothing_kept() -> Iterator[None]:
-    """Programs compiled before are not found."""
+    """Use an empty cache of compiled programs within this context."""
     before = jax.config.values["jax_compilation_cache_dir"]
     with tempfile.TemporaryDirectory() as folder:
         _keep_programs_in(folder)
@@ -77,7 +77,7 @@ def nothing_kept() -> Iterator[None]:
 
 def _keep_programs_in(folder: str | None) -> None:
     jax.config.update("jax_compilation_cache_dir", folder)
-    compilation_cache.reset_cache()  # it reads the folder's name but once
+    compilation_cache.reset_cache()  # it reads the folder's name only once
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Drawing, looking up and encoding in two forms."""
+"""Drawing, look-up and encoding of data in two forms."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def _orders() -> Forms:
     bits = jnp.asarray(RNG.integers(0, 2**32, (BATCH, ITEMS), np.uint32))
 
     def ordered(order: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-        # Multiplied by an odd number, so that the next numbers have another order.
+        # Multiplication by an odd number gives the next numbers another order.
         return lambda bits: bits * jnp.uint32(2654435761) + jax.vmap(order)(bits).astype(jnp.uint32)
 
     return repeated(bits, ordered(jnp.argsort), ordered(random_order))
@@ -31,7 +31,7 @@ def _chosen() -> jax.Array:
 
 
 def _widened() -> Forms:
-    """All numbers looked up enter the next choice."""
+    """Look-up of exemplars stored as float32 and as uint8; all values enter the next choice."""
 
     def step(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         bank, chosen = state
@@ -44,7 +44,7 @@ def _widened() -> Forms:
 
 
 def _projected() -> Forms:
-    """The product of a fixed encoder, before the layer that is trained."""
+    """The product of a fixed encoder, before the trained layer."""
     components = jnp.asarray(RNG.standard_normal((PIXELS, COMPONENTS)), jnp.float32)
     bank = jnp.asarray(BANK)
 
@@ -67,10 +67,10 @@ def _projected() -> Forms:
 
 
 def _once(num_images: int) -> Forms:
-    """An encoder at the distinct ones of a batch's images, found by sorting.
+    """An encoder applied to the distinct images of a batch, found by sorting.
 
-    How many these are is not known beforehand: there has to be room for all that can be, each
-    image of the batch or each that there is.
+    Their number is unknown in advance: there has to be room for all images of the batch, or for
+    all existing images if these are fewer.
     """
     chosen = jnp.asarray(RNG.integers(0, num_images, IMAGES))
     bank = jnp.asarray(BANK[:num_images])

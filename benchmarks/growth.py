@@ -1,8 +1,8 @@
-"""How costs grow: python -m benchmarks.growth.
+"""Growth of costs: python -m benchmarks.growth.
 
-For each quantity: the exponent of the cost, fitted to logarithms over all its values; the one that
-is expected of large values; and where a cliff is, a value from which on the cost grows by more than
-expected and a margin. All values of a quantity are timed in turns within one process.
+For each quantity: the exponent of the cost, fitted to logarithms over all values; the exponent
+expected at large values; and the first cliff, a value to which the cost grows faster than expected
+by more than a margin. All values of a quantity are timed in turns within one process.
 """
 
 import math
@@ -27,13 +27,18 @@ from icl.runs.engines.lanes import LanesEngine
 
 TURNS = 7
 CLIFF = 0.5  # above the expected exponent, between two neighbouring values
-SECONDS = 0.1  # at least so long is measured at once
+SECONDS = 0.1  # shortest measurement
 
-Work = Callable[[], float]  # seconds of one, measured once
+Work = Callable[[], float]  # measures once; seconds of one repetition
 
 
 class Growth(NamedTuple):
-    """values: of the quantity. expected: exponent of the cost where the quantity is large."""
+    """A quantity and its cost.
+
+    values: values of the quantity.
+    expected: exponent of the cost at large values.
+    task: a value -> the work to time.
+    """
 
     values: tuple[int, ...]
     expected: float
@@ -46,7 +51,7 @@ def main() -> int:
 
 
 def measure(turns: int = TURNS) -> dict[str, Figures]:
-    """By quantity: exponents, and the cost of each value over that of the first."""
+    """Figures by quantity: exponents, and the cost of each value over that of the first."""
     return {name: _measure(growth, turns) for name, growth in GROWTHS.items()}
 
 
@@ -57,7 +62,7 @@ def _measure(growth: Growth, turns: int) -> Figures:
 
 
 def exponents(growth: Growth, seconds: np.ndarray) -> Figures:
-    """What is told of the costs [turn, value]; a cliff only where there is one."""
+    """Figures of the costs [turn, value], with a cliff only if there is one."""
     x, y = np.log(growth.values), np.log(seconds)
     steps = np.diff(y) / np.diff(x)
     cliffs = [
@@ -134,7 +139,7 @@ def _draw(num_classes: int) -> Work:
 
 
 def _lanes(count: int) -> Work:
-    """A training step of so many runs as lanes of one program."""
+    """A training step of `count` runs as lanes of one program."""
     config = _config("training.batch_size=8")
     program = load_program(config)
     inputs = [program.inputs(config.model_copy(update={"seed": seed})) for seed in range(count)]
@@ -155,7 +160,7 @@ def _lanes(count: int) -> Work:
 
 
 def _cells(count: int) -> Work:
-    """Loading a finished sweep of so many cells."""
+    """Loading a finished sweep of `count` cells."""
     folder = tempfile.TemporaryDirectory()
     run, sweep = Path(folder.name) / "run", Path(folder.name) / "sweep"
     make_run(run)
@@ -163,7 +168,7 @@ def _cells(count: int) -> Work:
 
     def seconds() -> float:
         begin = time.perf_counter()
-        load(Path(folder.name) / "sweep")  # which lasts as long as this function
+        load(Path(folder.name) / "sweep")  # the folder lives as long as this function
         return time.perf_counter() - begin
 
     seconds()

@@ -1,8 +1,8 @@
-"""What a training step could reach at best here: python -m benchmarks.limits.
+"""Upper limit of the speed of a training step on this machine: python -m benchmarks.limits.
 
-Of a training step, its matrix products alone: the same shapes, as often, forward and backward, with
-nothing between them, as this machine's compiler runs them. A step cannot be faster than its
-products. All is timed in turns within one process; medians over the turns.
+The limit is the time of the step's matrix products alone: the same shapes and counts, forward and
+backward, compiled by XLA with nothing between them. A step cannot be faster than its products.
+Everything is timed in turns within one process. Figures are medians over the turns.
 """
 
 import math
@@ -35,7 +35,7 @@ REPEATS = 5  # steps in a compiled loop
 
 
 class Product(NamedTuple):
-    """`times` of them, of [batch, rows, inner] and [batch, inner, columns] each."""
+    """`times` matrix products of [batch, rows, inner] and [batch, inner, columns]."""
 
     rows: int
     inner: int
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def measure(turns: int = TURNS) -> dict[str, Figures]:
-    """By network."""
+    """Figures by network."""
     figures = {name: _of_sequences(config_of(words), turns) for name, words in NETWORKS.items()}
     return figures | {"ReLU units, 300, batch 32": _of_trials(turns)}
 
@@ -62,14 +62,14 @@ def _of_sequences(config: ExperimentConfig, turns: int) -> Figures:
 
 
 def _of_trials(turns: int) -> Figures:
-    """The network of `benchmarks.tasks`, all of whose products are useful."""
+    """Figures of the network of `benchmarks.tasks`, all of whose products are useful."""
     program = load_program(load_config(CONFIGS / "liu2023" / "base.yaml"))
     products = trial_products(program)
     return _measure(own_steps(program), products, sum(map(_operations, products)), turns)
 
 
 def _measure(step: Callable[[], float], products: list[Product], flops: int, turns: int) -> Figures:
-    """step: seconds of one. flops: useful ones of a step."""
+    """Figures of a step. step: measures its seconds. flops: its useful operations."""
     works = {"peak": matrix_product, "step": step, "products": _repeated(products)}
     for work in works.values():
         work()  # compiles
@@ -90,7 +90,7 @@ def _measure(step: Callable[[], float], products: list[Product], flops: int, tur
 
 
 def sequence_products(program: Program, config: ExperimentConfig) -> list[Product]:
-    """Those of the loss and its gradient."""
+    """Matrix products of the loss of sequences and its gradient."""
     inputs = program.inputs(config)
     _, sequence = program.problem.draw(
         jax.random.key(0),
@@ -105,7 +105,7 @@ def sequence_products(program: Program, config: ExperimentConfig) -> list[Produc
 
 
 def trial_products(program: Program) -> list[Product]:
-    """The same of a task."""
+    """Matrix products of the loss of a task and its gradient."""
     inputs, size = program.inputs(program.config), program.config.training.batch_size
     trials = program.problem.task.draw(jax.random.key(0), size, inputs.knobs, program.arrays)
 
@@ -121,7 +121,7 @@ def _of_gradient(loss: Callable[[dict], jax.Array], params: dict) -> list[Produc
 
 
 def _products(jaxpr: core.Jaxpr, times: int) -> Iterator[Product]:
-    """One by one, those of a scan as often as it runs."""
+    """Yield products one by one, those of a scan as often as it runs."""
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
             yield from [_product(equation)] * times
@@ -145,14 +145,14 @@ def _operations(product: Product) -> int:
 
 
 def _repeated(products: list[Product]) -> Callable[[], float]:
-    """Seconds of all of them once."""
+    """Make a function that measures the seconds of all products."""
     pairs = [_factors(product) for product in products]
 
     def body(_: jax.Array, pairs: list) -> list:
         after = []
         for product, (a, b) in zip(products, pairs, strict=True):
             for _repeat in range(product.times):
-                # Each depends on the one before, or all but one would be left out.
+                # Each depends on the one before; otherwise XLA would remove all but one.
                 a = lax.dynamic_update_slice(a, 1e-9 * (a @ b)[..., :1, :1], (0,) * a.ndim)
             after.append((a, b))
         return after

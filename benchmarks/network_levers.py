@@ -1,4 +1,4 @@
-"""Pieces of networks in two forms, forward and backward."""
+"""Parts of networks in two forms, forward and backward."""
 
 from collections.abc import Callable
 

@@ -1,9 +1,9 @@
-"""Where a training step's time goes, for several networks: python -m benchmarks.parts [NAME ...].
+"""Time of the parts of a training step, by network: python -m benchmarks.parts [NAME ...].
 
-Forward, backward, update, drawing a batch, evaluation and checkpoints, beside the whole step; and
-the step's operations over the machine's matrix-product peak. What drawing costs within the step is
-the time of a step less that of one on a batch drawn before. Everything of a network is timed in
-turns within one process, together with the peak; medians over the turns.
+Forward, backward, update, drawing a batch, evaluation and checkpoints are compared with the whole
+step, and the step's operations with the machine's matrix-product peak. The cost of drawing within
+the step is the time of a step less that of a step on a batch drawn before. All parts of a network
+and the peak are timed in turns within one process. Figures are medians over the turns.
 """
 
 import tempfile
@@ -34,7 +34,7 @@ from icl.types import Sequence, Variables
 
 TURNS = 9
 OF_PEAK = "useful operations of the step over the peak's"
-# Settings on the quickstart's, one label a class: the networks that speed is stated of.
+# Settings of the benchmark networks on top of the quickstart with one label per class.
 NETWORKS: dict[str, tuple[str, ...]] = {
     "2 layers, MLP encoder, batch 64": (),
     "12 layers, linear encoder, batch 32": (
@@ -53,7 +53,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
 
 def main() -> int:
     parser = parser_of("Measure the parts of a training step.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of networks (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="networks (default: all)")
     arguments = parser.parse_args()
     chosen = {
         name: words
@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def measure(words: tuple[str, ...], turns: int = TURNS) -> Figures:
-    """Shares of the step's time first, then what they are shares of."""
+    """Shares of the step's time, then speed and operations of the step."""
     config = config_of(words)
     program = load_program(config)
     with tempfile.TemporaryDirectory() as folder:
@@ -97,14 +97,14 @@ def measure(words: tuple[str, ...], turns: int = TURNS) -> Figures:
 
 
 def config_of(words: tuple[str, ...]) -> ExperimentConfig:
-    """Of one of the networks."""
+    """Config of one of the benchmark networks."""
     return load_config(CONFIGS / "quickstart.yaml", ["data.label_multiplicity=1", *words])
 
 
 def train_steps(
     program: Program, config: ExperimentConfig, num_sequences: int = 1024
 ) -> Callable[[], float]:
-    """Seconds of a training step, measured once, on so many sequences."""
+    """Make a function that measures the seconds of a training step on `num_sequences` sequences."""
     inputs, arrays = program.inputs(config), program.arrays
     return _stepping(
         lambda state, stop: program.train(state, stop, inputs, arrays),
@@ -116,7 +116,7 @@ def train_steps(
 def _tasks(
     program: Program, config: ExperimentConfig, folder: Path
 ) -> dict[str, Callable[[], float]]:
-    """Seconds of each part, measured once."""
+    """Make functions that measure the seconds of each part."""
     inputs, arrays = program.inputs(config), program.arrays
     state = program.init(inputs)
     number_of_saves = 0
@@ -175,7 +175,7 @@ def _tasks(
 def _stepping(
     train: Callable[[TrainState, jax.Array], TrainState], state: TrainState, num_steps: int
 ) -> Callable[[], float]:
-    """Seconds of a step, of so many in a row."""
+    """Make a function that measures the seconds of a step over `num_steps` consecutive steps."""
     done = 0
 
     def seconds() -> float:
@@ -198,7 +198,7 @@ def _timed(work: Callable[[], object]) -> Callable[[], float]:
 
 
 def useful_flops(program: Program, config: ExperimentConfig) -> int:
-    """Of a training step: by formula, or, of networks without one, those that the program makes."""
+    """Operations of a training step: by formula, or, without one, those counted in the program."""
     if config.model.kind == "transformer" and config.model.embedder.kind in ("mlp", "linear"):
         return training_flops_per_sequence(config) * config.training.batch_size
     costs = network_costs(config, example_items(config.data, program.problem.exemplars))

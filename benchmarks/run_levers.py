@@ -66,7 +66,7 @@ def _optimizer() -> Forms:
 
 
 def _training(num_calls: int, gives_up: bool = True) -> Work:
-    """STEPS training steps in so many calls."""
+    """Make STEPS training steps in `num_calls` calls."""
     program, config = _program(SMALL), _config(SMALL)
     inputs, arrays = program.inputs(config), program.arrays
     donated = 0 if gives_up else ()

@@ -1,8 +1,8 @@
-"""What a grid costs beside its runs: python -m benchmarks.sweeps [--quick] [--json FILE].
+"""Groups of runs, and overhead of sweeps: python -m benchmarks.sweeps [--quick] [--json FILE].
 
-Runs of one program, one after another and together; what directories, records and checkpoints add
-to training; loading and reporting a thousand cells. Everything within one process, what is
-compared in turns; medians over the turns.
+Runs of one program one after another and together; the cost of directories, records and checkpoints
+on top of training; loading and reporting a thousand cells. Everything runs within one process, and
+both sides of a comparison in turns. Figures are medians over the turns.
 """
 
 import io
@@ -47,14 +47,14 @@ from icl.training.step import TrainState
 
 QUICKSTART = CONFIGS / "quickstart.yaml"
 NUM_RUNS = (4, 16)
-# Steps of each run in a turn, turns.
+# Steps of each run in a turn, number of turns.
 QUICK, THOROUGH = (5, 3), (25, 5)
 NUM_CELLS = 1000
 SHORT = {"training.num_steps": 40, "evaluation.every": 2}
 
 
 def main() -> int:
-    parser = parser_of("Measure packs of runs and the sweep layer.")
+    parser = parser_of("Measure groups of runs and the overhead of sweeps.")
     parser.add_argument("--quick", action="store_true", help="fewer steps and turns")
     arguments = parser.parse_args()
     tell(measure(*QUICK if arguments.quick else THOROUGH), arguments.json)
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def measure(steps: int, turns: int) -> Figures:
-    """All figures. steps: of each run in a turn."""
+    """All figures. steps: steps of each run in a turn."""
     config = load_config(QUICKSTART)
     program = load_program(config)
     kept = Compilations()
@@ -76,7 +76,7 @@ def measure(steps: int, turns: int) -> Figures:
 
 
 def compiling(program: Program, count: int, kept: Compilations) -> Figures:
-    """Of lanes over that of one run, once: the programs are kept for what follows."""
+    """Time to compile lanes over that of one run, measured once: later parts use the programs."""
     inputs = _inputs(program, count)
     single = SingleEngine(program, inputs[:1], kept)
     state = single.place([program.init(inputs[0])])
@@ -115,7 +115,7 @@ def _inputs(program: Program, count: int) -> list[Inputs]:
 def _one_by_one(
     program: Program, inputs: list[Inputs], kept: Compilations, num_threads: int
 ) -> Callable[[int], None]:
-    """(step) trains all runs until that step, so many at a time."""
+    """Make (step) -> None, which trains all runs until that step, `num_threads` at a time."""
     singles = [SingleEngine(program, [own], kept) for own in inputs]
     states = [one.place([program.init(own)]) for one, own in zip(singles, inputs, strict=True)]
 
@@ -141,7 +141,7 @@ def _as_lanes(program: Program, inputs: list[Inputs], kept: Compilations) -> Cal
 
 
 def _by_map(program: Program, inputs: list[Inputs]) -> Callable[[int], None]:
-    """One after another within one program."""
+    """Make (step) -> None, which trains runs one after another within one program."""
     stacked, states = (
         jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
         for trees in (inputs, [program.init(own) for own in inputs])
@@ -161,15 +161,15 @@ def _by_map(program: Program, inputs: list[Inputs]) -> Callable[[int], None]:
 
 
 def overhead(program: Program, folder: Path, steps: int) -> Figures:
-    """Of a run in its directory, and of a sweep, over training and evaluation without any file."""
+    """Time of a run in its directory, and of a sweep, over training and evaluation alone."""
     half = steps // 2
     words = {"training.num_steps": steps, "evaluation.every": half, "checkpoints.every": half}
-    told = [f"{name}={value}" for name, value in words.items()]
+    overrides = [f"{name}={value}" for name, value in words.items()]
     grid = {"seed": list(range(1, 1 + NUM_RUNS[0]))}
     sweep = make_sweep(
         "seeds", SweepConfig(base=read_settings(QUICKSTART), settings=words, grid=grid)
     )
-    configs = [load_config(QUICKSTART, [*told, f"seed={seed}"]) for seed in grid["seed"]]
+    configs = [load_config(QUICKSTART, [*overrides, f"seed={seed}"]) for seed in grid["seed"]]
     runs = [bind(program, own) for own in configs]
     jax.block_until_ready(runs[0].evaluate(runs[0].init()))
     programs = ProgramCache()
@@ -189,13 +189,13 @@ def overhead(program: Program, folder: Path, steps: int) -> Figures:
         worker.run(Job(((folder / name, configs[0]),), "threads"))
 
     def as_sweep(name: str) -> None:
-        # A command makes its programs once: here all sweeps share them.
+        # A command makes its programs only once; here all sweeps share them.
         shared = patch("icl.sweeps.programs.ProgramCache", lambda: programs)
         with redirect_stdout(io.StringIO()), shared:
             run_sweeps([sweep], Store(str(folder / name)), SweepProgress(), "threads")
 
     for warm in (alone_in_directory, as_sweep):
-        warm("warm")  # what is done once for each process
+        warm("warm")  # work done once per process
         shutil.rmtree(folder / "warm")
     figures: Figures = {}
     for what, without, with_files in (
@@ -211,7 +211,7 @@ def overhead(program: Program, folder: Path, steps: int) -> Figures:
 
 
 def thousand_cells(folder: Path, run: Path) -> Figures:
-    """Seconds to load and to report a grid of a thousand cells; megabytes of the page."""
+    """Seconds to load and to report a grid of a thousand cells, and megabytes of the page."""
     make_run(run)
     copy_cells(run, folder, NUM_CELLS)
     seconds = _seconds(lambda: load(folder))
@@ -224,14 +224,17 @@ def thousand_cells(folder: Path, run: Path) -> Figures:
 
 
 def make_run(run: Path) -> None:
-    """A finished run of 40 steps and 21 evaluations."""
+    """Make a finished run of 40 steps and 21 evaluations."""
     base = load_config(QUICKSTART, [f"{name}={value}" for name, value in SHORT.items()])
     Worker(ProgramCache(), []).run(Job(((run, base),), "threads"))
     assert status_of(run) == "finished"
 
 
 def copy_cells(run: Path, folder: Path, count: int) -> None:
-    """A finished sweep of so many cells, hundreds up to 5,000, each with the records of one run."""
+    """Make a finished sweep whose cells all have the records of one run.
+
+    count: number of cells, a multiple of 100 up to 5,000.
+    """
     grid: dict[str, list] = {
         "data.p_bursty": [i / 19 for i in range(20)],
         "data.zipf_exponent": [i / 10 for i in range(count // 100)],

@@ -1,4 +1,4 @@
-"""Arguments of the scripts, and mistakes as single lines."""
+"""Command-line arguments of the scripts, and user errors printed as single lines."""
 
 import argparse
 import os
@@ -21,13 +21,13 @@ def parse_arguments(
     numbers: dict[str, str] | None = None,
     texts: dict[str, str] | None = None,
 ) -> argparse.Namespace:
-    """Parse CONFIG, key=value overrides and --out; sets `config`, `overrides` and `out`.
+    """Parse CONFIG, key=value overrides and --out into `config`, `overrides` and `out`.
 
-    default_config: used if no CONFIG is given; None: `config` is empty then.
-    folder: holds the default of --out; None: the script has no --out.
-    flags: switches of the script, with their help; each is set to whether it was given.
-    numbers: options with a positive whole number, with their help; None if not given.
-    texts: options with a text, with their help; empty if not given.
+    default_config: config to use without CONFIG; None: `config` is then empty.
+    folder: parent folder of the default --out; None: the script has no --out.
+    flags: help by switch; True if given.
+    numbers: help by option that takes a positive whole number; None if not given.
+    texts: help by option that takes a text; empty if not given.
 
     Raises UserError.
     """
@@ -69,7 +69,7 @@ def parse_arguments(
 
 
 def parse_sweep_arguments() -> argparse.Namespace:
-    """Parse the arguments of `scripts/sweep.py`; also sets `engine`, `ray`, `log` and its flags.
+    """Parse the arguments of `scripts/sweep.py`, with `engine`, `ray`, `log` and its flags.
 
     Raises UserError.
     """
@@ -77,13 +77,13 @@ def parse_sweep_arguments() -> argparse.Namespace:
         "Train a grid of networks.",
         None,
         flags={
-            "dry-run": "list cells and packs, and estimate time and memory",
-            "watch": "follow a sweep that goes on elsewhere",
+            "dry-run": "list the cells and groups of runs, and estimate time and memory",
+            "watch": "follow a sweep that runs elsewhere",
         },
         texts={
-            "engine": "threads (single runs), vmap (lanes of one program) or auto",
+            "engine": "threads (single runs), vmap (groups of runs in one program) or auto",
             "ray": "auto, or the address of a Ray cluster to train on",
-            "log": "tensorboard, wandb, or both with a comma between",
+            "log": "tensorboard, wandb, or both, separated by a comma",
         },
     )
     if not arguments.config and not (arguments.watch and arguments.out):
@@ -102,7 +102,7 @@ def parse_sweep_arguments() -> argparse.Namespace:
 
 
 def check_folder(out: str, option: str = "out") -> None:
-    """Raise UserError if a folder cannot be made or written to; nothing is written."""
+    """Raise UserError if a folder cannot be created or written to; write nothing."""
     path = Path(out).absolute()
     there = next(p for p in (path, *path.parents) if p.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
@@ -120,7 +120,7 @@ def whole_number(option: str, text: str | None) -> int | None:
 
 
 def run_command(command: Callable[[], int]) -> None:
-    """Run a script's main and exit; a mistake is printed as a line and exits with 2."""
+    """Run a script's main and exit; print user errors as lines and exit with 2."""
     try:
         sys.exit(command())
     except UserError as error:
@@ -130,7 +130,7 @@ def run_command(command: Callable[[], int]) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(
-            f"error: {where}{error.strerror or error}; once mended, run the same command again",
+            f"error: {where}{error.strerror or error}; fix this and run the same command again",
             file=sys.stderr,
         )
         sys.exit(2)
@@ -152,6 +152,6 @@ def _is_file(word: str) -> bool:
 
 
 def _run_name(config: str, overrides: list[str]) -> str:
-    """Name a run by its command, so that the same command resumes it."""
+    """Name a run after its command, so that the same command resumes it."""
     name = ",".join([Path(config).stem, *sorted(overrides)])
     return re.sub(r"[^\w.,=+-]+", "_", name)[:150]

@@ -1,8 +1,8 @@
-"""Errors that end a run early: mistakes that a user can mend, and signals."""
+"""Errors that end a run early: mistakes that a user can fix, and signals."""
 
 
 class UserError(Exception):
-    """Bad input. The message names the field or file, the value, and what is allowed.
+    """Invalid input. The message names the field or file, the value, and what is allowed.
 
     Each argument is one line. Commands print the lines without a stack trace and exit with
     code 2.
@@ -16,10 +16,10 @@ class UserError(Exception):
 
 
 class Interrupted(Exception):
-    """Raised after Ctrl+C or SIGTERM, once the state is saved.
+    """Interruption by Ctrl+C or SIGTERM, raised after the state is saved.
 
-    number: the number of the signal.
-    step: the step that the run will go on from; 0 if there was nothing to save yet.
+    number: number of the signal.
+    step: step at which the run will resume; 0 if there was nothing to save yet.
     """
 
     def __init__(self, number: int, step: int):
@@ -28,5 +28,5 @@ class Interrupted(Exception):
 
 
 def one_line(error: BaseException) -> str:
-    """The type and the message of an error, as one line."""
+    """Format the type and message of an error as one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

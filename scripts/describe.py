@@ -12,11 +12,11 @@ def main() -> int:
         "Draw, measure and score what a config describes, without training.",
         "quickstart.yaml",
         folder="runs/describe",
-        flags={"json": "print one JSON document, and nothing else, to standard output"},
+        flags={"json": "print only a JSON document to standard output"},
     )
     config = load_config(arguments.config, arguments.overrides)
     check_folder(arguments.out)
-    # JAX takes seconds to load: only once the config is known to be right.
+    # JAX takes seconds to load: check the config first.
     from icl.description.any_config import describe_any
     from icl.description.tables import print_tables
     from icl.files import to_lines, write_whole

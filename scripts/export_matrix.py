@@ -13,17 +13,17 @@ def main() -> int:
     )
     parser.add_argument("run", metavar="RUN", help="folder of a run, finished or not")
     parser.add_argument(
-        "matrix", metavar="MATRIX", help="its name, such as recurrent or block0/mixer/qkv/query"
+        "matrix", metavar="MATRIX", help="name, such as recurrent or block0/mixer/qkv/query"
     )
-    parser.add_argument("--step", metavar="N", help="of a checkpoint (default: the last)")
-    parser.add_argument("--out", metavar="FILE", help="(default: RUN/MATRIX-N.npy)")
+    parser.add_argument("--step", metavar="N", help="step of a checkpoint (default: the last)")
+    parser.add_argument("--out", metavar="FILE", help="file to write (default: RUN/MATRIX-N.npy)")
     arguments = parser.parse_args()
     step = whole_number("step", arguments.step)
     if arguments.out is not None:
         if not arguments.out.endswith(".npy"):
             raise UserError(f"--out = {arguments.out}; allowed: a file .npy")
         check_folder(str(Path(arguments.out).parent))
-    # JAX takes seconds to load: only once the arguments are known to be right.
+    # JAX takes seconds to load: check the arguments first.
     from icl.probes.weight_statistics import measure_matrix
     from icl.runs.restore import matrix_of, save_matrix
 
@@ -32,8 +32,8 @@ def main() -> int:
     out = Path(arguments.run, name) if arguments.out is None else Path(arguments.out)
     save_matrix(out, matrix)
     size, measured = " x ".join(map(str, matrix.shape)), measure_matrix(matrix)
-    told = ", ".join(f"{key} {measured[key]:.3g}" for key in ("norm", "effective_rank"))
-    print(f"{out}: {arguments.matrix} at step {step}, {size}, {told}")
+    statistics = ", ".join(f"{key} {measured[key]:.3g}" for key in ("norm", "effective_rank"))
+    print(f"{out}: {arguments.matrix} at step {step}, {size}, {statistics}")
     return 0
 
 

@@ -12,7 +12,7 @@ BUDGETS = {
 
 def main() -> int:
     arguments = parse_arguments(
-        "Find the width at which a network costs what another does.",
+        "Find the width at which a network has the cost of another.",
         "quickstart.yaml",
         folder=None,
         numbers=BUDGETS,
@@ -21,7 +21,7 @@ def main() -> int:
     if len(given) != 1:
         raise UserError("budget: give one; allowed: --parameters N or --flops N")
     config = load_config(arguments.config, arguments.overrides)
-    # JAX takes seconds to load: only once the config is known to be right.
+    # JAX takes seconds to load: check the config first.
     from icl.data.sources.load import load_exemplars
     from icl.data.sources.on_device import example_items, put_on_device
     from icl.description.matching import COSTS, match

@@ -11,7 +11,7 @@ from icl.errors import Interrupted
 
 def main() -> int:
     arguments = parse_sweep_arguments()
-    # JAX takes seconds to load: only once the grid is known to be right.
+    # JAX takes seconds to load: check the grid first, and never load it to watch.
     if arguments.watch:
         from icl.sweeps.watch import watch
 
@@ -37,7 +37,7 @@ def main() -> int:
         run_sweeps(sweeps, store, progress, arguments.engine, arguments.log, cluster)
     except Interrupted as interrupt:
         command = shlex.join([Path(sys.executable).name, *sys.argv])
-        progress.say(f"saved; to go on: {command}")
+        progress.say(f"saved; to resume: {command}")
         return 128 + interrupt.number
     return 0
 

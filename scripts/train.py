@@ -1,4 +1,4 @@
-"""Train one network as a config says: scripts/train.py [CONFIG] [key=value ...] [--out DIR]."""
+"""Train one network: scripts/train.py [CONFIG] [key=value ...] [--out DIR]."""
 
 import shlex
 import sys
@@ -12,7 +12,7 @@ from icl.runs.run import train
 
 
 def main() -> int:
-    flags = {"distributed": "over all devices, and all processes started with this command"}
+    flags = {"distributed": "train over all devices and all processes started with this command"}
     arguments = parse_arguments("Train one network.", "quickstart.yaml", flags=flags)
     config = load_config(arguments.config, arguments.overrides)
     progress = Progress()
@@ -26,7 +26,7 @@ def main() -> int:
     except Interrupted as interrupt:
         command = shlex.join([Path(sys.executable).name, *sys.argv])
         where = f"saved at step {interrupt.step}" if interrupt.step else "nothing to save yet"
-        progress.say(f"{where}; to go on: {command}")
+        progress.say(f"{where}; to resume: {command}")
         return 128 + interrupt.number
     return 0
 

@@ -166,7 +166,7 @@ def follows(dataset: xarray.Dataset, claim: Follows) -> Verdict:
     count = math.prod(starts.sizes[dim] for dim in starts.dims if dim != "seed")
     notes = [f"{claim.start} of {claim.matrix}, over {count} cells", *found.notes]
     if count_missing := int(starts.isnull().sum()):
-        notes.append(f"{count_missing} of {starts.size} runs do not tell it of all these matrices")
+        notes.append(f"{count_missing} of {starts.size} runs do not record it for all matrices")
     if count < 3:
         notes.append("three cells are needed")
     values = rank_correlation(starts, found.values)

@@ -37,7 +37,7 @@ METRIC_LABELS = {
     "answers_in_context": "share of answers in context",
     **MEASURES,
 }
-# What is told of each weight matrix before training: `icl.probes.weight_statistics` defines each.
+# Statistics of each weight matrix before training, defined in `icl.probes.weight_statistics`.
 WEIGHT_STATISTICS = {
     "norm": "norm",
     "spectral_norm": "spectral norm",

@@ -73,7 +73,7 @@ CONDITIONS: dict[str, Condition] = {
         label="IWL: query's class absent from context, all labels", color="#D55E00"
     ),
     "no_support_uniform": IWL,
-    "no_support_common": IWL._replace(label="IWL: the same of common classes"),
+    "no_support_common": IWL._replace(label="IWL: no support, common classes"),
     "no_support_rare": IWL,
     "no_support_distinct": IWL,
     "no_support_holdout_exemplars": IWL,

@@ -178,59 +178,59 @@ Connectivity = Annotated[
 
 
 def connectivity_errors(connectivity: dict[str, Connectivity]) -> list[str]:
-    """Mistakes of laws whose settings do not fit each other."""
+    """Errors of initial connectivity whose settings do not fit each other."""
     errors = []
-    for pattern, law in connectivity.items():
+    for pattern, spec in connectivity.items():
         found: list[str] = []
-        if isinstance(law, CellTypesConnectivity):
-            found = _table_errors(law)
-        elif isinstance(law, MotifsConnectivity):
-            found = _correlation_errors(law)
-        elif isinstance(law, BlockConnectivity) and law.num_groups == 1 and law.contrast == 0:
+        if isinstance(spec, CellTypesConnectivity):
+            found = _table_errors(spec)
+        elif isinstance(spec, MotifsConnectivity):
+            found = _correlation_errors(spec)
+        elif isinstance(spec, BlockConnectivity) and spec.num_groups == 1 and spec.contrast == 0:
             found = [
                 "contrast = 0; allowed where num_groups is 1: above 0, as no weight is between"
             ]
-        elif isinstance(law, DaleConnectivity) and law.kept and law.rank is not None:
+        elif isinstance(spec, DaleConnectivity) and spec.kept and spec.rank is not None:
             found = [
-                f"rank = {law.rank}; allowed where kept is true: null, as a rank mixes the signs"
+                f"rank = {spec.rank}; allowed where kept is true: null, as a rank mixes the signs"
             ]
         errors += [f"connectivity.{pattern}.{line}" for line in found]
     return errors
 
 
-def _table_errors(law: CellTypesConnectivity) -> list[str]:
-    count = len(law.fractions)
-    tables = {"probabilities": law.probabilities, "strengths": law.strengths}
+def _table_errors(spec: CellTypesConnectivity) -> list[str]:
+    count = len(spec.fractions)
+    tables = {"probabilities": spec.probabilities, "strengths": spec.strengths}
     errors = [
         f"{name} = rows of {', '.join(str(len(row)) for row in table)} numbers; "
         f"allowed: {count} x {count}, as many as fractions"
         for name, table in tables.items()
         if [len(row) for row in table] != [count] * count
     ]
-    pairs = zip(law.probabilities, law.strengths, strict=False)
+    pairs = zip(spec.probabilities, spec.strengths, strict=False)
     if not errors and not any(p * s for row in pairs for p, s in zip(*row, strict=True)):
         errors.append("strengths = 0 wherever probabilities are not; allowed: at least one other")
     return errors
 
 
-def _correlation_errors(law: MotifsConnectivity) -> list[str]:
-    """Mistakes of correlations that no normal variables have in large networks."""
-    rest = 1 - law.convergent - law.divergent
+def _correlation_errors(spec: MotifsConnectivity) -> list[str]:
+    """Errors of correlations that no normal variables have in large networks."""
+    rest = 1 - spec.convergent - spec.divergent
     if rest <= 0:
         return [
-            f"convergent + divergent = {law.convergent + law.divergent:g}; allowed: a sum below 1"
+            f"convergent + divergent = {spec.convergent + spec.divergent:g}; allowed: a sum below 1"
         ]
     errors = []
-    bound = math.sqrt(law.convergent * law.divergent)
-    if abs(law.chain) > bound + 1e-9:
+    bound = math.sqrt(spec.convergent * spec.divergent)
+    if abs(spec.chain) > bound + 1e-9:
         errors.append(
-            f"chain = {law.chain:g}; allowed: at most sqrt(convergent * divergent) = {bound:g} "
+            f"chain = {spec.chain:g}; allowed: at most sqrt(convergent * divergent) = {bound:g} "
             "in size"
         )
-    low, high = 2 * law.chain - rest, 2 * law.chain + rest
-    if not low - 1e-9 <= law.reciprocal <= high + 1e-9:
+    low, high = 2 * spec.chain - rest, 2 * spec.chain + rest
+    if not low - 1e-9 <= spec.reciprocal <= high + 1e-9:
         errors.append(
-            f"reciprocal = {law.reciprocal:g}; allowed: from {low:g} to {high:g}, that is "
+            f"reciprocal = {spec.reciprocal:g}; allowed: from {low:g} to {high:g}, that is "
             "2 chain +- (1 - convergent - divergent)"
         )
     return errors

@@ -93,7 +93,10 @@ class DecisionTask(OverTime):
         1.0, ge=0, le=1000, description="noise of stimuli while they are shown, times sqrt(ms)"
     )
     cue_sigma: Annotated[float, Traced(off=0.0)] = Field(
-        0.0, ge=0, le=1000, description="the same of fixation and context while stimuli are shown"
+        0.0,
+        ge=0,
+        le=1000,
+        description="noise of fixation and context while stimuli are shown, times sqrt(ms)",
     )
     fixation_cue: Literal["until_decision", "fixation_only"] = Field(
         "until_decision", description="until when the fixation input is 1"
@@ -183,7 +186,10 @@ class ContextDependentTask(DecisionTask):
     delay: Duration = 500
     coherences: Coherences = (5.0, 15.0, 50.0)
     cue_sigma: Annotated[float, Traced(off=0.0)] = Field(
-        1.0, ge=0, le=1000, description="the same of fixation and context while stimuli are shown"
+        1.0,
+        ge=0,
+        le=1000,
+        description="noise of fixation and context while stimuli are shown, times sqrt(ms)",
     )
 
     period_names: ClassVar[tuple[str, ...]] = ("fixation", "stimulus", "delay", "decision")

@@ -178,12 +178,12 @@ def theory(parts: Parts) -> dict[str, Any]:
     """
     counts, present = (mixed(_over_mixture(parts, form)) for form in (burst_counts, p_present))
     blocks = _over_mixture(parts, lambda *of: partial(component, *of))
-    laws = [make(weight) for weight, make in blocks if weight > 0]
+    components = [make(weight) for weight, make in blocks if weight > 0]
     return {
         "of": "sequences without end",
         "p_query_in_context": None if present is None else float(present),
         "burst_counts": None if counts is None else counts.tolist(),
-        "label_entropy_bits": label_entropy_bits(laws, parts.config.data),
+        "label_entropy_bits": label_entropy_bits(components, parts.config.data),
         **_frequencies(mixed(_over_mixture(parts, class_frequencies))),
     }
 

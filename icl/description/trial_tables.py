@@ -50,7 +50,7 @@ def _network(report: dict[str, Any]) -> Table:
 
 
 def _weights(weights: dict[str, dict[str, float | None]]) -> Table:
-    title = "What weights begin as"
+    title = "Initial weights"
     table = Table("", *WEIGHT_STATISTICS.values(), box=SIMPLE, title=title, title_justify="left")
     for name, measured in weights.items():
         values = (measured[column] for column in WEIGHT_STATISTICS)

@@ -1,4 +1,4 @@
-"""Probes, found by their names in `icl.config.probes.PROBES`."""
+"""Look-up of probes by their names in `icl.config.probes.PROBES`."""
 
 from collections.abc import Iterable
 from importlib import import_module
@@ -9,9 +9,9 @@ from icl.probes.view import View
 
 
 def measure(view: View, probes: Iterable[str]) -> dict[str, Array]:
-    """The numbers of several probes by name.
+    """Measure several probes; results by name.
 
-    The module `icl.probes.<name>` of a probe has a function `measure` of a view.
+    The module `icl.probes.<name>` of a probe has a function `measure(view)`.
     """
     numbers: dict[str, Array] = {}
     for name in probes:

@@ -1,4 +1,4 @@
-"""How far the tangent kernel has turned since the start, and how it lies to the targets."""
+"""Alignment of the tangent kernel with the initial kernel and with the targets."""
 
 from jaxtyping import Array, Float
 
@@ -7,7 +7,7 @@ from icl.probes.view import View
 
 
 def measure(view: View) -> dict[str, Float[Array, ""]]:
-    """Alignments by part of the network, and of the mixing weights rank and target alignment."""
+    """Alignments by part of the network, and rank and target alignment of the mixing weights."""
     now, before = view.twice(view.kernels)
     alignments = kernel_alignment(now, before)
     return {

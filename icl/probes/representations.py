@@ -1,4 +1,4 @@
-"""How far hidden states have moved since the start, and how many directions they have."""
+"""Change of hidden states since the start, and their effective rank."""
 
 from jaxtyping import Array, Float
 
@@ -12,7 +12,7 @@ from icl.probes.view import View
 
 
 def measure(view: View) -> dict[str, Float[Array, ""]]:
-    """Alignment and signs beside the start, and the rank now (Liu et al. 2023)."""
+    """Alignment and sign similarity with the start, and the present rank (Liu et al. 2023)."""
     hidden, before = view.twice(view.hidden)
     return {
         "representation_alignment": representation_alignment(hidden, before),

@@ -1,7 +1,7 @@
-"""What probes look at where a network learns from sequences.
+"""View of a network that learns from sequences, for probes.
 
-What a task measures of its recurrent matrix is here of all matrices of the mixers, which let tokens
-look at earlier ones: attention, or recurrence.
+Measures that use the recurrent matrix of a task network here use all matrices of the mixers
+(attention or recurrence), which let tokens look at earlier ones.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from icl.probes.tangent_kernel import layer_kernels
 from icl.probes.view import View
 from icl.types import Aux, IndexSequence, Sequence, Variables
 
-NUM_SEQUENCES = 64  # that probes look at
-INPUT = ("embedder", "label_table")  # what blocks are fed by
+NUM_SEQUENCES = 64  # seen by probes
+INPUT = ("embedder", "label_table")  # modules before the blocks
 
-Apply = Callable[[Variables, Sequence], tuple[Array, Aux]]  # of `icl.models.network.Network`
+Apply = Callable[[Variables, Sequence], tuple[Array, Aux]]  # as `icl.models.network.Network.apply`
 
 
 def sequence_view(
@@ -28,14 +28,14 @@ def sequence_view(
     indices: IndexSequence,
     sequences: Sequence,
 ) -> View:
-    """A network on one set of sequences.
+    """View of a network on one set of sequences.
 
-    initial: at the start. Batch norm has running statistics at both times: the network as it is
-        tested, and where these have moved, so has it.
+    initial: variables at the start. Batch norm uses its running statistics at both times, as in
+        evaluation: a change of these statistics is a change of the network.
     """
 
     def twice(look: Callable[[Variables], Any]) -> tuple[Any, Any]:
-        # In a loop, so that a program of many conditions holds the network half as often.
+        # A loop halves how often a program of many conditions holds the network.
         both = jax.tree.map(lambda *leaves: jnp.stack(leaves), variables, initial)
         found = jax.lax.map(look, both)
         now, before = (jax.tree.map(lambda array, i=i: array[i], found) for i in (0, 1))
@@ -51,16 +51,16 @@ def sequence_view(
         mixing=lambda params: mixers(params, params),
         hidden=lambda variables: query_states(apply, variables, sequences),
         kernels=lambda variables: kernels(apply, variables, sequences),
-        # Every right logit is to rise: the target of each output is 1.
+        # Every correct logit should rise: the target of each output is 1.
         targets=jnp.ones(len(sequences.labels)),
     )
 
 
 def mixers(params: dict[str, Any], tree: PyTree) -> list[Array]:
-    """What a tree of the form of `params` has for matrices of mixers.
+    """Leaves of `tree`, structured as `params`, that belong to matrices of mixers.
 
-    Not for their biases, one of which, that of keys, changes no attention: Adam moves it all the
-    same, by what rounding leaves of its gradient.
+    Biases are excluded: the key bias changes no attention, yet Adam moves it by the rounding
+    error of its gradient.
     """
     return _matrices_of(params, tree, lambda path: "mixer" in path)
 
@@ -68,7 +68,7 @@ def mixers(params: dict[str, Any], tree: PyTree) -> list[Array]:
 def _matrices_of(
     params: dict[str, Any], tree: PyTree, is_meant: Callable[[list[str]], bool]
 ) -> list[Array]:
-    """What a tree of the form of `params` has for the matrices whose paths are meant."""
+    """Leaves of `tree`, structured as `params`, that belong to matrices with such paths."""
     leaves = zip(jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(tree), strict=True)
     return [
         leaf
@@ -80,16 +80,16 @@ def _matrices_of(
 def query_states(
     apply: Apply, variables: Variables, sequences: Sequence
 ) -> Float[Array, "sequence width"]:
-    """What the last block leaves at the query, before the last norm and the readout."""
+    """Outputs of the last block at the query, before the last norm and the readout."""
     aux = apply(variables, sequences)[1]
     num_blocks = sum(name.startswith("block") and name.endswith("/out") for name in aux)
     return aux[f"block{num_blocks - 1}/out"][:, -1]
 
 
 def right_logit(apply: Apply, variables: Variables, sequence: Sequence) -> Float[Array, ""]:
-    """The logit of the right label of one query, less the mean of all logits.
+    """Logit of the correct label of one query, less the mean of all logits.
 
-    sequence: without a batch axis.
+    sequence: one sequence, without a batch axis.
     """
     logits = apply(variables, jax.tree.map(lambda array: array[None], sequence))[0][0, -1]
     return logits[sequence.labels[-1]] - logits.mean()
@@ -98,14 +98,14 @@ def right_logit(apply: Apply, variables: Variables, sequence: Sequence) -> Float
 def kernels(
     apply: Apply, variables: Variables, sequences: Sequence
 ) -> dict[str, Float[Array, "sequence sequence"]]:
-    """Tangent kernels of `right_logit`: of the matrices of mixers, of those before and after all
-    blocks where there are any (embedder and label table; readout), and of all trained weights.
+    """Tangent kernels of `right_logit` by part: the matrices of mixers, those before and after all
+    blocks if there are any (embedder and label table; readout), and all trained weights.
 
-    One output for each sequence, where there are as many logits as labels: their kernel would be
-    [sequence * label] a side, and nearly all of it of labels that no sequence asks for. The
-    output is the product of the logits with the one-hot target less its mean, so the kernel is the
-    whole one between these directions, one of each sequence. The mean is taken off because what
-    raises all logits alike changes no probability.
+    Each sequence has one output, not one for each label: that kernel would have sequences x labels
+    rows, nearly all for labels that no sequence asks for. The output is the product of the logits
+    with the one-hot target less its mean, so the kernel is the full kernel between these
+    directions, one for each sequence. The mean is subtracted because raising all logits equally
+    changes no probability.
     """
 
     def output(params: dict[str, Any], sequence: Sequence) -> Array:

@@ -1,9 +1,9 @@
-"""The empirical tangent kernel of any function of any weights, in bounded memory.
+"""Empirical tangent kernel of any function of any weights, in bounded memory.
 
-K_ij = <d y_i / d w, d y_j / d w>, over all outputs y of a function of weights and an example, of
-all examples (Jacot et al. 2018). Weights are the function's argument: for some of a network's,
-close over the others. Outputs are in the order (example, flattened output of an example). Of the
-weights of one matrix, `icl.probes.factored_kernel` has the same numbers far sooner.
+K_ij = <d y_i / d w, d y_j / d w> over all outputs y of a function of weights and an example, for
+all examples (Jacot et al. 2018). Weights are the function's argument: for a part of a network's
+weights, close over the others. Outputs are in the order (example, flattened output of an example).
+For the weights of one matrix, `icl.probes.factored_kernel` computes the same numbers much faster.
 """
 
 from collections.abc import Callable
@@ -18,19 +18,19 @@ from icl.probes.alignment import participation_ratio
 
 BLOCK_BYTES = 2**28
 
-Function = Callable[[Any, Any], Float[Array, "..."]]  # of weights and one example
+Function = Callable[[Any, Any], Float[Array, "..."]]  # (weights, one example) -> outputs
 
 
 def tangent_kernel(
     function: Function, weights: PyTree, examples: PyTree, block_bytes: int = BLOCK_BYTES
 ) -> Float[Array, "n n"]:
-    """K, exact.
+    """Exact K.
 
     examples: arrays whose first axis counts examples.
-    block_bytes: of the gradients held at a time, which are two blocks of outputs, of one output at
-        least. What the backward pass of one example holds, as many times as a block has outputs,
-        comes on top, and the kernel itself. Where not all gradients fit, those of each block are
-        computed anew for every block after it.
+    block_bytes: bytes of gradients held at a time, in two blocks of at least one output. On top
+        come the kernel and, for each output of a block, the memory of a backward pass of one
+        example. If not all gradients fit, those of each block are recomputed for every later
+        block.
     """
     flat, unravel = ravel_pytree(weights)
     return layer_kernels(
@@ -41,9 +41,9 @@ def tangent_kernel(
 def layer_kernels(
     function: Function, weights: PyTree, examples: PyTree, block_bytes: int = BLOCK_BYTES
 ) -> PyTree[Float[Array, "n n"]]:
-    """A kernel for each array of weights, K being their sum; as `tangent_kernel`.
+    """A kernel for each array of weights; their sum is K. Arguments as `tangent_kernel`.
 
-    All of these kernels are held at a time.
+    All of these kernels are held at once.
     """
     examples = jax.tree.map(jnp.asarray, examples)
     first = jax.tree.map(lambda array: array[0], examples)
@@ -58,7 +58,7 @@ def layer_kernels(
         return jax.grad(lambda w: function(w, example).ravel()[index % num_outputs])(weights)
 
     def gradients(block: Array) -> PyTree:
-        # Those beyond the last output are the last one's, and cut off in the end.
+        # The last output pads the last block; its copies are cut off below.
         return jax.vmap(gradient)(jnp.minimum(block * num_rows + jnp.arange(num_rows), size - 1))
 
     def fill(block: Array, kernels: PyTree) -> PyTree:
@@ -92,17 +92,16 @@ def projected_kernel(
     num_projections: int,
     block_bytes: int = BLOCK_BYTES,
 ) -> Float[Array, "n n"]:
-    """An unbiased estimate of K for large networks: (J P) (J P)^T / m, P random signs.
+    """Unbiased estimate of K for large networks: (J P) (J P)^T / m, P random signs.
 
-    Each of the m columns of J P is a Jacobian-vector product: no gradient is formed. It is had as
-    the transpose of the backward pass, so that functions with a gradient of their own
-    (`jax.custom_vjp`), which have no forward-mode one, are as good as others. The variance
-    of an entry is at most (K_ii K_jj + K_ij^2) / m: an entry of the diagonal is off by at most
-    sqrt(2 / m) of itself, the whole by `projection_error`. For an alignment of two kernels take
-    the same key for both.
+    Each of the m columns of J P is a Jacobian-vector product: no gradient is formed. It is
+    computed as the transpose of the backward pass, which also works for functions with a custom
+    gradient (`jax.custom_vjp`), which have no forward mode. The variance of an entry is at most
+    (K_ii K_jj + K_ij^2) / m: a diagonal entry has a relative error of at most sqrt(2 / m), the
+    whole kernel that of `projection_error`. Use the same key for two kernels to be aligned.
 
-    block_bytes: of the random directions held at a time, one at least, and of what they give. What
-        a forward pass of all examples holds, as many times, comes on top.
+    block_bytes: bytes of random directions held at a time, at least one, and of their products.
+        For each, the memory of a forward pass of all examples comes on top.
     """
     flat, unravel = ravel_pytree(weights)
 
@@ -128,10 +127,10 @@ def projected_kernel(
 
 
 def projection_error(kernel: Float[Array, "n n"], num_projections: int) -> Float[Array, ""]:
-    """The root mean square of |estimate - K| / |K| of `projected_kernel`, or somewhat more.
+    """Root mean square of |estimate - K| / |K| of `projected_kernel`, or slightly more.
 
-    sqrt((1 + (tr K)^2 / |K|^2) / m): sqrt(2 / m) for a kernel of rank 1, and more the more
-    directions it has. Exact for normal directions; random signs err less.
+    sqrt((1 + (tr K)^2 / |K|^2) / m): sqrt(2 / m) for a kernel of rank 1, and more for higher
+    effective ranks. Exact for normal directions; random signs have a smaller error.
     """
     return jnp.sqrt((1 + participation_ratio(kernel)) / num_projections)
 

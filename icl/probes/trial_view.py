@@ -1,7 +1,7 @@
-"""What probes look at where a network learns a task over time.
+"""View of a network that learns a task over time, for probes.
 
-Kernels are of all outputs that the loss asks for, over the trials given: all steps, or the last one
-alone.
+Kernels are over all outputs in the loss, for the given trials: those of all steps, or of the last
+step only.
 """
 
 from functools import reduce
@@ -34,10 +34,10 @@ def trial_view(
     trials: tuple[Trials, Trials],
     last_only: bool,
 ) -> View:
-    """A network on one set of trials.
+    """View of a network on one set of trials.
 
-    trials: many, for hidden states of the last step, and few, for kernels.
-    last_only: whether the loss asks for the last step alone.
+    trials: many trials, for hidden states of the last step, and few trials, for kernels.
+    last_only: whether the loss uses the last step only.
     """
     many, few = trials
     last_only = last_only or network.as_steps(few.inputs).shape[1] == 1
@@ -66,9 +66,9 @@ def trial_view(
 def kernels(
     network: TaskNetwork, params: Params, trials: Inputs, last_only: bool
 ) -> dict[str, Float[Array, "n n"]]:
-    """The tangent kernel of each matrix, over outputs in the order (trial, step, output).
+    """Tangent kernel of each matrix, over outputs in the order (trial, step, output).
 
-    last_only: also of networks of a single step.
+    last_only: whether outputs are of the last step only; also True for networks of one step.
     """
     steps = network.as_steps(trials)
 
@@ -85,7 +85,7 @@ def kernels(
         "recurrent": factored_kernel(
             lambda some: recurrent_kernel_factors(network, params, some, last_only), steps
         ),
-        # The gradient of an output is the hidden state, in the output's own column.
+        # The gradient of an output is the hidden state, in the output's column.
         "readout": jnp.kron(representation_gram(hidden), jnp.eye(num_outputs)),
     }
 
@@ -93,7 +93,7 @@ def kernels(
 def recurrent_kernel_factors(
     network: TaskNetwork, params: Params, steps: Inputs, last_only: bool
 ) -> Factors:
-    """Errors and activities of `recurrent`. steps: inputs of the network's own steps."""
+    """Errors and activities of `recurrent`. steps: inputs of the network's steps."""
     num_products = steps.shape[1] - network.num_skipped
     width = params["recurrent"]["kernel"].shape[1]
 

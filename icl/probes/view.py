@@ -1,4 +1,4 @@
-"""What a probe looks at: a network now and at its start, on one set of inputs."""
+"""Input of probes: a network now and at its start, on one set of inputs."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -12,19 +12,19 @@ T = TypeVar("T")
 
 
 class View(NamedTuple):
-    """A network during training, its start, and inputs that stay the same at all evaluations.
+    """A network during training, its start, and inputs that are the same at all evaluations.
 
-    apply: the network's function of variables and inputs, to logits and intermediates.
-    variables, initial: its numbers now and at the start.
-    inputs: what it is given.
-    indices: sequences as integers: classes, exemplars, labels; None for tasks.
-    twice: a function of variables to its values now and at the start.
-    mixing: parameters to the weights that let a network look at earlier inputs: the matrices of
+    apply: (variables, inputs) -> logits and intermediates.
+    variables, initial: variables of the network now and at the start.
+    inputs: inputs of the network.
+    indices: sequences as integers (classes, exemplars, labels); None for tasks.
+    twice: a function of variables -> its values now and at the start.
+    mixing: parameters -> the weights that let a network look at earlier inputs: the matrices of
         mixers, or the recurrent matrix of a task network.
-    hidden: variables to hidden states [input, unit] where the answer is read.
-    kernels: variables to tangent kernels by part: `mixing`, `input`, `readout`, `all`; a part
-        that a network lacks is left out.
-    targets: what each output of the kernels is to become, in their order.
+    hidden: variables -> hidden states [input, unit] where the answer is read.
+    kernels: variables -> tangent kernels by part: `mixing`, `input`, `readout`, `all`; without
+        parts that the network lacks.
+    targets: targets of the outputs of the kernels, in their order.
     """
 
     apply: Callable[..., Any]

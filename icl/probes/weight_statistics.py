@@ -1,4 +1,4 @@
-"""What a weight matrix is like: its size, its spectrum, and how many directions it has."""
+"""Statistics of weight matrices: norms, spectrum, effective ranks, and a stability warning."""
 
 import math
 import re
@@ -6,35 +6,35 @@ import re
 import numpy as np
 from jaxtyping import Float
 
-# Above this size eigenvalues take longer than they are worth.
+# Eigenvalues of larger matrices take too long.
 MAX_EIGENVALUES = 2048
 
-# Where a large random network of ReLU units is on the edge: half of the variance of what a unit
-# receives passes the ReLU.
+# Edge of stability of a large random network of ReLU units: half of the variance of a unit's input
+# passes the ReLU.
 STABLE_RADIUS = math.sqrt(2)
-# Of activity, a step: more than what a finite random network on that edge has by chance.
+# Factor of activity in a step: above the chance level of finite random networks on that edge.
 TOLERATED_GROWTH = 1.1
 GROWTH_STEPS = 100
 GATED = ("gru", "lstm")
 
 
 def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float | None]:
-    """Numbers that say what a matrix begins as.
+    """Statistics of a weight matrix.
 
-    norm: Frobenius.
-    spectral_norm: the largest singular value.
+    norm: Frobenius norm.
+    spectral_norm: largest singular value.
     stable_rank: (norm / spectral_norm)^2.
     effective_rank: exp of the entropy of the singular values as shares of their sum (Roy and
-        Vetterli 2007): from 1 to the size.
-    spectral_radius: the largest absolute eigenvalue; None where the matrix is not square (or
-        too large).
-    leading_eigenvalue: the largest real part of an eigenvalue; None likewise.
+        Vetterli 2007), from 1 to the size.
+    spectral_radius: largest absolute eigenvalue; None if the matrix is not square or has more
+        than MAX_EIGENVALUES rows.
+    leading_eigenvalue: largest real part of an eigenvalue; None likewise.
     eigenvalue_rank: sum of absolute eigenvalues / (spectral radius * size), from 1 / size to 1:
-        the effective rank of Liu et al. 2023; None likewise, and where all eigenvalues are 0.
-    relu_growth: the factor by which activity of ReLU units grows in a step without input, from all
-        units equally active; 0 where it dies out; None likewise. Weights that act together, as of
-        excitation without inhibition, grow by the spectral radius, random ones by about
-        spectral radius / sqrt(2).
+        the effective rank of Liu et al. 2023; None likewise, and if all eigenvalues are 0.
+    relu_growth: factor by which activity of ReLU units grows in a step without input, starting
+        with all units equally active; 0 if activity dies out; None likewise. It is the spectral
+        radius for weights that act together, such as excitation without inhibition, and about
+        spectral radius / sqrt(2) for random weights.
     """
     matrix = np.asarray(matrix, np.float64)
     values = np.linalg.svd(matrix, compute_uv=False)
@@ -61,12 +61,12 @@ def measure_matrix(matrix: Float[np.ndarray, "fan_in out"]) -> dict[str, float |
 
 
 def stability_warning(kind: str, measured: dict[str, dict[str, float | None]]) -> str:
-    """One line that says what to expect of recurrent weights; empty where they are stable.
+    """Warning, in one line, about unstable recurrent weights; empty if they are stable.
 
-    kind: of the network. In one that is feed-forward activity passes each matrix but once; gated
-    units are bounded, and their activity does not grow as that of ReLU units.
-    measured: the numbers of all weight matrices by name. Recurrent ones, by name, are those of
-    recurrent mixers, with one part for each gate, and of networks for tasks.
+    kind: kind of network. In a feed-forward network activity passes each matrix only once. Gated
+        units are bounded: their activity does not grow like that of ReLU units.
+    measured: statistics of all weight matrices by name. The names show which are recurrent: those
+        of recurrent mixers, with one part for each gate, and of task networks.
     """
     radii, factors = {}, {}
     for name, numbers in measured.items():
@@ -88,7 +88,7 @@ def stability_warning(kind: str, measured: dict[str, dict[str, float | None]]) -
 
 
 def _relu_growth(matrix: Float[np.ndarray, "unit unit"]) -> float:
-    """Mean over the later half of some steps, after what dies out at once."""
+    """Mean growth over the later half of the steps, without the transient."""
     activity, growth = np.full(len(matrix), 1 / math.sqrt(len(matrix))), []
     for _ in range(GROWTH_STEPS):
         activity = np.maximum(activity @ matrix, 0)

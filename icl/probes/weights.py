@@ -1,4 +1,4 @@
-"""How far weights have moved since the start (Liu et al. 2023)."""
+"""Change of weights since the start (Liu et al. 2023)."""
 
 from jaxtyping import Array, Float
 
@@ -7,7 +7,7 @@ from icl.probes.view import View
 
 
 def measure(view: View) -> dict[str, Float[Array, ""]]:
-    """Frobenius norms of the change, of the mixing weights and of all."""
+    """Frobenius norms of the change of the mixing weights and of all weights."""
     params, initial = view.variables.params, view.initial.params
     return {
         "weight_change": weight_change_norm(view.mixing(params), view.mixing(initial)),

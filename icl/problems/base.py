@@ -1,8 +1,8 @@
-"""What a run is about, as one protocol, and the compiled functions that are made of it.
+"""The protocol of a problem, what a run is about, and the compiled functions made from it.
 
-`Problem` is what differs between kinds of runs: what is drawn, learned, scored and shown.
-`make_program` makes of any problem the functions that all runs of one compilation share.
-No files here.
+`Problem` holds what differs between kinds of runs: data, loss, evaluation, pictures and cost.
+`make_program` makes the functions that all runs of one compilation share from any problem.
+This module reads and writes no files.
 """
 
 from collections.abc import Callable
@@ -25,10 +25,10 @@ from icl.types import Shown, Variables
 
 
 class Inputs(NamedTuple):
-    """All that differs between runs which share one compiled program.
+    """All that differs between runs that share one compiled program.
 
-    knobs: the problem's own numbers: `icl.types.Knobs` of sequences, `TaskKnobs` of a task.
-    num_sequences: of a finite data set; None: without end.
+    knobs: numbers of the problem: `icl.types.Knobs` for sequences, `TaskKnobs` for a task.
+    num_sequences: size of a finite data set; None: fresh sequences without end.
     """
 
     init_key: Key[Array, ""]
@@ -41,9 +41,10 @@ class Inputs(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a training step takes.
+    """Cost of a training step.
 
-    flops: operations of a step. memory: bytes beside the training state.
+    flops: floating-point operations of a step.
+    memory: bytes on top of the training state.
     """
 
     flops: float
@@ -54,12 +55,12 @@ class Cost(NamedTuple):
 class Problem(Protocol):
     """What a run is about. `icl.problems.load` finds the problem of a config by `config.problem`.
 
-    A problem is static: whatever a run may vary without changing a shape comes with `inputs`, and
-    what is read on the device with `arrays`.
+    A problem is static: `inputs` holds whatever a run may vary without changing a shape, `arrays`
+    the data on the device.
 
-    config: of one of the runs that share a program.
-    arrays: what is read on the device, an argument of compiled programs and never a constant.
-    fused: the network's matrices that share one array, see `icl.models.matrices`.
+    config: config of one of the runs that share a program.
+    arrays: data on the device, an argument of compiled programs and never a constant.
+    fused: matrices of the network that share one array, see `icl.models.matrices`.
     """
 
     @property
@@ -70,21 +71,21 @@ class Problem(Protocol):
     def fused(self) -> Fused: ...
 
     def inputs(self, config: Any) -> Inputs:
-        """What makes a run of this program its own; see `make_inputs`."""
+        """Inputs of one run of this program; see `make_inputs`."""
         ...
 
     def draw_network(self, key: Key[Array, ""]) -> Variables:
-        """The network's own initial numbers."""
+        """Draw the network's initial variables, before initial connectivity."""
         ...
 
     def draw_batch(
         self, key: Key[Array, ""], step: Int[Array, ""], inputs: Inputs, arrays: PyTree
     ) -> Any:
-        """What the network is trained on at a step. key: the step's own."""
+        """Draw the training batch of a step. key: key of the step."""
         ...
 
     def make_loss(self, rates: Rates) -> Loss:
-        """(variables, batch) to the loss in nats and the state of the network after it."""
+        """Make (variables, batch) -> the loss in nats and the network's state after it."""
         ...
 
     def evaluate(
@@ -94,30 +95,30 @@ class Problem(Protocol):
         inputs: Inputs,
         arrays: PyTree,
     ) -> dict[str, dict[str, Array]]:
-        """Scores and measures by condition. initial: the network at its start, for probes."""
+        """Scores and measures by condition. initial: makes the initial network, for probes."""
         ...
 
     def shown(self, config: Any, inputs: Inputs) -> Shown:
-        """What the network of a run is shown, for a picture."""
+        """Examples of the inputs of a run, for a picture."""
         ...
 
     def cost(self, program: "Program") -> Cost:
-        """What a training step takes."""
+        """Cost of a training step."""
         ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Program:
-    """The functions of all runs that share one compilation, see `icl.config.traced`.
+    """Functions of all runs that share one compilation, see `icl.config.traced`.
 
-    shapes: the shapes and types of a run's state.
-    init, train, evaluate: pure, and functions of inputs and arrays too: (inputs) to a state,
-        (state, stop, inputs, arrays) to a state, (state, inputs, arrays) to scores by condition.
-        `train` gives up the state that it is given. It has two options: `start`, see
-        `icl.training.step.train_until`, and `spread`, which says where a batch is computed.
-    inputs: a config to what makes a run of this program its own. Raises UserError for initial
-        connectivity that cannot be.
-    matrices: a state's weight matrices by name, see `icl.models.matrices`.
+    shapes: shapes and types of a run's state.
+    init, train, evaluate: pure functions: (inputs) -> state, (state, stop, inputs, arrays) ->
+        state, (state, inputs, arrays) -> scores by condition. `train` donates its state. It has
+        two options: `start`, see `icl.training.step.train_until`, and `spread`, which sets where
+        a batch is computed.
+    inputs: config -> inputs of a run of this program. Raises UserError for impossible initial
+        connectivity.
+    matrices: state -> weight matrices by name, see `icl.models.matrices`.
     """
 
     problem: Any
@@ -130,22 +131,22 @@ class Program:
 
     @property
     def config(self) -> AnyConfig:
-        """The config of one of the runs."""
+        """Config of one of the runs."""
         return self.problem.config
 
     @property
     def arrays(self) -> PyTree:
-        """What is read on the device."""
+        """Data on the device."""
         return self.problem.arrays
 
     @property
     def num_parameters(self) -> int:
-        """Trained numbers of the network."""
+        """Number of trained parameters of the network."""
         return sum(leaf.size for leaf in jax.tree.leaves(self.shapes.variables.params))
 
 
 def make_inputs(config: AnyConfig, knobs: Any, num_sequences: int | None = None) -> Inputs:
-    """The traced part of a run with these knobs."""
+    """Make the inputs of a run with these knobs."""
     streams = make_streams(config.seed)
     return Inputs(
         streams.init,
@@ -159,7 +160,7 @@ def make_inputs(config: AnyConfig, knobs: Any, num_sequences: int | None = None)
 
 
 def make_program(problem: Problem) -> Program:
-    """The functions of the runs of a problem."""
+    """Make the functions of the runs of a problem."""
     fused, connectivity = problem.fused, problem.config.connectivity
 
     def init(inputs: Inputs) -> TrainState:
@@ -206,7 +207,7 @@ def make_program(problem: Problem) -> Program:
 
 
 def _compile_quickly(init: Callable[[Inputs], TrainState]) -> Callable[[Inputs], TrainState]:
-    """What runs once: compiling it well would take longer than it could save."""
+    """Jit a function that runs once: optimising it would take longer than it could save."""
     return jax.jit(init, compiler_options={"xla_backend_optimization_level": 0})
 
 
@@ -218,11 +219,11 @@ class BoundProgram:
     inputs: Inputs
 
     def init(self) -> TrainState:
-        """The state before the first step."""
+        """State before the first step."""
         return self.program.init(self.inputs)
 
     def train(self, state: TrainState, stop: int) -> TrainState:
-        """The state after `stop` steps in all; gives up the state given."""
+        """State after `stop` steps in all; donates the given state."""
         return self.program.train(state, jnp.int32(stop), self.inputs, self.program.arrays)
 
     def evaluate(self, state: TrainState) -> dict[str, Any]:
@@ -231,5 +232,5 @@ class BoundProgram:
 
 
 def bind(program: Program, config: AnyConfig) -> BoundProgram:
-    """One of the runs of a program. Raises UserError for connectivity that cannot be."""
+    """Bind a program to the config of one run. Raises UserError for impossible connectivity."""
     return BoundProgram(program, program.inputs(config))

@@ -1,6 +1,6 @@
-"""What a network costs, read off its traced program: parameters, operations, memory.
+"""Costs of a network, counted in its traced program: parameters, operations, memory.
 
-Nothing is compiled and no number is computed, so the largest network takes seconds.
+Nothing is compiled or run, so the largest network takes seconds.
 """
 
 import math
@@ -24,10 +24,12 @@ from icl.types import Sequence, Variables
 def network_costs(
     config: ExperimentConfig, examples: Shaped[np.ndarray, "example *shape"]
 ) -> dict[str, Any]:
-    """Of the network of a config, for one training sequence.
+    """Costs of the network of a config, for one training sequence.
 
-    examples: of training classes; they give the shape, and fit embedders fixed in advance.
-    Raises UserError where the embedder cannot be fitted to them.
+    examples: examples of training classes. They give the shape, and fixed embedders are fitted to
+        them.
+
+    Raises UserError if the embedder cannot be fitted to them.
     """
     network, variables = _trace(config, examples)
     items = config.data.context_len + 1
@@ -50,13 +52,13 @@ def network_costs(
 
 
 def num_parameters(config: ExperimentConfig, examples: Shaped[np.ndarray, "example *shape"]) -> int:
-    """All that are trained; quicker than `network_costs`."""
+    """Number of trained parameters; faster than `network_costs`."""
     return _size(_trace(config, examples)[1].params)
 
 
 def _trace(config: ExperimentConfig, examples: np.ndarray) -> tuple[Network, Variables]:
     data = config.data
-    # Where exemplars are symbols, these are the numbers of their classes.
+    # If exemplars are symbols, each is the number of its class.
     num_classes = (data.source.num_classes or 1) * data.classes_per_source_class
     network = make_network(config.model, data.num_labels, examples, num_classes)
     return network, jax.eval_shape(network.init, jax.random.key(0))
@@ -65,8 +67,8 @@ def _trace(config: ExperimentConfig, examples: np.ndarray) -> tuple[Network, Var
 def count_parameters(params: dict[str, Any]) -> dict[str, int]:
     """Trained parameters by part of the network.
 
-    A part is a top-level name. Names that differ by a number at the end alone, such as the blocks
-    of a transformer, are counted together and told apart by their own parts: "block.attention".
+    A part is a top-level name. Names that differ only in a final number, such as the blocks of a
+    transformer, are counted together and split into their own parts: "block.attention".
     """
     parts: dict[str, int] = defaultdict(int)
     for name, branch in params.items():
@@ -82,19 +84,19 @@ def _size(leaves: PyTree) -> int:
 
 
 def forward_flops(apply: Apply, variables: Variables, sequence: Sequence) -> int:
-    """Floating-point operations of the logits of a batch: see `count_flops`.
+    """Floating-point operations of the logits of a batch; see `count_flops`.
 
-    variables, sequence: shapes and types suffice.
+    variables, sequence: arrays, or only their shapes and types.
     """
     return count_flops(jax.make_jaxpr(lambda v, s: apply(v, s)[0])(variables, sequence).jaxpr)
 
 
 def training_cost(apply: Apply, variables: Variables, sequence: Sequence) -> tuple[int, int]:
-    """Of the loss and its gradient: operations, and bytes kept from the forward for the backward.
+    """Operations of the loss and its gradient, and bytes kept from the forward for the backward.
 
-    What is kept is what differentiation asks for; a compiler may keep less and compute it again.
-    What follows from the parameters alone, above all they themselves, is there once for any
-    number of sequences, and is not counted; the sequences themselves are.
+    The bytes are those that differentiation keeps; a compiler may keep less and recompute the rest.
+    The sequences are counted. Values that depend on the parameters only, above all the parameters,
+    are held once for any number of sequences, and are not counted.
     """
 
     def step(variables: Variables, sequence: Sequence) -> tuple[PyTree, list[Any]]:
@@ -129,10 +131,10 @@ def _depending(jaxpr: core.Jaxpr, num_constant: int) -> set[int]:
 
 
 def count_flops(jaxpr: core.Jaxpr) -> int:
-    """Operations of matrix products and convolutions, 2 for a multiply-add; others are nothing.
+    """Operations of matrix products and convolutions, 2 for a multiply-add; others count as 0.
 
-    The body of a scan counts as often as it runs, of branches the dearest counts, and a loop of
-    unknown length counts once.
+    The body of a scan counts as often as it runs, the most expensive of several branches counts,
+    and a loop of unknown length counts once.
     """
     total = 0
     for equation in jaxpr.eqns:
@@ -152,7 +154,7 @@ def count_flops(jaxpr: core.Jaxpr) -> int:
 
 
 def programs_inside(params: dict[str, Any]) -> Iterator[core.Jaxpr]:
-    """The programs that an operation runs."""
+    """Yield the programs that an operation runs."""
     for value in params.values():
         for part in value if isinstance(value, tuple | list) else (value,):
             if isinstance(part, core.ClosedJaxpr):
@@ -168,7 +170,7 @@ def _dot_flops(equation: Any) -> int:
 
 
 def _convolution_flops(equation: Any) -> int:
-    """Zeros that pad an image count as any number; those put between its pixels do not."""
+    """Operations of a convolution. Zeros around an image count; zeros between pixels do not."""
     kernel = equation.invars[1].aval.shape
     out_channels = kernel[equation.params["dimension_numbers"].rhs_spec[0]]
     summed = math.prod(kernel) // out_channels

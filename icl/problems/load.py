@@ -1,4 +1,4 @@
-"""The program of a config: its problem, found by name, and the functions made of it."""
+"""The program of a config: the problem of that name, and the functions made from it."""
 
 from importlib import import_module
 
@@ -8,12 +8,12 @@ from icl.problems.base import Program, make_program
 
 
 def load_program(config: AnyConfig) -> Program:
-    """Load what a run's data are made of, put it on the device, and make the functions of a run.
+    """Load a run's data, put them on the device, and make the functions of the run.
 
-    The module `icl.problems.<config.problem>` has a function `load` from the config to its
-    `Problem`. All runs that differ in traced settings alone share the program.
+    The module `icl.problems.<config.problem>` has a function `load`: config -> `Problem`. All runs
+    that differ only in traced settings share the program.
 
-    Raises UserError where data are missing or broken, or the config asks for what they lack.
+    Raises UserError if data are missing or broken, or lack what the config asks for.
     """
     keep_compiled_programs()
     return make_program(import_module(f"icl.problems.{config.problem}").load(config))

@@ -1,4 +1,4 @@
-"""Runs on sequences of exemplars and labels: few-shot in context, or known in weights."""
+"""The problem of sequences of exemplars and labels, solved from the context or from weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -54,15 +54,15 @@ from icl.types import (
 
 ROWS_PER_FAMILY = 3
 MAX_ROWS = 40
-SEARCHED = 64  # sequences of the mixture, for some of each family
+SEARCHED = 64  # sequences drawn from the mixture to find some of each family
 
 
 @dataclass(frozen=True, eq=False)
 class SequenceProblem:
     """A `Problem` whose batches are sequences.
 
-    families: by name: those trained on, and `train`, their mixture.
-    conditions: by name: those the network is tested on.
+    families: training families by name, and `train`, their mixture.
+    conditions: families of the evaluation by name of the condition.
     """
 
     config: ExperimentConfig
@@ -125,7 +125,7 @@ class SequenceProblem:
         if probes := self.config.evaluation.probes:
             start = initial()
             for name, family in self.conditions.items():
-                # The same throughout a run: also where labels drift, those of its start.
+                # The same sequences throughout a run; if labels drift, with those of its start.
                 key = probed_sequences_key(inputs.eval_key, name)
                 drawn = draw_batch(key, NUM_SEQUENCES, family, inputs.knobs, exemplars)
                 view = sequence_view(self.network.apply, state.variables, start, *drawn)
@@ -146,11 +146,11 @@ class SequenceProblem:
     def draw(
         self, key: Key[Array, ""], batch_size: int, family: Family, knobs: Knobs
     ) -> tuple[IndexSequence, Sequence]:
-        """Fresh sequences, as integers and as the network sees them; compiled on first use."""
+        """Draw sequences, as integers and as network inputs; compiled on first use."""
         return self._draw(key, batch_size, family, knobs, self.arrays)
 
     def shown(self, config: ExperimentConfig, inputs: Inputs) -> Shown:
-        """A few sequences of each family trained on, query last."""
+        """A few sequences of each training family, query last."""
         weights = {name: w for name, w in config.data.weights.items() if w > 0}
         count = rows_per_family(len(weights))
         key, own_key = jax.random.split(jax.random.key(config.seed))
@@ -182,9 +182,9 @@ class SequenceProblem:
 
 
 def load(config: ExperimentConfig) -> SequenceProblem:
-    """The problem of a config, its exemplars loaded.
+    """Load the exemplars of a config and make its problem.
 
-    Raises UserError where they are missing or broken, or the config asks for what they lack.
+    Raises UserError if exemplars are missing or broken, or lack what the config asks for.
     """
     return make_problem(config, load_exemplars(config.data.source))
 
@@ -192,7 +192,7 @@ def load(config: ExperimentConfig) -> SequenceProblem:
 def make_problem(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker) -> SequenceProblem:
     """Put the exemplars on the device and make families, conditions and network.
 
-    loaded: what the source of `config.data` gives.
+    loaded: exemplars from the source of `config.data`.
     """
     data = config.data
     exemplars = put_on_device(data, loaded)
@@ -210,7 +210,7 @@ def make_problem(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
 def rows_of(
     section: str, name: str, indices: IndexSequence, exemplars: Shaped[Any, "batch item *shape"]
 ) -> list[ShownSequence]:
-    """A row of a picture for each sequence of a batch."""
+    """Rows of a picture, one for each sequence of a batch."""
     classes, labels = np.asarray(indices.classes), np.asarray(indices.labels)
     is_same = classes == classes[:, -1:]
     return [
@@ -220,5 +220,5 @@ def rows_of(
 
 
 def rows_per_family(num_families: int) -> int:
-    """So many that the picture stays readable."""
+    """Number of rows that keeps the picture readable."""
     return max(1, min(ROWS_PER_FAMILY, MAX_ROWS // max(num_families, 1)))

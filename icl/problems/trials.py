@@ -1,4 +1,4 @@
-"""Runs on tasks over time, whose trials have nothing in them about context and weights."""
+"""The problem of tasks over time, whose trials do not contrast context and weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ class TrialProblem:
     def cost(self, program: Program) -> Cost:
         arguments = program.shapes, jnp.int32(1), program.inputs(self.config), self.arrays
         compiled = program.train.lower(*arguments).compile()  # type: ignore[attr-defined]
-        # Of each step of a trial, each parameter multiplies once forward and twice backward.
+        # In each step of a trial, each parameter multiplies once forward and twice backward.
         num_trial_steps = self.config.training.batch_size * self.task.num_steps
         return Cost(
             float(6 * program.num_parameters * num_trial_steps),
@@ -102,9 +102,9 @@ class TrialProblem:
 
 
 def load(config: TaskExperimentConfig) -> TrialProblem:
-    """The problem of a config, what its trials are made of loaded and on the device.
+    """Make the problem of a config and put the data of its trials on the device.
 
-    Raises UserError where the images of a task are missing or broken.
+    Raises UserError if the images of a task are missing or broken.
     """
     task = make_task(config.task)
     network = make_task_network(config.model, task.num_steps, task.num_inputs, task.num_outputs)

@@ -76,7 +76,7 @@ def dry_run(
         return
     workers = cluster.num_workers if cluster else num_workers(engine)
     lengths = {cell.digest: _steps_left(cell, directory) for cell in to_do}
-    columns = ("program", "cells", "packs", "runs at a time", "parameters", "memory", "time")
+    columns = ("program", "cells", "groups", "runs at a time", "parameters", "memory", "time")
     table = Table(*columns, box=SIMPLE)
     first: tuple[Measured, float, float] | None = None
     total = most = 0.0

@@ -61,7 +61,9 @@ def run_sweeps(
             quarantined = directory.repair(cell)
             if quarantined is not None:
                 store.forget(cell)
-                progress.say(f"{cell.text}: corrupt, made anew; what there was is in {quarantined}")
+                progress.say(
+                    f"{cell.text}: corrupt, trained again; the old files are in {quarantined}"
+                )
         store.push_grids()
         execute = cluster or _local(engine, store, programs)
         num_devices = cluster.num_gpus if cluster else 1

@@ -13,7 +13,7 @@ from icl.types import Sequence, Trials, Variables
 Apply = Callable[..., tuple[Array, dict[str, Any]]]
 
 
-# (a network's numbers, a batch) to the loss and the numbers that are not trained, after it.
+# (a network's variables, a batch) -> the loss, and the variables that are not trained, after it.
 Loss = Callable[[Variables, Any], tuple[Array, PyTree]]
 
 
@@ -27,15 +27,15 @@ def query_loss(
 def interim_loss(
     logits: Float[Array, "batch token label"], labels: Int[Array, "batch item"]
 ) -> Float[Array, " batch"]:
-    """Mean cross-entropy, in nats, of the labels of the context, each told from its item and what
-    came before."""
+    """Mean cross-entropy, in nats, of the context's labels, each predicted from its item and the
+    tokens before it."""
     of_items = logits[:, :-1:2]
     losses = optax.softmax_cross_entropy_with_integer_labels(of_items, labels[:, :-1])
     return losses.mean(axis=1)
 
 
 def sequence_loss(apply: Apply, rates: Rates) -> Loss:
-    """Of sequences: at the query, and at the context's items where these have a weight."""
+    """Make the loss of sequences: of the query, and of the context's items if weighted."""
 
     def loss(variables: Variables, sequence: Sequence) -> tuple[Array, PyTree]:
         if rates.interim_weight is None:
@@ -50,7 +50,7 @@ def sequence_loss(apply: Apply, rates: Rates) -> Loss:
 
 
 def task_loss(logits: Float[Array, "trial out output"], trials: Trials) -> Float[Array, " trial"]:
-    """Cross-entropy, in nats, over the steps with a weight; of the network's last steps."""
+    """Weighted mean cross-entropy, in nats, over the steps with logits, the last of a trial."""
     count = logits.shape[1]
     targets, weights = trials.targets[:, -count:], trials.weights[:, -count:]
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)

@@ -1,4 +1,4 @@
-"""The optimiser: Adam or gradient descent, its schedule, decay and clipping."""
+"""The optimiser: Adam or gradient descent, with its schedule, decay and clipping."""
 
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -12,13 +12,13 @@ from icl.config import TrainingConfig
 
 
 class Rates(NamedTuple):
-    """What a user may vary in the optimiser without recompiling: all traced scalars.
+    """Settings of the optimiser that may vary without recompiling, as traced scalars.
 
-    weight_decay_of: in place of `weight_decay`, by pattern of a weight's path; the longest that
-        fits.
-    momentum: of gradient descent, or None: Adam.
-    interim_weight: of the context's items in the loss; None: the query alone.
-    is_constant: whether the rate stays after warm-up; None: it falls.
+    weight_decay_of: replacements of `weight_decay` by pattern of a weight's path; the longest
+        matching pattern counts.
+    momentum: momentum of gradient descent; None: Adam.
+    interim_weight: weight of the context's items in the loss; None: the loss is of the query only.
+    is_constant: whether the rate is constant after warm-up; None: it decays.
     """
 
     learning_rate: Float[Array, ""]
@@ -34,9 +34,9 @@ class Rates(NamedTuple):
 
 
 def learning_rate_at(count: Int[Array, ""], rates: Rates) -> Float[Array, ""]:
-    """Linear warm-up to the peak, then inverse-square-root decay (Chan et al. 2022) or none.
+    """Learning rate: linear warm-up, then inverse-square-root decay (Chan et al. 2022) or none.
 
-    count: updates made before this one; the first update uses count + 1 = 1.
+    count: number of updates before this one; the first update uses count + 1 = 1.
     """
     t = count + 1
     warmup = rates.warmup_steps
@@ -47,9 +47,9 @@ def learning_rate_at(count: Int[Array, ""], rates: Rates) -> Float[Array, ""]:
 
 
 def make_optimizer(rates: Rates) -> optax.GradientTransformation:
-    """Adam, or gradient descent, with clipping by global norm and decoupled weight decay.
+    """Make Adam or gradient descent, with clipping by global norm and decoupled weight decay.
 
-    An infinite `clip_norm` and a zero `weight_decay` leave the gradient and weights as they are.
+    An infinite `clip_norm` does not change the gradient, nor a zero `weight_decay` the weights.
     """
     direction = (
         optax.scale_by_adam(rates.adam_b1, rates.adam_b2)
@@ -65,7 +65,7 @@ def make_optimizer(rates: Rates) -> optax.GradientTransformation:
 
 
 def _with_decay(updates: PyTree, params: PyTree, rates: Rates) -> PyTree:
-    """Each weight times its decay added to its update."""
+    """Add each weight times its decay to its update."""
 
     def decay_of(path: tuple[Any, ...]) -> Array:
         name = path_of(path)
@@ -79,12 +79,12 @@ def _with_decay(updates: PyTree, params: PyTree, rates: Rates) -> PyTree:
 
 
 def path_of(path: tuple[Any, ...]) -> str:
-    """The name of a weight: `block0/mixer/qkv/kernel`."""
+    """Name of a weight, such as `block0/mixer/qkv/kernel`."""
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def make_rates(training: TrainingConfig) -> Rates:
-    """The traced part of the optimiser."""
+    """Make the traced settings of the optimiser."""
     clip_norm = jnp.inf if training.clip_norm is None else training.clip_norm
     return Rates(
         learning_rate=jnp.float32(training.learning_rate),

@@ -1,4 +1,4 @@
-"""A training run on the device: one jitted loop from a PRNG key to parameter updates."""
+"""Training on the device: one jitted loop from a PRNG key to parameter updates."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,12 +14,12 @@ from icl.types import Variables
 
 
 class TrainState(NamedTuple):
-    """All that the next step needs, and the running sums for the record.
+    """All that the next step needs, and running sums for the record.
 
-    step: updates made so far.
-    loss_sum, loss_count: over the steps since the last evaluation.
-    bad_step: the first step (counted from 1) whose loss, gradient or outcome was not finite; 0 if
-        none. From there on the state does not change.
+    step: number of updates so far.
+    loss_sum, loss_count: sum and number of the losses since the last evaluation.
+    bad_step: first step (counted from 1) whose loss, gradient or new weights were not finite; 0 if
+        none. From that step on the state does not change.
     """
 
     step: Int[Array, ""]
@@ -31,7 +31,7 @@ class TrainState(NamedTuple):
 
 
 def init_state(variables: Variables, rates: Rates) -> TrainState:
-    """The state before the first step."""
+    """Make the state before the first step."""
     zero = jnp.zeros((), jnp.int32)
     return TrainState(
         step=zero,
@@ -44,12 +44,12 @@ def init_state(variables: Variables, rates: Rates) -> TrainState:
 
 
 class Update(NamedTuple):
-    """What makes one update of the weights.
+    """The functions and rates of one update of the weights.
 
-    batch: (key of the step, step) -> what the network is trained on.
-    loss: (variables, batch) -> the loss, and the numbers that are not trained, after it.
-    rates: of the optimiser.
-    constrain: parameters after an update -> the nearest that are allowed.
+    batch: (key of the step, step) -> training batch.
+    loss: (variables, batch) -> the loss, and the variables that are not trained, after it.
+    rates: settings of the optimiser.
+    constrain: parameters after an update -> the nearest allowed ones.
     """
 
     batch: Callable[[Key[Array, ""], Int[Array, ""]], Any]
@@ -59,7 +59,7 @@ class Update(NamedTuple):
 
 
 def train_step(state: TrainState, key: Key[Array, ""], update: Update) -> TrainState:
-    """Make one update. key: the run's; the step's own is `fold_in(key, step)`."""
+    """Make one update. key: key of the run; that of the step is `fold_in(key, step)`."""
     batch = update.batch(jax.random.fold_in(key, state.step), state.step)
 
     def loss_of(params: PyTree) -> tuple[Array, PyTree]:
@@ -94,13 +94,13 @@ def train_until(
     update: Update,
     start: Int[Array, ""] | None = None,
 ) -> TrainState:
-    """Make steps until `stop` have been made in all, in one compiled loop.
+    """Train until `stop` steps have been made in all, in one compiled loop.
 
-    The number of steps is traced, where a scan would fix it. Evaluations, checkpoints and the end
-    may fall on any step without another compilation, and the bits of a run cannot depend on how it
-    was cut into chunks.
+    The number of steps is traced; a scan would fix it. Evaluations, checkpoints and the end may
+    fall on any step without another compilation, and the bits of a run cannot depend on how it is
+    cut into chunks.
 
-    start: steps made so far, for states in lanes, which share it; None: the state's own.
+    start: number of steps so far, shared by states in lanes; None: that of the state.
     """
     first = state.step if start is None else start
     return jax.lax.fori_loop(first, stop, lambda _, s: train_step(s, key, update), state)

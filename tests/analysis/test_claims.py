@@ -225,7 +225,7 @@ def test_a_run_that_tells_no_start_or_has_no_number_leaves_its_seed_out():
     untold.start_effective_rank[2, 2, 0] = np.nan
     found = verdict_of(untold, "follows", **claim)
     assert found.seeds == 2
-    assert "1 of 18 runs do not tell it" in found.detail
+    assert "1 of 18 runs do not record it" in found.detail
     assert "1 of 3 seeds left out" in found.detail
     gone = {BURSTY: 2, ZIPF: 2, "seed": 1}
     partial = verdict_of(without(FINE, "partial", **gone), "follows", **claim)

@@ -71,7 +71,7 @@ LABELS = {
     "fewshot_train": "ICL: few-shot, training classes, among labels in context",
     "fewshot_uniform_labels": "ICL: few-shot, held-out classes, random trained labels in context",
     "no_support": "IWL: query's class absent from context, all labels",
-    "no_support_common": "IWL: the same of common classes",
+    "no_support_common": "IWL: no support, common classes",
 }
 
 

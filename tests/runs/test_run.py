@@ -225,7 +225,7 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path, environment, small_
     code, _, err = script.end()
     assert code == 128 + signal.SIGTERM
     assert "saved at step" in err
-    assert "to go on: python" in err
+    assert "to resume: python" in err
     step = int(err.partition("saved at step ")[2].partition(";")[0])
     assert (tmp_path / "checkpoints" / str(step)).exists()
 

@@ -67,7 +67,7 @@ def test_a_signal_saves_all_and_says_how_to_go_on(tmp_path: Path, environment):
     script.process.send_signal(signal.SIGTERM)
     code, _, err = script.end()
     assert code == 128 + signal.SIGTERM
-    assert "to go on: python" in err
+    assert "to resume: python" in err
     assert "Traceback" not in err
 
 
@@ -122,7 +122,7 @@ def test_corrupt_cells_are_set_aside_and_made_anew(whole, tmp_path: Path, enviro
     (cells[3] / "config.yaml").write_bytes((cells[0] / "config.yaml").read_bytes())
     code, _, err = Script(environment, grid, "--out", out).end()
     assert code == 0, err
-    assert err.count("corrupt, made anew; what there was is in") == 4
+    assert err.count("corrupt, trained again; the old files are in") == 4
     assert len(list((out / "corrupt").iterdir())) == 4
     assert metrics_of(out) == metrics_of(expected)
     assert_same_array(load(out), load(expected))

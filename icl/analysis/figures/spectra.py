@@ -81,7 +81,7 @@ def _pairs(figure: Figure, count: int) -> list[tuple[Any, Any]]:
 
 def draw_laws(units: int = 300, seed: int = 0) -> bytes:
     """A PNG of the spectra of EXAMPLES, all with the norm of a Gaussian matrix."""
-    return draw_spectra({name: make_matrix(law, units, seed) for name, law in EXAMPLES.items()})
+    return draw_spectra({name: make_matrix(own, units, seed) for name, own in EXAMPLES.items()})
 
 
 def make_matrix(connectivity: Connectivity, units: int, seed: int) -> Matrix:
