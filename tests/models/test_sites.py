@@ -146,10 +146,10 @@ def test_an_edited_block_has_the_attention_that_jax_differentiates():
 
 def test_an_unknown_site_is_refused_with_those_there_are():
     case, sequence = make_case("transformer", "linear"), make_sequence("linear")
-    with pytest.raises(ValueError, match=r"'block2/out'.*: no such site; allowed: .*block1/out"):
+    with pytest.raises(ValueError, match=r"'block2/out'.*; .*block1/out"):
         case.network.apply(case.variables, sequence, edits={"block2/out": same})
     network, params, inputs = make_task_case("gru")
-    with pytest.raises(ValueError, match=r"'embedded'.*: no such site; allowed: input, hidden"):
+    with pytest.raises(ValueError, match=r"'embedded'.*; .*input, hidden"):
         network.apply(params, inputs, edits={"embedded": same})
 
 
@@ -158,7 +158,7 @@ def test_an_unknown_site_is_refused_with_those_there_are():
 )
 def test_an_edit_keeps_shape_and_type(edit):
     case, sequence = make_case("transformer", "linear"), make_sequence("linear")
-    with pytest.raises(ValueError, match=r"edits\['embedded'\].*allowed: float32\[4, 4, 16\]"):
+    with pytest.raises(ValueError, match=r"edits\['embedded'\].*float32\[4, 4, 16\]"):
         case.network.apply(case.variables, sequence, edits={"embedded": edit})
 
 

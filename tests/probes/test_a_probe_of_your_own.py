@@ -10,12 +10,13 @@ import pytest
 
 from icl.config import EvaluationConfig
 from icl.config.probes import PROBES, Measure
-from icl.errors import UserError
 from icl.probes.view import View
 from icl.records import load
 from icl.records.run_directory import METRICS, read_lines
 from icl.runs.progress import Progress
 from icl.runs.run import train
+
+from ..messages import refused
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -72,7 +73,7 @@ def test_the_switch_of_earlier_releases_is_read(settings: dict, probes: tuple[st
 
 
 def test_a_probe_that_is_not_there_is_refused(small_config):
-    with pytest.raises(UserError, match=r"evaluation\.probes = looks; allowed: weights, "):
+    with refused("evaluation.probes = looks", "weights"):
         small_config("evaluation.probes=[looks]")
 
 

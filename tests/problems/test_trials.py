@@ -14,7 +14,6 @@ from icl.config.claims import MEASURES
 from icl.config.probes import PROBES
 from icl.config.yaml import parse_config
 from icl.description.trials import describe_trials
-from icl.errors import UserError
 from icl.models.task_networks import make_task_network
 from icl.probes.find import measure
 from icl.probes.tangent_kernel import (
@@ -35,6 +34,7 @@ from icl.runs.run import train
 from icl.training.losses import task_loss
 from icl.types import Trials
 
+from ..messages import refused
 from ..models import numpy_recurrent
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -165,8 +165,8 @@ def test_a_run_records_measures_from_its_start_on(tmp_path: Path):
     assert began["recurrent"]["effective_rank"] < 2.001
     warnings = [e["text"] for e in read_lines(tmp_path / "events.jsonl") if e["event"] == "warning"]
     assert warnings == [stability_warning("rate", began)] != [""]
-    told = load(tmp_path).start_effective_rank.sel(matrix="recurrent")
-    assert float(told) == began["recurrent"]["effective_rank"]
+    rank = load(tmp_path).start_effective_rank.sel(matrix="recurrent")
+    assert float(rank) == began["recurrent"]["effective_rank"]
     assert {path.name for path in tmp_path.iterdir()} >= {"sequences.png", "curves.png"}
 
 
@@ -244,26 +244,25 @@ def test_signs_are_kept_where_dales_law_is(kept: bool):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "subject"),
     [
-        ({"model": {"kind": "transformer"}}, "model.kind = transformer; allowed"),
-        ({"training": {"interim_weight": 0.1}}, "training.interim_weight = 0.1; allowed of a task"),
-        ({"task": {"stimulus": 150}}, "task.stimulus = 150; allowed: multiples of task.dt"),
+        ({"model": {"kind": "transformer"}}, "model.kind = transformer"),
+        ({"training": {"interim_weight": 0.1}}, "training.interim_weight = 0.1"),
+        ({"task": {"stimulus": 150}}, "task.stimulus = 150"),
         ({"data": {"p_bursty": 1}}, "data"),
         (
             {"connectivity": {"recurrent": {"kind": "dale", "kept": True, "rank": 3}}},
-            "connectivity.recurrent.rank = 3; allowed where kept is true",
+            "connectivity.recurrent.rank = 3",
         ),
     ],
 )
-def test_mistakes_are_one_line(changes: dict, message: str):
-    with pytest.raises(UserError, match=message) as caught:
+def test_mistakes_are_one_line(changes: dict, subject: str):
+    with refused(subject):
         config_of(**changes)
-    assert len(caught.value.args) == 1
 
 
-def test_a_rank_above_the_width_is_told_before_anything_is_written(tmp_path: Path):
+def test_a_rank_above_the_width_is_refused_before_anything_is_written(tmp_path: Path):
     config = config_of(connectivity={"recurrent": {"kind": "own", "rank": 17}})
-    with pytest.raises(UserError, match=r"recurrent.rank = 17; allowed: at most 16"):
+    with refused("connectivity.recurrent.rank = 17", "16"):
         train(config, tmp_path / "run", Progress())
     assert not (tmp_path / "run").exists()

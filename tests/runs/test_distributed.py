@@ -14,6 +14,7 @@ from icl.runs.progress import Progress
 from icl.runs.run import train
 
 from ..conftest import QUICKSTART, small
+from ..messages import check_line
 
 SCRIPT = QUICKSTART.parent.parent / "scripts" / "train.py"
 # Gradients that are zero but for rounding move nothing.
@@ -60,18 +61,16 @@ def test_two_processes_of_two_devices_go_on_where_one_stopped(tmp_path: Path, sm
     np.testing.assert_allclose(two.loss, one.loss, rtol=1e-3)
 
 
-def test_a_batch_that_cannot_be_parted_is_told(tmp_path: Path):
+def test_a_batch_that_cannot_be_parted_is_refused(tmp_path: Path):
     three = {"XLA_FLAGS": "--xla_force_host_platform_device_count=3"}
     process = start(tmp_path / "out", WORDS, three)
     _, err = process.communicate(timeout=200)
     assert process.returncode == 2
-    assert err.splitlines()[-1] == (
-        "error: training.batch_size = 8; allowed on 3 devices: a multiple of 3"
-    )
+    check_line(err.splitlines()[-1], "error: training.batch_size = 8", "3 devices", "3")
     assert "Traceback" not in err
 
 
-def test_processes_that_do_not_find_each_other_are_told(tmp_path: Path):
+def test_processes_that_do_not_find_each_other_are_refused(tmp_path: Path):
     process = start(tmp_path / "out", WORDS, {"JAX_COORDINATOR_ADDRESS": "127.0.0.1:1"})
     _, err = process.communicate(timeout=200)
     assert process.returncode == 2

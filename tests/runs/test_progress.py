@@ -10,7 +10,7 @@ TASK = {"accuracy": 0.5, "representation_alignment": None, "kernel_alignment": 0
 
 
 @pytest.mark.parametrize(
-    ("conditions", "told"),
+    ("conditions", "text"),
     [
         ({"task": TASK}, "accuracy 0.50  RA none  KA 0.25"),  # units that fell silent have no RA
         (
@@ -28,5 +28,5 @@ TASK = {"accuracy": 0.5, "representation_alignment": None, "kernel_alignment": 0
         ),
     ],
 )
-def test_scores_are_told_of_what_there_is(conditions: dict[str, Any], told: str):
-    assert scores_of({"conditions": conditions}) == told
+def test_scores_are_those_there_are(conditions: dict[str, Any], text: str):
+    assert scores_of({"conditions": conditions}) == text

@@ -22,6 +22,7 @@ from icl.runs.progress import Progress
 from icl.runs.run import train
 
 from ..conftest import small
+from ..messages import refused
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -118,7 +119,7 @@ def test_records_load_as_named_arrays(tmp_path: Path, small_config):
     expected = last["conditions"]["fewshot_holdout"]["loss"]
     assert dataset.loss.sel(condition="fewshot_holdout", step=40).item() == expected
     assert np.isnan(dataset.train_loss.sel(step=0))
-    with pytest.raises(UserError, match="not the folder of a run"):
+    with refused(f"{tmp_path}/checkpoints", "config.yaml"):
         load(tmp_path / "checkpoints")
 
 
@@ -244,7 +245,7 @@ def test_a_second_process_is_refused(tmp_path: Path, environment, small_config):
         first.process.communicate()
 
 
-def test_a_corrupt_checkpoint_is_told_and_deleting_it_helps(tmp_path: Path, small_config):
+def test_a_corrupt_checkpoint_is_refused_and_deleting_it_helps(tmp_path: Path, small_config):
     config = small_config()
     train(config, tmp_path / "whole", Progress())
     train(config, tmp_path / "run", Progress())
@@ -252,7 +253,7 @@ def test_a_corrupt_checkpoint_is_told_and_deleting_it_helps(tmp_path: Path, smal
     folder = tmp_path / "run" / "checkpoints" / "40"
     for path in folder.rglob("d/*"):
         path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(UserError, match="checkpoints/40: the checkpoint is corrupt; delete it"):
+    with refused("checkpoints/40", "corrupt"):
         train(config, tmp_path / "run", Progress())
     for file in sorted(folder.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
@@ -261,10 +262,10 @@ def test_a_corrupt_checkpoint_is_told_and_deleting_it_helps(tmp_path: Path, smal
     assert_same_end(tmp_path / "whole", tmp_path / "run", config)
 
 
-def test_lost_metrics_are_told(tmp_path: Path, small_config):
+def test_lost_metrics_are_refused(tmp_path: Path, small_config):
     config = small_config()
     train(config, tmp_path, Progress())
     (tmp_path / "summary.json").unlink()
     (tmp_path / "metrics.jsonl").unlink()
-    with pytest.raises(UserError, match=r"metrics\.jsonl does not hold the evaluations"):
+    with refused(str(tmp_path), "metrics.jsonl", "step 40"):
         train(config, tmp_path, Progress())

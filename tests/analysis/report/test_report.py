@@ -15,8 +15,8 @@ from icl.analysis.figures.formats import FORMATS
 from icl.analysis.report.interactive import figure_data
 from icl.analysis.report.make import Report, print_report, write_report
 from icl.analysis.report.tables import MAX_ROWS, derived_table
-from icl.errors import UserError
 
+from ...messages import refused
 from ..synthetic import make_sweep, without
 
 CLAIMS = [
@@ -259,7 +259,7 @@ def test_without_claims_the_markdown_has_no_table(tmp_path: Path):
 
 def test_nothing_is_written_where_a_claim_is_wrong(tmp_path: Path):
     wrong = [{**CLAIMS[0], "condition": "nowhere"}]
-    with pytest.raises(UserError, match=r"claims\.0\.condition = nowhere"):
+    with refused("claims.0.condition = nowhere"):
         write(tmp_path, make_sweep(claims=wrong))
     assert list(tmp_path.iterdir()) == []
 
