@@ -69,10 +69,11 @@ def train_step(state: TrainState, key: Key[Array, ""], update: Update) -> TrainS
     changes, optimizer = make_optimizer(update.rates).update(
         gradient, state.optimizer, state.variables.params
     )
-    params = update.constrain(optax.apply_updates(state.variables.params, changes))
     after = TrainState(
         step=state.step + 1,
-        variables=Variables(params, net_state),
+        variables=Variables(
+            update.constrain(optax.apply_updates(state.variables.params, changes)), net_state
+        ),
         optimizer=optimizer,
         loss_sum=state.loss_sum + loss,
         loss_count=state.loss_count + 1,
