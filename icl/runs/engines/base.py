@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
 
 from icl.training.step import TrainState
@@ -105,3 +106,18 @@ def progress_of(sums: tuple[Any, Any, Any]) -> tuple[int, float]:
     """The first step that was not finite (0: none) and the mean loss."""
     bad_step, loss_sum, loss_count = sums
     return int(bad_step), float(loss_sum) / max(int(loss_count), 1)
+
+
+class OneRun:
+    """What engines of a single run share: its state is the group's."""
+
+    memory = 0
+
+    def fetch(self, state: TrainState) -> list[TrainState]:
+        return [jax.device_get(state)]
+
+    def begin_record(self, state: TrainState) -> TrainState:
+        return begin_record(state)
+
+    def progress(self, state: TrainState) -> list[tuple[int, float]]:
+        return [progress_of(jax.device_get(running_sums(state)))]

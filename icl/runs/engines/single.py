@@ -6,17 +6,15 @@ import jax
 import jax.numpy as jnp
 
 from icl.problems.base import Inputs, Program
-from icl.runs.engines.base import Compilations, Scores, begin_record, progress_of, running_sums
+from icl.runs.engines.base import Compilations, OneRun, Scores
 from icl.training.step import TrainState
 
 
-class SingleEngine:
+class SingleEngine(OneRun):
     """Computes one run. Host threads may run as many of these side by side as there are cores.
 
     compilations: of the program, where threads share it.
     """
-
-    memory = 0
 
     def __init__(
         self,
@@ -41,15 +39,6 @@ class SingleEngine:
         with self._compilations.first_call("evaluate"):
             scores = self._program.evaluate(state, self._inputs, self._program.arrays)
             return [jax.device_get(scores)]
-
-    def fetch(self, state: TrainState) -> list[TrainState]:
-        return [jax.device_get(state)]
-
-    def begin_record(self, state: TrainState) -> TrainState:
-        return begin_record(state)
-
-    def progress(self, state: TrainState) -> list[tuple[int, float]]:
-        return [progress_of(jax.device_get(running_sums(state)))]
 
     def agree(self, number: int) -> int:
         return number

@@ -14,19 +14,17 @@ from jaxtyping import Array, PyTree
 
 from icl.errors import UserError
 from icl.problems.base import Inputs, Program
-from icl.runs.engines.base import Compilations, Scores, begin_record, progress_of, running_sums
+from icl.runs.engines.base import Compilations, OneRun, Scores
 from icl.training.step import TrainState
 
 
-class SpreadEngine:
+class SpreadEngine(OneRun):
     """Computes one run over all devices of all processes.
 
     compilations: not used: a process spreads a single run.
 
     Raises UserError where the batch cannot be divided evenly.
     """
-
-    memory = 0
 
     def __init__(
         self,
@@ -66,15 +64,6 @@ class SpreadEngine:
 
     def evaluate(self, state: TrainState) -> list[Scores]:
         return [jax.device_get(self._evaluate(state, self._inputs, self._arrays))]
-
-    def fetch(self, state: TrainState) -> list[TrainState]:
-        return [jax.device_get(state)]
-
-    def begin_record(self, state: TrainState) -> TrainState:
-        return begin_record(state)
-
-    def progress(self, state: TrainState) -> list[tuple[int, float]]:
-        return [progress_of(jax.device_get(running_sums(state)))]
 
     def agree(self, number: int) -> int:
         return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
