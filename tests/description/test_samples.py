@@ -55,7 +55,9 @@ def test_a_finite_data_set_is_the_one_trained_on(more: tuple[str, ...]):
     assert len(rows(other.labels)) == 20
 
 
-def test_a_finite_data_set_is_told_from_what_it_is_drawn_from(monkeypatch: pytest.MonkeyPatch):
+def test_a_finite_data_set_is_described_apart_from_what_it_is_drawn_from(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.setattr("icl.description.samples.NUM_TRAINING", 2_000)
     monkeypatch.setattr("icl.description.samples.NUM_CONDITION", 1_000)
     report = describe(parts_of(*FINITE).config).report

@@ -139,14 +139,14 @@ def test_an_answer_is_of_a_common_a_rare_or_a_class_held_out(data, common, rare)
 
 
 @pytest.mark.parametrize("change", [{"num_meanings": 4}, {"drift_rate": 0.1}], ids=str)
-def test_of_meanings_that_are_shared_or_drift_no_frequency_is_told(change):
+def test_meanings_that_are_shared_or_drift_have_no_frequency(change):
     knobs = knobs_of(DATA.model_copy(update=change))
     marks = score(jnp.zeros((3, 1, 4)), make_indices([[0, 1]] * 3, [1] * 3), knobs)
     assert np.isnan(marks.answers_common).all()
     assert np.isnan(marks.answers_rare).all()
 
 
-def test_of_the_symbols_of_chains_no_frequency_is_told():
+def test_symbols_of_chains_have_no_frequency():
     data = DataConfig(source=MarkovSource(num_symbols=3), context_len=4)
     knobs = make_knobs(data, 3, 1)
 

@@ -60,7 +60,7 @@ def test_mistakes_are_refused(dataset, tmp_path: Path, monkeypatch: pytest.Monke
     with refused("array.nc"):
         export(dataset, tmp_path / "array.nc")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with refused("table.parquet", "[export]"):
+    with refused("table.parquet", ".[export]"):
         export(dataset, tmp_path / "table.parquet")
     assert not (tmp_path / "table.parquet").exists()
     assert set(FORMATS) == {"zarr", "nc", "parquet"}

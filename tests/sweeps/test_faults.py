@@ -85,7 +85,7 @@ def test_a_second_sweep_on_one_directory_is_refused(tmp_path: Path, environment)
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_is_told_and_the_sweep_goes_on_once_there_is_room(
+def test_a_disk_that_fills_up_is_an_error_and_the_sweep_goes_on_once_there_is_room(
     whole, tmp_path: Path, environment
 ):
     """As on a full disk: no file may grow beyond so many blocks. Two cells were finished before."""

@@ -51,17 +51,17 @@ def test_networks_with_matrices_of_their_own_are_drawn_together():
     merged = sweep.drop_vars(["start_effective_rank", "matrix"]).assign(start_effective_rank=starts)
     [figure] = draw_initial_weights(merged).values()
     whole = draw_initial_weights(sweep)["starts_effective_rank"]
-    told = [[panel.get_title(loc="left") for panel in of.axes] for of in (figure, whole)]
-    assert told[0] == told[1]
+    titles = [[panel.get_title(loc="left") for panel in of.axes] for of in (figure, whole)]
+    assert titles[0] == titles[1]
 
 
 def test_the_correlation_is_over_points_seed_by_seed():
     panels = draw_initial_weights(measured(KNOBS))["starts_effective_rank"].axes
-    told = [panel.get_title(loc="left") for panel in panels]
-    assert [float(text.split("=")[1]) for text in told] == [1, 1, -1, -1]
+    titles = [panel.get_title(loc="left") for panel in panels]
+    assert [float(text.split("=")[1]) for text in titles] == [1, 1, -1, -1]
 
 
-def test_seeds_without_a_number_are_left_out_of_the_order_and_told():
+def test_seeds_without_a_number_are_left_out_of_the_order_and_counted():
     sweep = measured(KNOBS)
     sweep.kernel_alignment[{"rank": 0, "task.kind": 0, "seed": 1, "step": -1}] = np.nan
     panels = draw_initial_weights(sweep.assign(status=sweep.status))["starts_effective_rank"].axes
@@ -79,7 +79,7 @@ def test_a_knob_that_repeats_its_values_is_drawn_by_its_places():
 @pytest.mark.parametrize(
     "sweep",
     [
-        make_sweep(KNOBS),  # nothing is told of starts, and nothing measured
+        make_sweep(KNOBS),  # nothing is recorded of starts, and nothing measured
         with_starts(make_sweep(KNOBS)),
         measured(KNOBS).drop_vars("start_effective_rank"),
         measured(KNOBS).sel(matrix=["readout"]),  # which is always the same

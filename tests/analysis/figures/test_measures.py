@@ -77,11 +77,11 @@ def test_where_no_knob_is_a_number_the_one_of_most_values_is_drawn_in_rows():
     assert first.lines[0].get_xdata() == pytest.approx(ends.values)
 
 
-def test_the_condition_is_told_where_there_are_several():
+def test_the_condition_is_named_where_there_are_several():
     sweep = measured({"task.kind": ["a", "b"], "rank": [1, 10, 100]})
     assert sweep.sizes["condition"] > 1
     one, two = sweep.condition.values[:1].tolist(), sweep.condition.values[:2].tolist()
-    for knob, conditions, told in (
+    for knob, conditions, named in (
         (["a", "b"], two, f"; measures on {two[0]}"),
         (["a"], two, f"; measures over training on {two[0]}"),
         (["a", "b"], one, None),
@@ -89,7 +89,7 @@ def test_the_condition_is_told_where_there_are_several():
         chosen = sweep.sel({"task.kind": knob, "condition": conditions})
         chosen = chosen.squeeze("task.kind", drop=True) if len(knob) == 1 else chosen
         text = draw_measures(chosen)["measures_rank"].get_suptitle()
-        assert text.endswith(told) if told else f"on {one[0]}" not in text
+        assert text.endswith(named) if named else f"on {one[0]}" not in text
 
 
 def test_without_measures_or_knobs_nothing_is_drawn():

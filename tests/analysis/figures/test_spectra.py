@@ -68,7 +68,7 @@ def test_eigenvalues_and_singular_values_are_where_they_belong(figures: list[Fig
     np.testing.assert_allclose(expected.get_ydata(), gaussian_singular_values(UNITS, 1.0))
 
 
-def test_eigenvalues_beyond_are_on_the_edge_and_told(figures: list[Figure]):
+def test_eigenvalues_beyond_are_on_the_edge_and_counted(figures: list[Figure]):
     matrix = np.ones((UNITS, UNITS))  # norm 40, gain 40 / sqrt(40); an eigenvalue of 40
     draw_spectra({"ones": matrix})
     left, _ = figures[0].axes

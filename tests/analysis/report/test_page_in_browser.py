@@ -157,8 +157,8 @@ def test_a_point_tells_its_numbers_under_the_pointer(page: Any):
     page.wait_for_function(
         "[...document.querySelectorAll('.hoverlayer text')].some(text => text.textContent)"
     )
-    told = " ".join(plot.locator(".hoverlayer text").all_text_contents())
-    assert any(character.isdigit() for character in told)
+    text = " ".join(plot.locator(".hoverlayer text").all_text_contents())
+    assert any(character.isdigit() for character in text)
 
 
 def test_phase_diagrams_have_lines_and_the_cells_that_were_sampled(page: Any):
@@ -176,7 +176,7 @@ def test_phase_diagrams_have_lines_and_the_cells_that_were_sampled(page: Any):
         assert sorted(map(symbols.count, set(symbols))) == [1, 29]
 
 
-def test_names_have_no_line_between_them_and_are_all_told(page: Any):
+def test_names_have_no_line_between_them_and_are_all_shown(page: Any):
     named, numbered = page.locator("section").nth(1).locator(".effects .js-plotly-plot").all()
     modes = (
         "plot => [...new Set(plot.data.filter(of => of.showlegend !== false).map(of => of.mode))]"

@@ -1,4 +1,4 @@
-"""Settings of tasks: defaults of the paper, and mistakes told in one line each."""
+"""Settings of tasks: defaults of the paper, and mistakes named in one line each."""
 
 import pytest
 from pydantic import ValidationError
