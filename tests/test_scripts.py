@@ -9,15 +9,13 @@ import jax
 import pytest
 
 from icl.cli import parse_arguments
-from icl.config import ExperimentConfig
 from icl.config.grid import load_sweep
 from icl.config.traced import program_of
-from icl.config.yaml import load_config
 from icl.problems.load import load_program
 from icl.runs.progress import Progress
 from icl.runs.run import train as train_run
 
-from .conftest import CONFIGS, QUICKSTART, is_grid, small
+from .conftest import QUICKSTART, is_grid, small
 from .messages import check_line, refused
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -120,27 +118,6 @@ def test_a_recorded_config_is_a_config(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "argv", ["train.py", path, "seed=2"])
     arguments = parse_arguments("", "quickstart.yaml")
     assert (arguments.config, arguments.overrides) == (path, ["seed=2"])
-
-
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_every_config_runs_two_steps(tmp_path: Path, path: Path):
-    """Grids are over these; that their cells are valid is known from loading them.
-
-    Of all networks one layer: compiling all of them takes a minute.
-    """
-    # One condition: compiling many takes minutes, and that they are valid is known from loading.
-    config, overrides = load_config(path), list(BRIEF)
-    if isinstance(config, ExperimentConfig):
-        if config.data.source.kind == "omniglot":
-            if "ICL_OMNIGLOT_DIR" not in os.environ:
-                pytest.skip("ICL_OMNIGLOT_DIR names no folder with Omniglot")
-            overrides.append("data.source.size=28")
-        if config.model.embedder.kind == "resnet":  # half a minute to compile; tested by itself
-            overrides.append("model.embedder={kind: linear}")
-        overrides.append("model.num_layers=1")
-        overrides.append(f"evaluation.conditions=[{config.evaluation.conditions[0]}]")
-    train_run(load_config(path, overrides), tmp_path, Progress())
-    assert (tmp_path / "summary.json").exists()
 
 
 STARTS = [

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import jax
 
-from .store import canary, save
-from .subjects import SUBJECTS
+from tests.golden.store import canary, save
+from tests.golden.subjects import SUBJECTS
 
 
 def main(names: list[str]) -> None:

@@ -9,8 +9,7 @@ from icl.cli import parse_arguments
 from icl.config.grid import load_sweep
 from icl.config.traced import digest_of, program_of
 from icl.config.yaml import load_config, read_settings
-
-from .store import digest
+from tests.golden.store import digest
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 
@@ -62,17 +61,19 @@ NAMES = [*FILES, "hand-made", "folders"]
 
 
 def compute(name: str, folder: Path) -> Any:
-    """The digests of a file's cells and of their programs, those of some configs, or names."""
+    """The digests of a file's cells and which of them share a program, or names of folders."""
     if name == "folders":
         return {" ".join(words)[:60]: _folder(words) for words in COMMANDS}
     if name == "hand-made":
         quickstart, task = FILES["quickstart"], FILES["liu2023/base"]
         configs = {cell: load_config(quickstart, list(words)) for cell, words in CELLS.items()}
         configs["task"] = load_config(task, ["model.kind=gru", "model.width=20"])
-        return {cell: [digest_of(config), program_of(config)] for cell, config in configs.items()}
+        programs = [program_of(config) for config in configs.values()]
+        digests = {cell: digest_of(config) for cell, config in configs.items()}
+        return {"digests": digests, "programs": [programs.index(name) for name in programs]}
     path = FILES[name]
     if not is_grid(path):
-        return [digest_of(load_config(path)), program_of(load_config(path))]
+        return digest_of(load_config(path))
     sweep = load_sweep(path)
     programs = [program_of(cell.config) for cell in sweep.cells]
     return {
@@ -81,7 +82,7 @@ def compute(name: str, folder: Path) -> Any:
         "digests": digest(*sorted(cell.digest for cell in sweep.cells)),
         "in order": digest(*(cell.digest for cell in sweep.cells)),
         "texts": digest(*(cell.text for cell in sweep.cells)),
-        "programs": [len(set(programs)), digest(*programs)],
+        "programs": digest(*(str(programs.index(name)) for name in programs)),
         "first": [sweep.cells[0].digest, sweep.cells[0].text],
         "claims": len(sweep.config.claims),
     }

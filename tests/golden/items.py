@@ -14,8 +14,7 @@ from icl.data.sources.load import load_exemplars
 from icl.data.sources.on_device import exemplars_in_use, put_on_device
 from icl.data.tasks import make_task, make_task_knobs
 from icl.types import IndexSequence
-
-from .store import fingerprints
+from tests.golden.store import fingerprints
 
 GLYPHS = {"kind": "glyphs", "size": 12, "num_classes": 20, "num_exemplars": 4}
 ITEMS: dict[str, dict[str, Any]] = {

@@ -11,8 +11,7 @@ from icl.config.networks import NETWORKS
 from icl.config.yaml import parse_config
 from icl.problems.load import load_program
 from icl.types import Sequence
-
-from .store import fingerprints
+from tests.golden.store import fingerprints
 
 GLYPHS = {"kind": "glyphs", "size": 12, "num_classes": 20, "num_exemplars": 5}
 FRAME: dict[str, Any] = {

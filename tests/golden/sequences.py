@@ -18,8 +18,7 @@ from icl.data.batches import at_step, draw_indices, draw_numbered, in_block, key
 from icl.data.knobs import make_knobs
 from icl.errors import UserError
 from icl.evaluation.conditions import make_conditions
-
-from .store import digest
+from tests.golden.store import digest
 
 NUM_SEQUENCES = 64
 STEPS = (0, 2500)

@@ -4,13 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from .store import canary, differences, load
-from .subjects import SUBJECTS
+from tests.golden.store import canary, differences, load
+from tests.golden.subjects import SUBJECTS
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 STORED = {name: load(name) for name in [*SUBJECTS, "canary"]}
-ITEMS = [(name, item) for name, subject in SUBJECTS.items() for item in subject.names]
+ITEMS = [
+    pytest.param(
+        name, item, id=f"{name}-{item}", marks=pytest.mark.slow if item in subject.slow else ()
+    )
+    for name, subject in SUBJECTS.items()
+    for item in subject.names
+]
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +25,7 @@ def is_same_machine() -> bool:
     return canary() == STORED["canary"]["canary"]
 
 
-@pytest.mark.parametrize(("name", "item"), ITEMS, ids=["-".join(pair) for pair in ITEMS])
+@pytest.mark.parametrize(("name", "item"), ITEMS)
 def test_values_are_those_recorded(name: str, item: str, tmp_path: Path, is_same_machine: bool):
     assert item in STORED[name], f"record it: python -m tests.golden {name}"
     computed = SUBJECTS[name].compute(item, tmp_path)
