@@ -90,10 +90,9 @@ def test_a_run_begun_anew_comes_to_the_same_bits(tmp_path: Path):
 
 
 def test_a_sweep_loads_as_the_same_dataset(tmp_path: Path):
-    assert (
-        table(load(copied("sweep", tmp_path)))
-        == (RELEASE / "sweep" / "expected" / "dataset.json").read_text()
-    )
+    # The release had no coordinate with the strategies that conditions measure.
+    dataset = load(copied("sweep", tmp_path)).drop_vars("strategy")
+    assert table(dataset) == (RELEASE / "sweep" / "expected" / "dataset.json").read_text()
 
 
 @pytest.mark.parametrize("grid", ["grid.yaml", "run/grids/grid.yaml"])

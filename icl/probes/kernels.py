@@ -5,10 +5,12 @@ from jaxtyping import Array, Float
 from icl.probes.alignment import kernel_alignment, kernel_target_alignment, participation_ratio
 from icl.probes.view import View
 
+NEEDS = ("kernels",)
+
 
 def measure(view: View) -> dict[str, Float[Array, ""]]:
     """Alignments by part of the network, and rank and target alignment of the mixing weights."""
-    now, before = view.twice(view.kernels)
+    now, before = view.now["kernels"], view.before["kernels"]
     alignments = kernel_alignment(now, before)
     return {
         "kernel_alignment": alignments["mixing"],

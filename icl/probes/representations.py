@@ -10,10 +10,12 @@ from icl.probes.alignment import (
 )
 from icl.probes.view import View
 
+NEEDS = ("hidden",)
+
 
 def measure(view: View) -> dict[str, Float[Array, ""]]:
     """Alignment and sign similarity with the start, and the present rank (Liu et al. 2023)."""
-    hidden, before = view.twice(view.hidden)
+    hidden, before = view.now["hidden"], view.before["hidden"]
     return {
         "representation_alignment": representation_alignment(hidden, before),
         "representation_rank": participation_ratio(representation_gram(hidden)),

@@ -1,6 +1,7 @@
 """Input of probes: a network now and at its start, on one set of inputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from jaxtyping import Array, Float
@@ -25,6 +26,8 @@ class View(NamedTuple):
     kernels: variables -> tangent kernels by part: `mixing`, `input`, `readout`, `all`; without
         parts that the network lacks.
     targets: targets of the outputs of the kernels, in their order.
+    now, before: `hidden` and `kernels` of the network now and at the start, by name, where a probe
+        needs them (`NEEDS`).
     """
 
     apply: Callable[..., Any]
@@ -37,3 +40,5 @@ class View(NamedTuple):
     hidden: Callable[[Variables], Float[Array, "input unit"]]
     kernels: Callable[[Variables], dict[str, Gram]]
     targets: Float[Array, " output"]
+    now: Mapping[str, Any] = MappingProxyType({})
+    before: Mapping[str, Any] = MappingProxyType({})

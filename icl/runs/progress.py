@@ -117,6 +117,6 @@ def scores_of(record: dict[str, Any]) -> str:
             ("RA", "task", "representation_alignment"),
             ("KA", "task", "kernel_alignment"),
         )
-        if name in conditions
+        if metric in conditions.get(name, {})
         for value in [conditions[name][metric]]
     )

@@ -25,17 +25,19 @@ WIDTH = 24  # of networks for tasks
 GLYPHS = {"kind": "glyphs", "size": 12, "num_classes": 120, "num_exemplars": 20}
 
 NAMES = list(FILES)
-# Of grids those with a network, a task or a start of their own; others differ in numbers alone.
+# One of each kind of network, task and start; others differ from them in numbers alone.
 QUICK = (
     "chan2022/zipf",
-    "chan2022/variation",
     "liu2023/aligned",
+    "liu2023/base",
     "liu2023/digits",
-    "liu2023/structures",
+    "nguyen2024/base",
+    "quickstart",
     "rank_and_icl/attention",
     "rank_and_icl/recurrent",
+    "reddy2023/base",
 )
-SLOW = frozenset(name for name in NAMES if name not in QUICK and is_grid(FILES[name]))
+SLOW = frozenset(NAMES) - frozenset(QUICK)
 
 
 def compute(name: str, folder: Path) -> dict[str, Any]:

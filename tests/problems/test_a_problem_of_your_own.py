@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from pydantic import Field
 
 from icl.config.base import Settings
 from icl.config.experiment import EXPERIMENTS, TaskExperimentConfig
@@ -41,7 +42,7 @@ class RegressionExperiment(TaskExperimentConfig):
 
     problem: ClassVar[str] = "regression"
 
-    task: Any = None
+    task: Any = Field(None, exclude=True)
     regression: Regression
 
     @property

@@ -16,7 +16,8 @@ from icl.config import DataConfig, EvaluationConfig, ExperimentConfig, TrainingC
 from icl.config.embedders import LinearEmbedder
 from icl.config.networks import TransformerConfig
 from icl.config.sources import GlyphsSource
-from icl.problems.base import BoundProgram
+from icl.problems.base import BoundProgram, bind, make_program
+from icl.problems.sequences import make_problem
 from icl.training.step import TrainState
 from icl.types import ExemplarBank
 
