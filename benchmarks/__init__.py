@@ -1,1 +1,1 @@
-"""How fast the simulator is, as ratios measured side by side: `python -m benchmarks`."""
+"""Benchmarks of the simulator, as ratios measured side by side: `python -m benchmarks`."""

@@ -1,8 +1,8 @@
-"""All measurements in one call: python -m benchmarks [SECTION ...] [--quick] [--json FILE].
+"""Run all benchmarks: python -m benchmarks [SECTION ...] [--quick] [--json FILE].
 
-Ratios come first: both sides of each are timed in turns within one process, so that a machine
-shared with others slows them alike. Takes some forty minutes on two cores; --quick a few.
-With --picture FILE, bars of where a training step's time goes.
+Ratios come first. Both sides of a ratio are timed in turns within one process, so that other load
+on the machine slows both equally. All take about forty minutes on two cores, a few with --quick.
+--picture FILE draws the parts of a training step as bars.
 """
 
 from collections.abc import Callable
@@ -26,13 +26,13 @@ from benchmarks import (
 from benchmarks.machine import MATRIX_SIDE, NUM_FLOATS, matrix_product, memory_read
 from benchmarks.picture import draw_parts
 from benchmarks.tell import Figures, median, parser_of, sections_in, tell, write
-from icl.command_line import run_command
-from icl.config.models import NETWORKS
+from icl.cli import run_command
+from icl.config.networks import NETWORKS
 from icl.errors import UserError
 
 
 def machine(quick: bool) -> Figures:
-    """What the others are measured against."""
+    """Peaks of the machine, to which other figures are compared."""
     products, reads = (
         [task() for _ in range(6 if quick else 16)][1:] for task in (matrix_product, memory_read)
     )
@@ -64,20 +64,20 @@ SECTIONS: dict[str, Callable[[bool], Figures]] = {
 
 
 def main() -> int:
-    parser = parser_of("Measure all that speed depends on.")
+    parser = parser_of("Run all benchmarks.")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="fewer turns")
-    parser.add_argument("--picture", metavar="FILE", help="draw the parts of a step, as PNG")
+    parser.add_argument("--picture", metavar="FILE", help="draw the parts of a step as PNG")
     arguments = parser.parse_args()
     for name in arguments.sections:
         if name not in SECTIONS:
             raise UserError(f"{name}: unknown section; allowed: {', '.join(SECTIONS)}")
-    # A call for some sections adds to a record, or measures them anew.
+    # A call for some sections adds them to a record, or replaces them.
     figures = sections_in(arguments.json) if arguments.sections else {}
     for name in arguments.sections or SECTIONS:
         figures[name] = SECTIONS[name](arguments.quick)
         tell({name: figures[name]}, None)
-        write(figures, arguments.json)  # after each, as a later one may be long in coming
+        write(figures, arguments.json)  # after each section, because a later one may take long
     if arguments.picture and "parts" in figures:
         Path(arguments.picture).write_bytes(draw_parts(figures["parts"]))
     return 0

@@ -1,8 +1,8 @@
-"""Two records of benchmarks side by side: python -m benchmarks.compare OLD.json NEW.json.
+"""Compare two records of benchmarks: python -m benchmarks.compare OLD.json NEW.json.
 
-Speeds are taken over the matrix-product peak measured in the same run, so that a faster or busier
-machine does not look like a better release; shares and ratios are compared as they are. Figures
-that got worse by more than a margin are marked, and make the exit code 1.
+Speeds are divided by the matrix-product peak of the same run, so that a faster or less busy machine
+does not look like a better release. Shares and ratios are compared directly. Figures that got worse
+by more than a margin are marked and make the exit code 1.
 """
 
 import argparse
@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tell import SPREAD
-from icl.command_line import run_command
+from icl.cli import run_command
 from icl.errors import UserError
 
 PEAK = "machine/matrix products, GFLOP/s"
-MARGIN = 0.25  # of medians on a machine shared with others
-# Parts of names by which a figure is told: units, and whether more is better.
+MARGIN = 0.25  # for medians on a shared machine
+# Parts of the names of figures that give the unit and whether more is better.
 RATES = ("sequences/s", "tokens/s")
 TIMES = ("seconds", "ms, ")
 MORE_IS_BETTER = (*RATES, "throughput", "over the peak's", "times theirs", "loop /")
-# What is told, but says nothing about how good a release is.
+# Figures that do not depend on the quality of a release.
 UNJUDGED = ("machine/", "expected", "exponent", "FLOP", "operations of", "theirs, ", "share:")
 
 
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def read(file: str) -> dict[str, float]:
-    """Figures by path. Raises UserError where the file is no record of benchmarks."""
+    """Read figures by path. Raises UserError if the file is not a record of benchmarks."""
     try:
         tree = json.loads(Path(file).read_text())
     except (OSError, ValueError) as error:
@@ -61,7 +61,7 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, float]:
 
 
 def compare(old: dict[str, float], new: dict[str, float]) -> dict[str, float]:
-    """How many times as good each judged figure is that both have: above 1, better."""
+    """Improvement of each judged figure in both records, as a factor; above 1: better."""
     faster = new[PEAK] / old[PEAK]
     changes = {}
     for name in old.keys() & new.keys():

@@ -1,8 +1,8 @@
-"""What a program costs before its first step: python -m benchmarks.compiling.
+"""Cost of a program before its first step: python -m benchmarks.compiling.
 
-For the networks that speed is stated of: seconds of tracing the training loop, of compiling it
-with nothing kept and with the compiled program kept, and memory. Every measurement begins with
-JAX's caches empty; medians over turns.
+For the benchmark networks: seconds to trace the training loop and to compile it with an empty and
+a warm cache of compiled programs, and memory. JAX's in-memory caches are empty before every
+measurement. Figures are medians over turns.
 """
 
 import tempfile
@@ -16,10 +16,11 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from benchmarks.parts import NETWORKS, config_of
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import run_command
+from icl.cli import run_command
 from icl.config import ExperimentConfig
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_program
+from icl.data.sources.load import load_exemplars
+from icl.problems.base import make_program
+from icl.problems.sequences import make_problem
 
 TURNS = 3
 
@@ -30,7 +31,7 @@ def main() -> int:
 
 
 def measure(turns: int = TURNS) -> dict[str, Figures]:
-    """By network."""
+    """Figures by network."""
     return {name: _measure(config_of(words), turns) for name, words in NETWORKS.items()}
 
 
@@ -43,7 +44,7 @@ def _measure(config: ExperimentConfig, turns: int) -> Figures:
         with nothing_kept():
             for seconds in (cold, warm):
                 jax.clear_caches()
-                program = make_program(config, exemplars)
+                program = make_program(make_problem(config, exemplars))
                 inputs = program.inputs(config)
                 arguments = (program.shapes, jnp.int32(1), inputs, program.arrays)
                 begin = time.perf_counter()
@@ -64,7 +65,7 @@ def _measure(config: ExperimentConfig, turns: int) -> Figures:
 
 @contextmanager
 def nothing_kept() -> Iterator[None]:
-    """Programs compiled before are not found."""
+    """Use an empty cache of compiled programs within this context."""
     before = jax.config.values["jax_compilation_cache_dir"]
     with tempfile.TemporaryDirectory() as folder:
         _keep_programs_in(folder)
@@ -76,7 +77,7 @@ def nothing_kept() -> Iterator[None]:
 
 def _keep_programs_in(folder: str | None) -> None:
     jax.config.update("jax_compilation_cache_dir", folder)
-    compilation_cache.reset_cache()  # it reads the folder's name but once
+    compilation_cache.reset_cache()  # it reads the folder's name only once
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a second core is worth to one run: python -m benchmarks.cores.
+"""Speed-up of a single run by further cores: python -m benchmarks.cores.
 
-XLA spreads the operations of a single run over all cores, as far as they are large enough. Runs in
-threads share the cores out among them instead, and at best each goes as fast as on a core of its
-own: they gain what one run leaves of the cores. Processes with all cores and with one, in turns.
+XLA spreads sufficiently large operations of a single run over all cores. Runs in threads share the
+cores instead: at best, each is as fast as on one core, and together they use what a single run
+leaves idle. Processes with one core and with all cores are timed in turns.
 """
 
 import os
@@ -11,21 +11,20 @@ import sys
 
 from benchmarks.parts import NETWORKS, config_of, train_steps
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import run_command
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_program
+from icl.cli import run_command
+from icl.problems.load import load_program
 
 TURNS = 5
 NUM_SEQUENCES = 32_000
 
 
 def main() -> int:
-    parser = parser_of("Measure what further cores are worth to one run.")
+    parser = parser_of("Measure the speed-up of a single run by further cores.")
     parser.add_argument("--step", metavar="NAME", help="only print the seconds of a step")
-    parser.add_argument("--cores", nargs="*", type=int, help="numbers of those to keep to")
+    parser.add_argument("--cores", nargs="*", type=int, help="numbers of the cores to use")
     arguments = parser.parse_args()
     if arguments.step:
-        os.sched_setaffinity(0, arguments.cores)  # before XLA starts its threads, one a core
+        os.sched_setaffinity(0, arguments.cores)  # before XLA starts one thread per core
         print(_step(arguments.step))
     else:
         tell(measure(), arguments.json)
@@ -33,7 +32,7 @@ def main() -> int:
 
 
 def measure(turns: int = TURNS) -> Figures:
-    """By network; nothing where the system cannot keep a process to one core."""
+    """Figures by network; none if the system cannot bind a process to one core."""
     if not hasattr(os, "sched_setaffinity"):
         return {}
     return {name: _measure(name, turns) for name in list(NETWORKS)[:2]}
@@ -52,13 +51,13 @@ def _measure(name: str, turns: int) -> Figures:
 
 def _in_process(name: str, cores: list[int]) -> float:
     words = [sys.executable, "-m", "benchmarks.cores", "--step", name, "--cores", *map(str, cores)]
-    told = subprocess.run(words, check=True, capture_output=True, text=True)
-    return float(told.stdout)
+    process = subprocess.run(words, check=True, capture_output=True, text=True)
+    return float(process.stdout)
 
 
 def _step(name: str) -> float:
     config = config_of(NETWORKS[name])
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     seconds = train_steps(program, config, NUM_SEQUENCES)
     seconds()  # compiles
     return seconds()

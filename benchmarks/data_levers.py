@@ -1,4 +1,4 @@
-"""Drawing, looking up and encoding in two forms."""
+"""Drawing, look-up and encoding of data in two forms."""
 
 from collections.abc import Callable
 
@@ -7,53 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.forms import Forms, looped, repeated, trained
-from icl.data.batches import drawn_by
-from icl.data.distribution import random_order
+from icl.data.bits import random_order
 
-BATCH, ITEMS, SIDE, WORDS = 64, 9, 28, 60
+BATCH, ITEMS, SIDE = 64, 9, 28
 CLASSES, EXEMPLARS, COMPONENTS, HIDDEN, WIDTH = 1600, 20, 64, 128, 64
 PIXELS, IMAGES = SIDE * SIDE, BATCH * ITEMS
 RNG = np.random.default_rng(0)
 BANK = RNG.integers(0, 256, (CLASSES * EXEMPLARS, PIXELS), np.uint8)
 
 
-def _bits() -> Forms:
-    def draw(generator: str) -> Callable[[jax.Array], jax.Array]:
-        def bits(key: jax.Array) -> jax.Array:
-            return jax.random.bits(key, (BATCH, WORDS), jnp.uint32)
-
-        return lambda data: jnp.sum(
-            drawn_by(generator, bits, jax.random.wrap_key_data(data)).reshape(2, -1), axis=1
-        )
-
-    return repeated(jnp.zeros(2, jnp.uint32), draw("rbg"), draw("threefry"))
-
-
-def _noise() -> Forms:
-    def draw(generator: str) -> Callable[[tuple], tuple]:
-        def noise(key: jax.Array) -> jax.Array:
-            return jax.random.normal(key, (IMAGES, PIXELS))
-
-        def step(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            data, images = state
-            return data + 1, images + drawn_by(generator, noise, jax.random.wrap_key_data(data))
-
-        return step
-
-    state = jnp.zeros(2, jnp.uint32), jnp.zeros((IMAGES, PIXELS))
-    return repeated(state, draw("rbg"), draw("threefry"))
-
-
 def _orders() -> Forms:
-    words = jnp.asarray(RNG.integers(0, 2**32, (BATCH, ITEMS), np.uint32))
+    bits = jnp.asarray(RNG.integers(0, 2**32, (BATCH, ITEMS), np.uint32))
 
     def ordered(order: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-        # Multiplied by an odd number, so that the next words have another order.
-        return lambda words: (
-            words * jnp.uint32(2654435761) + jax.vmap(order)(words).astype(jnp.uint32)
-        )
+        # Multiplication by an odd number gives the next numbers another order.
+        return lambda bits: bits * jnp.uint32(2654435761) + jax.vmap(order)(bits).astype(jnp.uint32)
 
-    return repeated(words, ordered(jnp.argsort), ordered(random_order))
+    return repeated(bits, ordered(jnp.argsort), ordered(random_order))
 
 
 def _chosen() -> jax.Array:
@@ -61,7 +31,7 @@ def _chosen() -> jax.Array:
 
 
 def _widened() -> Forms:
-    """All numbers looked up enter the next choice."""
+    """Look-up of exemplars stored as float32 and as uint8; all values enter the next choice."""
 
     def step(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         bank, chosen = state
@@ -74,7 +44,7 @@ def _widened() -> Forms:
 
 
 def _projected() -> Forms:
-    """The product of a fixed encoder, before the layer that is trained."""
+    """The product of a fixed encoder, before the trained layer."""
     components = jnp.asarray(RNG.standard_normal((PIXELS, COMPONENTS)), jnp.float32)
     bank = jnp.asarray(BANK)
 
@@ -97,10 +67,10 @@ def _projected() -> Forms:
 
 
 def _once(num_images: int) -> Forms:
-    """An encoder at the distinct ones of a batch's images, found by sorting.
+    """An encoder applied to the distinct images of a batch, found by sorting.
 
-    How many these are is not known beforehand: there has to be room for all that can be, each
-    image of the batch or each that there is.
+    Their number is unknown in advance: there has to be room for all images of the batch, or for
+    all existing images if these are fewer.
     """
     chosen = jnp.asarray(RNG.integers(0, num_images, IMAGES))
     bank = jnp.asarray(BANK[:num_images])
@@ -122,8 +92,6 @@ def _once(num_images: int) -> Forms:
 
 
 DATA_LEVERS: dict[str, Callable[[], Forms]] = {
-    "random integers by rbg over threefry": _bits,
-    "pixel noise by rbg over threefry": _noise,
     "orders of 9 by sorting over ranks": _orders,
     "exemplars kept as float32 over uint8": _widened,
     "principal components kept over computed, with look-up": _projected,

@@ -1,7 +1,7 @@
-"""Useful floating-point operations: what the mathematics of a training step cannot do without.
+"""Useful floating-point operations: those that a training step cannot do without.
 
-Matrix products only (2 operations for each multiply-add), the last block at the query alone,
-the lower triangle of attention alone; norms, activations and the optimiser count as nothing.
+Only matrix products count (2 operations for each multiply-add), with the last block at the query
+only and the lower triangle of attention only. Norms, activations and the optimiser count as 0.
 """
 
 import math
@@ -10,7 +10,7 @@ from icl.config import ExperimentConfig
 
 
 def training_flops_per_sequence(config: ExperimentConfig) -> int:
-    """Forward, and backward at twice the forward less the gradient towards the pixels."""
+    """Forward, and twice the forward for the backward, less the gradient of the pixels."""
     items = config.data.context_len + 1
     embedder, pixel_layer = _embedder_flops(config)
     forward = items * embedder + _transformer_flops(config)
@@ -18,7 +18,7 @@ def training_flops_per_sequence(config: ExperimentConfig) -> int:
 
 
 def _embedder_flops(config: ExperimentConfig) -> tuple[int, int]:
-    """For one exemplar: all layers, and the first, whose input needs no gradient."""
+    """Operations for one exemplar: all layers, and the first, whose input needs no gradient."""
     embedder, width = config.model.embedder, config.model.width
     pixels = math.prod(config.data.source.shape or ())
     if embedder.kind == "linear":
@@ -30,12 +30,12 @@ def _embedder_flops(config: ExperimentConfig) -> tuple[int, int]:
 
 
 def _transformer_flops(config: ExperimentConfig) -> int:
-    """For one sequence, forward."""
+    """Forward operations for one sequence."""
     model = config.model
     width, tokens = model.width, 2 * config.data.context_len + 1
     projection = 2 * width * width
     mlp = 2 * projection * model.mlp_ratio
-    seen = math.comb(tokens + 1, 2)  # pairs of a token and one that it sees
+    seen = math.comb(tokens + 1, 2)  # pairs of a token and one that it attends to
     whole_block = tokens * (4 * projection + mlp) + 2 * 2 * width * seen
     last_block = tokens * 2 * projection + 2 * projection + mlp + 2 * 2 * width * tokens
     readout = 2 * width * config.data.num_labels

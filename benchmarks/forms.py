@@ -1,4 +1,4 @@
-"""Two forms of the same piece of work, to be timed in turns."""
+"""Two forms of the same computation, to be timed in turns."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,24 +10,24 @@ from jax import lax
 REPEATS = 5  # within one compiled loop, so that the call itself does not count
 
 Form = Callable[[Any], jax.Array]
-Step = Callable[[Any], Any]  # from an argument to one like it
+Step = Callable[[Any], Any]  # an argument -> one of the same form
 Work = Callable[[], object]
 
 
 class Forms(NamedTuple):
-    """own: the one in use."""
+    """Two forms. own: the one in use."""
 
     other: Work
     own: Work
 
 
 def trained(argument: Any, other: Form, own: Form) -> Forms:
-    """Value and gradient of two functions of what is trained."""
+    """Time value and gradient of two functions of trained weights."""
     return repeated(argument, _descent(other), _descent(own))
 
 
 def repeated(argument: Any, other: Step, own: Step) -> Forms:
-    """Two functions, a few times each, from result to result."""
+    """Time REPEATS applications of two functions, each to the last result."""
     return Forms(looped(argument, other), looped(argument, own))
 
 
@@ -35,13 +35,13 @@ def _descent(form: Form) -> Step:
     def loss(argument: Any) -> jax.Array:
         return jnp.sum(jnp.sin(form(argument)))
 
-    # Each step depends on the one before, or all but one would be left out.
+    # Each step depends on the one before; otherwise XLA would remove all but one.
     return lambda argument: jax.tree.map(
         lambda a, g: a + 1e-6 * g, argument, jax.grad(loss)(argument)
     )
 
 
 def looped(argument: Any, step: Step) -> Work:
-    """One of them: where the two do not take the same argument."""
+    """Time REPEATS steps of one form; for two forms that take different arguments."""
     work = jax.jit(lambda argument: lax.fori_loop(0, REPEATS, lambda _, a: step(a), argument))
     return lambda: jax.block_until_ready(work(argument))

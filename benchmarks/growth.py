@@ -1,8 +1,8 @@
-"""How costs grow: python -m benchmarks.growth.
+"""Growth of costs: python -m benchmarks.growth.
 
-For each quantity: the exponent of the cost, fitted to logarithms over all its values; the one that
-is expected of large values; and where a cliff is, a value from which on the cost grows by more than
-expected and a margin. All values of a quantity are timed in turns within one process.
+For each quantity: the exponent of the cost, fitted to logarithms over all values; the exponent
+expected at large values; and the first cliff, a value to which the cost grows faster than expected
+by more than a margin. All values of a quantity are timed in turns within one process.
 """
 
 import math
@@ -17,23 +17,28 @@ import numpy as np
 
 from benchmarks.sweeps import copy_cells, make_run
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
+from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_experiment, make_program
-from icl.packs import make_vmap
+from icl.config.yaml import load_config
+from icl.problems.base import bind
+from icl.problems.load import load_program
 from icl.records import load
-from icl.records.config_file import load_config
+from icl.runs.engines.lanes import LanesEngine
 
 TURNS = 7
 CLIFF = 0.5  # above the expected exponent, between two neighbouring values
-SECONDS = 0.1  # at least so long is measured at once
+SECONDS = 0.1  # shortest measurement
 
-Work = Callable[[], float]  # seconds of one, measured once
+Work = Callable[[], float]  # measures once; seconds of one repetition
 
 
 class Growth(NamedTuple):
-    """values: of the quantity. expected: exponent of the cost where the quantity is large."""
+    """A quantity and its cost.
+
+    values: values of the quantity.
+    expected: exponent of the cost at large values.
+    task: a value -> the work to time.
+    """
 
     values: tuple[int, ...]
     expected: float
@@ -46,7 +51,7 @@ def main() -> int:
 
 
 def measure(turns: int = TURNS) -> dict[str, Figures]:
-    """By quantity: exponents, and the cost of each value over that of the first."""
+    """Figures by quantity: exponents, and the cost of each value over that of the first."""
     return {name: _measure(growth, turns) for name, growth in GROWTHS.items()}
 
 
@@ -57,7 +62,7 @@ def _measure(growth: Growth, turns: int) -> Figures:
 
 
 def exponents(growth: Growth, seconds: np.ndarray) -> Figures:
-    """What is told of the costs [turn, value]; a cliff only where there is one."""
+    """Figures of the costs [turn, value], with a cliff only if there is one."""
     x, y = np.log(growth.values), np.log(seconds)
     steps = np.diff(y) / np.diff(x)
     cliffs = [
@@ -101,7 +106,7 @@ def _classes(count: int) -> tuple[str, str]:
 def _step(*words: str) -> Work:
     """A training step."""
     config = _config(*words)
-    experiment = make_experiment(config, load_exemplars(config.data.source))
+    experiment = bind(load_program(config), config)
     state = jax.block_until_ready(experiment.train(experiment.init(), 1))
     done, count = 1, 1
 
@@ -121,12 +126,12 @@ def _step(*words: str) -> Work:
 def _draw(num_classes: int) -> Work:
     """A batch of sequences, as integers and as symbols."""
     config = _config(*_classes(num_classes), "data.zipf_exponent=1")
-    experiment = make_experiment(config, load_exemplars(config.data.source))
-    family = experiment.families["train"]
+    problem = load_program(config).problem
+    family, knobs = problem.families["train"], problem.inputs(config).knobs
 
     def seconds() -> float:
         begin = time.perf_counter()
-        jax.block_until_ready(experiment.draw(jax.random.key(0), 4096, family))
+        jax.block_until_ready(problem.draw(jax.random.key(0), 4096, family, knobs))
         return time.perf_counter() - begin
 
     seconds()
@@ -134,20 +139,20 @@ def _draw(num_classes: int) -> Work:
 
 
 def _lanes(count: int) -> Work:
-    """A training step of so many runs as lanes of one program."""
+    """A training step of `count` runs as lanes of one program."""
     config = _config("training.batch_size=8")
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     inputs = [program.inputs(config.model_copy(update={"seed": seed})) for seed in range(count)]
-    pack = make_vmap(program, inputs)
-    lanes = pack.train(pack.place([program.init(own) for own in inputs]), 1)
+    engine = LanesEngine(program, inputs)
+    lanes = engine.train(engine.place([program.init(own) for own in inputs]), 1)
     done, steps = 1, max(1, 64 // count)
 
     def seconds() -> float:
         nonlocal lanes, done
         done += steps
         begin = time.perf_counter()
-        lanes = pack.train(lanes, done)
-        pack.progress(lanes)  # waits
+        lanes = engine.train(lanes, done)
+        engine.progress(lanes)  # waits
         return (time.perf_counter() - begin) / steps
 
     seconds()
@@ -155,7 +160,7 @@ def _lanes(count: int) -> Work:
 
 
 def _cells(count: int) -> Work:
-    """Loading a finished sweep of so many cells."""
+    """Loading a finished sweep of `count` cells."""
     folder = tempfile.TemporaryDirectory()
     run, sweep = Path(folder.name) / "run", Path(folder.name) / "sweep"
     make_run(run)
@@ -163,7 +168,7 @@ def _cells(count: int) -> Work:
 
     def seconds() -> float:
         begin = time.perf_counter()
-        load(Path(folder.name) / "sweep")  # which lasts as long as this function
+        load(Path(folder.name) / "sweep")  # the folder lives as long as this function
         return time.perf_counter() - begin
 
     seconds()

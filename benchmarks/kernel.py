@@ -1,9 +1,9 @@
-"""How fast the tangent kernel of a recurrent matrix is: python -m benchmarks.kernel.
+"""Speed of the tangent kernel of a recurrent matrix: python -m benchmarks.kernel.
 
-The network and sizes of Liu et al. 2023: 300 ReLU units, 32 sequences of 8 steps, 3 outputs at
-each, so that the kernel is 768 x 768 and a gradient has 90,000 numbers. The exact kernel from
-errors and activities is timed in turns with one compiled backward pass for each output in a Python
-loop and the product of all their gradients; medians over the turns are compared.
+The network and sizes are those of Liu et al. 2023: 300 ReLU units, 32 sequences of 8 steps with 3
+outputs each. The kernel is 768 x 768 and a gradient has 90,000 numbers. The exact kernel from
+errors and activities is timed in turns with a Python loop of one compiled backward pass for each
+output and the product of all gradients. Figures are medians over the turns.
 """
 
 import time
@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import run_command
+from icl.cli import run_command
 from icl.probes.factored_kernel import factored_kernel, recurrent_factors
-from icl.probes.kernel import projected_kernel, projection_error, tangent_kernel
+from icl.probes.tangent_kernel import projected_kernel, projection_error, tangent_kernel
 
 TURNS = 3
-FAST_TURNS = 15  # of what takes milliseconds, in each turn
+FAST_TURNS = 15  # repetitions in each turn, for methods that take milliseconds
 UNITS, SEQUENCES, STEPS, INPUTS, OUTPUTS = 300, 32, 8, 3, 3
 PROJECTIONS = 256
 
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def measure(turns: int = TURNS) -> Figures:
-    """How much faster each way to the kernel is, milliseconds, and how far they are off."""
+    """Speed-ups, milliseconds and errors of each method."""
     ways: dict[str, Way] = {
         "loop": loop,
         "factored": jax.jit(factored),
@@ -78,7 +78,7 @@ def measure(turns: int = TURNS) -> Figures:
 
 
 def loop(weights: Array) -> Array:
-    """One backward pass for each output, of all sequences at once."""
+    """Kernel by one backward pass for each output, over all sequences at once."""
     ones = np.eye(SEQUENCES * STEPS * OUTPUTS, dtype=np.float32)
     rows = np.stack([np.asarray(_gradient(weights, one)).ravel() for one in ones])
     return jnp.matmul(rows, rows.T, precision="highest")
@@ -86,7 +86,7 @@ def loop(weights: Array) -> Array:
 
 @jax.jit
 def _gradient(weights: Array, one: Array) -> Array:
-    """Of the output that is marked by a one."""
+    """Gradient of the output that `one` marks."""
 
     def marked(weights: Array) -> Array:
         return jnp.vdot(jax.vmap(outputs, (None, 0))(weights, DATA).ravel(), one)
@@ -109,7 +109,7 @@ def factored(weights: Array) -> Array:
 
 
 def outputs(weights: Array, inputs: Array) -> Float[Array, "step output"]:
-    """Of one sequence."""
+    """Outputs of one sequence."""
 
     def body(h: Array, x: Array) -> tuple[Array, Array]:
         h = _step(weights, h, x, jnp.zeros(UNITS))

@@ -1,8 +1,8 @@
-"""What makes training fast, each piece beside what it stands for: python -m benchmarks.levers.
+"""Speed-up by each optimised form of a computation: python -m benchmarks.levers.
 
-Both forms compute the same, at the sizes of the networks that speed is stated of, and are timed in
-turns within one process. What is said is how many times as long the other form takes as the one in
-use: above 1, the one in use pays; below, the other would.
+Both forms compute the same at the sizes of the benchmark networks, and are timed in turns within
+one process. A figure is the time of the other form over that of the form in use: above 1, the form
+in use is faster.
 """
 
 import time
@@ -13,7 +13,7 @@ from benchmarks.forms import Forms, Work
 from benchmarks.network_levers import NETWORK_LEVERS
 from benchmarks.run_levers import RUN_LEVERS
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import run_command
+from icl.cli import run_command
 
 TURNS = 15
 
@@ -21,7 +21,7 @@ LEVERS: dict[str, Callable[[], Forms]] = NETWORK_LEVERS | DATA_LEVERS | RUN_LEVE
 
 
 def main() -> int:
-    tell(measure(), parser_of("Measure what makes training fast.").parse_args().json)
+    tell(measure(), parser_of("Measure the speed-up by each optimised form.").parse_args().json)
     return 0
 
 

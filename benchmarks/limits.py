@@ -1,8 +1,8 @@
-"""What a training step could reach at best here: python -m benchmarks.limits.
+"""Upper limit of the speed of a training step on this machine: python -m benchmarks.limits.
 
-Of a training step, its matrix products alone: the same shapes, as often, forward and backward, with
-nothing between them, as this machine's compiler runs them. A step cannot be faster than its
-products. All is timed in turns within one process; medians over the turns.
+The limit is the time of the step's matrix products alone: the same shapes and counts, forward and
+backward, compiled by XLA with nothing between them. A step cannot be faster than its products.
+Everything is timed in turns within one process. Figures are medians over the turns.
 """
 
 import math
@@ -21,15 +21,13 @@ from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.parts import NETWORKS, config_of, train_steps, useful_flops
 from benchmarks.tasks import own_steps
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
+from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
-from icl.data.exemplars import load_exemplars
-from icl.description.cost import programs_inside
-from icl.experiment import SequenceProgram, make_program
-from icl.loading import load_program
-from icl.records.config_file import load_config
-from icl.task_experiment import TaskProgram, task_loss
-from icl.training import sequence_loss
+from icl.config.yaml import load_config
+from icl.problems.base import Program
+from icl.problems.cost import programs_inside
+from icl.problems.load import load_program
+from icl.training.losses import sequence_loss, task_loss
 from icl.types import Variables
 
 TURNS = 9
@@ -37,7 +35,7 @@ REPEATS = 5  # steps in a compiled loop
 
 
 class Product(NamedTuple):
-    """`times` of them, of [batch, rows, inner] and [batch, inner, columns] each."""
+    """`times` matrix products of [batch, rows, inner] and [batch, inner, columns]."""
 
     rows: int
     inner: int
@@ -52,27 +50,26 @@ def main() -> int:
 
 
 def measure(turns: int = TURNS) -> dict[str, Figures]:
-    """By network."""
+    """Figures by network."""
     figures = {name: _of_sequences(config_of(words), turns) for name, words in NETWORKS.items()}
     return figures | {"ReLU units, 300, batch 32": _of_trials(turns)}
 
 
 def _of_sequences(config: ExperimentConfig, turns: int) -> Figures:
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     products, flops = sequence_products(program, config), useful_flops(program, config)
     return _measure(train_steps(program, config), products, flops, turns)
 
 
 def _of_trials(turns: int) -> Figures:
-    """The network of `benchmarks.tasks`, all of whose products are useful."""
+    """Figures of the network of `benchmarks.tasks`, all of whose products are useful."""
     program = load_program(load_config(CONFIGS / "liu2023" / "base.yaml"))
-    assert isinstance(program, TaskProgram)
     products = trial_products(program)
     return _measure(own_steps(program), products, sum(map(_operations, products)), turns)
 
 
 def _measure(step: Callable[[], float], products: list[Product], flops: int, turns: int) -> Figures:
-    """step: seconds of one. flops: useful ones of a step."""
+    """Figures of a step. step: measures its seconds. flops: its useful operations."""
     works = {"peak": matrix_product, "step": step, "products": _repeated(products)}
     for work in works.values():
         work()  # compiles
@@ -92,29 +89,28 @@ def _measure(step: Callable[[], float], products: list[Product], flops: int, tur
     }
 
 
-def sequence_products(program: SequenceProgram, config: ExperimentConfig) -> list[Product]:
-    """Those of the loss and its gradient."""
+def sequence_products(program: Program, config: ExperimentConfig) -> list[Product]:
+    """Matrix products of the loss of sequences and its gradient."""
     inputs = program.inputs(config)
-    _, sequence = program.draw(
+    _, sequence = program.problem.draw(
         jax.random.key(0),
         config.training.batch_size,
-        program.families["train"],
+        program.problem.families["train"],
         inputs.knobs,
-        program.arrays,
     )
     params, others = program.init(inputs).variables
 
-    loss_of = sequence_loss(program.network.apply, inputs.rates)
+    loss_of = sequence_loss(program.problem.network.apply, inputs.rates)
     return _of_gradient(lambda params: loss_of(Variables(params, others), sequence)[0], params)
 
 
-def trial_products(program: TaskProgram) -> list[Product]:
-    """The same of a task."""
+def trial_products(program: Program) -> list[Product]:
+    """Matrix products of the loss of a task and its gradient."""
     inputs, size = program.inputs(program.config), program.config.training.batch_size
-    trials = program.task.draw(jax.random.key(0), size, inputs.knobs, program.arrays)
+    trials = program.problem.task.draw(jax.random.key(0), size, inputs.knobs, program.arrays)
 
     def loss(params: dict) -> jax.Array:
-        return task_loss(program.network.apply(params, trials.inputs)[0], trials).mean()
+        return task_loss(program.problem.network.apply(params, trials.inputs)[0], trials).mean()
 
     return _of_gradient(loss, program.init(inputs).variables.params)
 
@@ -125,7 +121,7 @@ def _of_gradient(loss: Callable[[dict], jax.Array], params: dict) -> list[Produc
 
 
 def _products(jaxpr: core.Jaxpr, times: int) -> Iterator[Product]:
-    """One by one, those of a scan as often as it runs."""
+    """Yield products one by one, those of a scan as often as it runs."""
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
             yield from [_product(equation)] * times
@@ -149,14 +145,14 @@ def _operations(product: Product) -> int:
 
 
 def _repeated(products: list[Product]) -> Callable[[], float]:
-    """Seconds of all of them once."""
+    """Make a function that measures the seconds of all products."""
     pairs = [_factors(product) for product in products]
 
     def body(_: jax.Array, pairs: list) -> list:
         after = []
         for product, (a, b) in zip(products, pairs, strict=True):
             for _repeat in range(product.times):
-                # Each depends on the one before, or all but one would be left out.
+                # Each depends on the one before; otherwise XLA would remove all but one.
                 a = lax.dynamic_update_slice(a, 1e-9 * (a @ b)[..., :1, :1], (0,) * a.ndim)
             after.append((a, b))
         return after

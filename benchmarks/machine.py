@@ -1,4 +1,4 @@
-"""What the machine can do at best: matrix products and memory, as JAX gets at them."""
+"""Peaks of the machine as JAX reaches them: matrix products and memory."""
 
 import time
 from functools import cache

@@ -1,4 +1,4 @@
-"""Pieces of networks in two forms, forward and backward."""
+"""Parts of networks in two forms, forward and backward."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from flax import nnx
 from benchmarks.forms import Form, Forms, trained
 from icl.models.attention import attend, attend_in_training
 from icl.models.images import as_maxima, as_product
-from icl.models.layers import Make
+from icl.models.layers import Layers
 from icl.models.recurrence import State, hidden_states
 
 IMAGES, BATCH, TOKENS, HEADS, HEAD_DIM, LABELS = 288, 32, 17, 8, 8, 1623
@@ -21,7 +21,7 @@ def _normal(*shape: int) -> jax.Array:
 
 
 def _convolution(side: int, c_in: int, c_out: int, size: int, stride: int) -> Forms:
-    graph, params = nnx.split(Make(nnx.Rngs(0)).conv(c_in, c_out, size, stride, bias=False))
+    graph, params = nnx.split(Layers(nnx.Rngs(0)).conv(c_in, c_out, size, stride, bias=False))
     x = _normal(IMAGES, side, side, c_in)
 
     def in_form(form: Callable[[nnx.Conv, jax.Array], jax.Array]) -> Form:

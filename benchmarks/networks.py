@@ -1,8 +1,8 @@
-"""What each network costs, and how that grows with the context: python -m benchmarks.networks.
+"""Cost of each network, and its growth with the context: python -m benchmarks.networks.
 
-Two layers of width 64 on symbols, so that the mixers are most of the work. Everything is timed in
-turns within one process, and medians over the turns are compared, so that a machine shared with
-others slows all of it alike.
+Networks have two layers of width 64 and take symbols, so that mixers are most of the work.
+Everything is timed in turns within one process, so that other load on the machine slows all
+equally. Figures are medians over the turns.
 """
 
 import argparse
@@ -16,21 +16,25 @@ import numpy as np
 
 from benchmarks.compiling import nothing_kept
 from benchmarks.tell import Figures, median, write
-from icl.command_line import CONFIGS, run_command
+from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
-from icl.config.models import NETWORKS
-from icl.data.exemplars import load_exemplars
-from icl.description.cost import network_costs
-from icl.experiment import make_experiment
-from icl.records.config_file import load_config
+from icl.config.networks import NETWORKS
+from icl.config.yaml import load_config
+from icl.problems.base import bind
+from icl.problems.cost import network_costs
+from icl.problems.load import load_program
 
 TURNS = 7
 CONTEXTS = (8, 32, 128)
-STEPS = {8: 20, 32: 5, 128: 2}  # of a turn
+STEPS = {8: 20, 32: 5, 128: 2}  # steps in a turn, by context
 
 
 class Task(NamedTuple):
-    """seconds: of a training step, measured once. compiling: seconds that it took to compile."""
+    """A network to time.
+
+    seconds: measures the seconds of a training step.
+    compiling: seconds to compile.
+    """
 
     seconds: Callable[[], float]
     compiling: float
@@ -42,7 +46,7 @@ class Task(NamedTuple):
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the training step of every network.")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="networks (default: all)")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
     arguments = parser.parse_args()
     kinds = list(dict.fromkeys(["transformer", *(arguments.kinds or NETWORKS)]))
     figures = measure(kinds)
@@ -55,7 +59,7 @@ def main() -> int:
 
 
 def measure(kinds: list[str]) -> dict[str, Figures]:
-    """Of each kind: ratios to the transformer at the same turn, then growth with the context."""
+    """Figures by kind: ratios to the transformer in the same turn, then growth with the context."""
     tasks = {(kind, context): _task(kind, context) for kind in kinds for context in CONTEXTS}
     times: dict[tuple[str, int], list[float]] = {key: [] for key in tasks}
     for _ in range(TURNS):
@@ -110,7 +114,7 @@ def _config(kind: str, context: int) -> ExperimentConfig:
 
 def _task(kind: str, context: int) -> Task:
     config = _config(kind, context)
-    experiment = make_experiment(config, load_exemplars(config.data.source))
+    experiment = bind(load_program(config), config)
     costs = network_costs(config, np.arange(200, dtype=np.int32))
     state = experiment.init()
     with nothing_kept():

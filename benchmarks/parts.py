@@ -1,9 +1,9 @@
-"""Where a training step's time goes, for several networks: python -m benchmarks.parts [NAME ...].
+"""Time of the parts of a training step, by network: python -m benchmarks.parts [NAME ...].
 
-Forward, backward, update, drawing a batch, evaluation and checkpoints, beside the whole step; and
-the step's operations over the machine's matrix-product peak. What drawing costs within the step is
-the time of a step less that of one on a batch drawn before. Everything of a network is timed in
-turns within one process, together with the peak; medians over the turns.
+Forward, backward, update, drawing a batch, evaluation and checkpoints are compared with the whole
+step, and the step's operations with the machine's matrix-product peak. The cost of drawing within
+the step is the time of a step less that of a step on a batch drawn before. All parts of a network
+and the peak are timed in turns within one process. Figures are medians over the turns.
 """
 
 import tempfile
@@ -18,21 +18,23 @@ import numpy as np
 from benchmarks.flops import training_flops_per_sequence
 from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
+from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
+from icl.config.yaml import load_config
 from icl.data.batches import draw_indices
-from icl.data.exemplars import load_exemplars
-from icl.data.exemplars.on_device import example_items
-from icl.description.cost import network_costs
-from icl.experiment import SequenceProgram, make_program
+from icl.data.sources.on_device import example_items
+from icl.problems.base import Program
+from icl.problems.cost import network_costs
+from icl.problems.load import load_program
 from icl.records.checkpoints import Checkpoints
-from icl.records.config_file import load_config
-from icl.training import TrainState, make_optimizer, sequence_loss, train_until
+from icl.training.losses import sequence_loss
+from icl.training.optimizer import make_optimizer
+from icl.training.step import TrainState, Update, train_until
 from icl.types import Sequence, Variables
 
 TURNS = 9
 OF_PEAK = "useful operations of the step over the peak's"
-# Settings on the quickstart's, one label a class: the networks that speed is stated of.
+# Settings of the benchmark networks on top of the quickstart with one label per class.
 NETWORKS: dict[str, tuple[str, ...]] = {
     "2 layers, MLP encoder, batch 64": (),
     "12 layers, linear encoder, batch 32": (
@@ -51,7 +53,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
 
 def main() -> int:
     parser = parser_of("Measure the parts of a training step.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of networks (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="networks (default: all)")
     arguments = parser.parse_args()
     chosen = {
         name: words
@@ -63,9 +65,9 @@ def main() -> int:
 
 
 def measure(words: tuple[str, ...], turns: int = TURNS) -> Figures:
-    """Shares of the step's time first, then what they are shares of."""
+    """Shares of the step's time, then speed and operations of the step."""
     config = config_of(words)
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     with tempfile.TemporaryDirectory() as folder:
         tasks = _tasks(program, config, Path(folder))
         for task in tasks.values():
@@ -95,14 +97,14 @@ def measure(words: tuple[str, ...], turns: int = TURNS) -> Figures:
 
 
 def config_of(words: tuple[str, ...]) -> ExperimentConfig:
-    """Of one of the networks."""
+    """Config of one of the benchmark networks."""
     return load_config(CONFIGS / "quickstart.yaml", ["data.label_multiplicity=1", *words])
 
 
 def train_steps(
-    program: SequenceProgram, config: ExperimentConfig, num_sequences: int = 1024
+    program: Program, config: ExperimentConfig, num_sequences: int = 1024
 ) -> Callable[[], float]:
-    """Seconds of a training step, measured once, on so many sequences."""
+    """Make a function that measures the seconds of a training step on `num_sequences` sequences."""
     inputs, arrays = program.inputs(config), program.arrays
     return _stepping(
         lambda state, stop: program.train(state, stop, inputs, arrays),
@@ -112,17 +114,17 @@ def train_steps(
 
 
 def _tasks(
-    program: SequenceProgram, config: ExperimentConfig, folder: Path
+    program: Program, config: ExperimentConfig, folder: Path
 ) -> dict[str, Callable[[], float]]:
-    """Seconds of each part, measured once."""
+    """Make functions that measure the seconds of each part."""
     inputs, arrays = program.inputs(config), program.arrays
     state = program.init(inputs)
     number_of_saves = 0
-    key, family = jax.random.key(0), program.families["train"]
+    key, family = jax.random.key(0), program.problem.families["train"]
     size = config.training.batch_size
-    sequence = program.draw(key, size, family, inputs.knobs, arrays)[1]
+    sequence = program.problem.draw(key, size, family, inputs.knobs)[1]
 
-    loss_of = sequence_loss(program.network.apply, inputs.rates)
+    loss_of = sequence_loss(program.problem.network.apply, inputs.rates)
 
     def loss(params: dict, others: dict, sequence: Sequence) -> jax.Array:
         return loss_of(Variables(params, others), sequence)[0]
@@ -139,7 +141,7 @@ def _tasks(
     trained = program.init(inputs)
     on_one_batch = jax.jit(
         lambda state, stop, sequence: train_until(
-            state, stop, key, lambda *_: sequence, loss_of, inputs.rates
+            state, stop, key, Update(lambda *_: sequence, loss_of, inputs.rates)
         ),
         donate_argnums=0,
     )
@@ -154,7 +156,7 @@ def _tasks(
 
     return {
         "peak": matrix_product,
-        "batch": _timed(lambda: program.draw(key, size, family, inputs.knobs, arrays)),
+        "batch": _timed(lambda: program.problem.draw(key, size, family, inputs.knobs)),
         "integers": _timed(lambda: integers(key)),
         "forward": _timed(lambda: forward(params, others, sequence)),
         "gradient": _timed(lambda: gradient(params, others, sequence)),
@@ -173,7 +175,7 @@ def _tasks(
 def _stepping(
     train: Callable[[TrainState, jax.Array], TrainState], state: TrainState, num_steps: int
 ) -> Callable[[], float]:
-    """Seconds of a step, of so many in a row."""
+    """Make a function that measures the seconds of a step over `num_steps` consecutive steps."""
     done = 0
 
     def seconds() -> float:
@@ -195,11 +197,11 @@ def _timed(work: Callable[[], object]) -> Callable[[], float]:
     return seconds
 
 
-def useful_flops(program: SequenceProgram, config: ExperimentConfig) -> int:
-    """Of a training step: by formula, or, of networks without one, those that the program makes."""
+def useful_flops(program: Program, config: ExperimentConfig) -> int:
+    """Operations of a training step: by formula, or, without one, those counted in the program."""
     if config.model.kind == "transformer" and config.model.embedder.kind in ("mlp", "linear"):
         return training_flops_per_sequence(config) * config.training.batch_size
-    costs = network_costs(config, example_items(config.data, program.exemplars))
+    costs = network_costs(config, example_items(config.data, program.problem.exemplars))
     return costs["training_flops_per_sequence"] * config.training.batch_size
 
 

@@ -1,4 +1,4 @@
-"""Where a training step's time goes, as bars."""
+"""Bars of the parts of a training step's time."""
 
 import io
 
@@ -15,7 +15,7 @@ COLORS = {
 
 
 def draw_parts(parts: dict[str, dict[str, float]]) -> bytes:
-    """A PNG: shares of each network's step, and the share of the peak that it reaches."""
+    """Draw a PNG: shares of each network's step, and the share of the peak that it reaches."""
     figure = Figure(figsize=(8, 0.6 + 0.55 * len(parts)), layout="constrained", dpi=150)
     shares, peaks = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
     names = list(parts)
@@ -27,7 +27,7 @@ def draw_parts(parts: dict[str, dict[str, float]]) -> bytes:
     peaks.barh(names, [parts[name][OF_PEAK] for name in names], color="0.4")
     peaks.axvline(1, color="black", linewidth=0.8)
     peaks.set(xlim=(0, 1.02), title="useful operations\nover matrix-product peak")
-    shares.set(title="time of its parts alone over that of the whole step")
+    shares.set(title="time of each part alone / time of the whole step")
     shares.axvline(1, color="black", linewidth=0.8)
     shares.invert_yaxis()
     for axes in (shares, peaks):

@@ -1,9 +1,9 @@
-"""Beside public codes of this kind: python -m benchmarks.references.
+"""Comparison with public codes for the same experiments: python -m benchmarks.references.
 
-Their figures were measured on two cores of a machine of this kind, each code alone on it, whose
-matrix-product peak in that hour was PEAK. They are not run here: what is compared is sequences a
-second over the peak of the machine each was measured on, the same network and batch on both sides.
-Only the kernel's is a plain ratio of seconds, see `benchmarks.kernel` for one within a run.
+The public codes do not run here. Each was measured alone on two cores of a similar machine, whose
+matrix-product peak was then PEAK. The comparison is of sequences per second over the peak of the
+own machine, with the same network and batch on both sides. `benchmarks.kernel` has a direct ratio
+of seconds, for the tangent kernel.
 """
 
 from typing import NamedTuple
@@ -11,20 +11,20 @@ from typing import NamedTuple
 from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.parts import train_steps
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_program
-from icl.records.config_file import load_config
+from icl.cli import CONFIGS, run_command
+from icl.config.yaml import load_config
+from icl.problems.load import load_program
 
 TURNS = 9
-PEAK = 197e9  # of their machine, float32 operations a second
+PEAK = 197e9  # float32 operations per second of their machine
 
 
 class Reference(NamedTuple):
-    """theirs: sequences a second of the training step, their input pipeline left out.
+    """A public code and the same network here.
 
-    config, words: the same network and batch here, drawing included.
-    num_sequences: timed at once.
+    theirs: their sequences per second in the training step, without their input pipeline.
+    config, words: config and settings of the same network and batch here, drawing included.
+    num_sequences: number of sequences in one measurement.
     """
 
     theirs: float
@@ -37,7 +37,7 @@ PAPER = "chan2022/base.yaml"
 GLYPHS = "data.source={kind: glyphs}"
 DEEP = (GLYPHS, "model.embedder.kind=linear")
 SINGH = "singh2024/base.yaml"
-# A label for each class: theirs are looked up by products with one-hot vectors.
+# One label per class; their code looks labels up by products with one-hot vectors.
 OWN_LABELS = (
     "data.num_meanings=null",
     "data.num_holdout_pairs=0",
@@ -68,7 +68,7 @@ REFERENCES: dict[str, Reference] = {
     "Singh et al., 2 layers of attention, 12,800 classes": Reference(
         801, SINGH, ("data.num_classes=12800", *OWN_LABELS)
     ),
-    # Of how many classes is not known: here 1,600.
+    # Their number of classes is not known; here it is 1,600.
     "Singh et al., 12 layers, context 8": Reference(
         282,
         SINGH,
@@ -93,13 +93,13 @@ def main() -> int:
 
 
 def measure(turns: int = TURNS) -> dict[str, Figures]:
-    """By network: sequences a second here, and the ratio of both sides over their peaks."""
+    """Figures by network: sequences/s here, and the ratio of both sides over their peaks."""
     return {name: _measure(reference, turns) for name, reference in REFERENCES.items()}
 
 
 def _measure(reference: Reference, turns: int) -> Figures:
     config = load_config(CONFIGS / reference.config, list(reference.words))
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     step = train_steps(program, config, reference.num_sequences)
     times = [(step(), matrix_product()) for _ in range(turns + 1)][1:]  # the first compiles
     rates = [config.training.batch_size / seconds for seconds, _ in times]

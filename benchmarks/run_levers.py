@@ -10,9 +10,9 @@ import optax
 from benchmarks.forms import Forms, Work, looped, repeated
 from benchmarks.parts import NETWORKS, config_of
 from icl.config import ExperimentConfig
-from icl.data.exemplars import load_exemplars
-from icl.experiment import SequenceProgram, make_program
-from icl.training import query_loss
+from icl.problems.base import Program
+from icl.problems.load import load_program
+from icl.training.losses import query_loss
 from icl.types import Variables
 
 STEPS = 10
@@ -24,22 +24,22 @@ def _config(name: str) -> ExperimentConfig:
 
 
 @cache
-def _program(name: str) -> SequenceProgram:
+def _program(name: str) -> Program:
     config = _config(name)
-    return make_program(config, load_exemplars(config.data.source))
+    return load_program(config)
 
 
 def _last_block() -> Forms:
     program, config = _program(SMALL), _config(SMALL)
     inputs = program.inputs(config)
-    family, size = program.families["train"], config.training.batch_size
-    _, sequence = program.draw(jax.random.key(0), size, family, inputs.knobs, program.arrays)
+    family, size = program.problem.families["train"], config.training.batch_size
+    _, sequence = program.problem.draw(jax.random.key(0), size, family, inputs.knobs)
     params, others = program.init(inputs).variables
 
     def descended(query_only: bool) -> Callable[[dict], dict]:
         def loss(params: dict) -> jax.Array:
             variables = Variables(params, others)
-            logits = program.network.apply(variables, sequence, True, query_only)[0]
+            logits = program.problem.network.apply(variables, sequence, True, query_only)[0]
             return query_loss(logits[:, -1:], sequence.labels).mean()
 
         return lambda params: jax.tree.map(
@@ -66,7 +66,7 @@ def _optimizer() -> Forms:
 
 
 def _training(num_calls: int, gives_up: bool = True) -> Work:
-    """STEPS training steps in so many calls."""
+    """Make STEPS training steps in `num_calls` calls."""
     program, config = _program(SMALL), _config(SMALL)
     inputs, arrays = program.inputs(config), program.arrays
     donated = 0 if gives_up else ()

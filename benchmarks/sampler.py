@@ -1,7 +1,7 @@
-"""How fast sequences are drawn as integers, and what that depends on: python -m benchmarks.sampler.
+"""Speed of drawing sequences as integers, by setting: python -m benchmarks.sampler.
 
-Everything is timed in turns within one process, and medians over the turns are compared, so that
-a machine shared with others slows all of it alike.
+Everything is timed in turns within one process, so that other load on the machine slows all
+equally. Figures are medians over the turns.
 """
 
 import time
@@ -13,18 +13,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import run_command
+from icl.cli import run_command
 from icl.config import DataConfig
 from icl.config.sources import SymbolicSource
 from icl.data.batches import draw_indices
-from icl.data.families import make_families, make_knobs
+from icl.data.families.make import make_families
+from icl.data.knobs import make_knobs
 from icl.types import Knobs
 
 TURNS = 15
 BATCH = 4096
 BATCHES = 25
 NUM_CLASSES = (100, 1_000, 10_000, 100_000)
-# The settings of Chan et al. 2022, and what else may be asked of a sequence.
+# The settings of Chan et al. 2022, and further options of sequences.
 SETTINGS: dict[str, dict[str, Any]] = {
     "bursty": {"p_bursty": 1.0},
     "mixture, p_bursty 0.9": {},
@@ -49,7 +50,7 @@ def main() -> int:
 
 
 def measure(turns: int = TURNS) -> Figures:
-    """Throughput of each setting, then how the cost grows with the number of classes."""
+    """Throughput of each setting, then growth of the cost with the number of classes."""
     tasks = {name: _task(_data(**changes)) for name, changes in SETTINGS.items()}
     tasks |= {f"{n} classes": _task(_data(num_classes=n, zipf_exponent=1.0)) for n in NUM_CLASSES}
     for task in tasks.values():
@@ -74,7 +75,7 @@ def _data(num_classes: int = 1600, **changes: Any) -> DataConfig:
 
 
 def _task(data: DataConfig) -> Callable[[], float]:
-    """Seconds for BATCHES batches of BATCH sequences."""
+    """Make a function that measures the seconds of BATCHES batches of BATCH sequences."""
     family = make_families(data)
     chosen = family["bursty"] if data.p_bursty == 1 else family["train"]
     knobs = make_knobs(data, data.num_classes + data.num_holdout_classes, 20)
@@ -84,7 +85,7 @@ def _task(data: DataConfig) -> Callable[[], float]:
         def body(step: jax.Array, total: jax.Array) -> jax.Array:
             key = jax.random.fold_in(jax.random.key(0), step)
             indices = draw_indices(key, chosen, knobs, BATCH)
-            # All that was drawn enters the sum, or XLA would not draw it.
+            # The sum uses all that is drawn; otherwise XLA would not draw it.
             return total + sum(jnp.sum(field) for field in indices)
 
         return jax.lax.fori_loop(0, BATCHES, body, jnp.int32(0))

@@ -1,8 +1,8 @@
-"""How soon a run begins: python -m benchmarks.start [--json FILE].
+"""Start-up time of a run: python -m benchmarks.start [--json FILE].
 
-Seconds from the start of the process to the first training step of the quickstart, compiling
-included, with an empty cache of compiled programs and with a warm one; its peak memory; and what
-it takes to draw its characters, to load them again and to put them on the device.
+Seconds from the start of the process to the first training step of the quickstart, including
+compilation, with an empty and a warm cache of compiled programs; peak memory; and seconds to draw
+the characters, to load them again and to put them on the device.
 """
 
 import math
@@ -17,12 +17,12 @@ from pathlib import Path
 import jax
 
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
-from icl.data.exemplars import load_exemplars
-from icl.data.exemplars.cache import cache_dir
-from icl.data.exemplars.on_device import put_on_device
+from icl.cli import CONFIGS, run_command
+from icl.config.yaml import load_config
+from icl.data.sources.load import load_exemplars
+from icl.data.sources.on_device import put_on_device
 from icl.errors import UserError
-from icl.records.config_file import load_config
+from icl.files import cache_dir
 from icl.records.run_directory import EVENTS, read_lines
 
 TURNS = 3
@@ -30,7 +30,7 @@ SCRIPT = CONFIGS.parent / "scripts" / "train.py"
 
 
 def main() -> int:
-    arguments = parser_of("Measure how soon a run begins.").parse_args()
+    arguments = parser_of("Measure the start-up time of a run.").parse_args()
     tell(measure(), arguments.json)
     return 0
 
@@ -56,7 +56,7 @@ def measure(turns: int = TURNS) -> Figures:
 
 
 def _exemplars() -> Figures:
-    """Of the quickstart's characters, once each."""
+    """Figures of the quickstart's characters, measured once."""
     data, before = load_config(CONFIGS / "quickstart.yaml").data, os.environ.get("ICL_CACHE_DIR")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ICL_CACHE_DIR"] = folder
@@ -109,9 +109,9 @@ def _first_step(programs: Path, out: Path) -> tuple[float, float]:
 
 
 def _peak_memory(pid: int) -> float:
-    """Megabytes; NaN where the system does not say.
+    """Peak memory of a process in megabytes; NaN if the system does not report it.
 
-    Not the usage of children that Python tells: a child's counts what its parent held.
+    Python's usage of children does not serve: that of a child includes its parent's memory.
     """
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()

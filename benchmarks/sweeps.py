@@ -1,8 +1,8 @@
-"""What a grid costs beside its runs: python -m benchmarks.sweeps [--quick] [--json FILE].
+"""Groups of runs, and overhead of sweeps: python -m benchmarks.sweeps [--quick] [--json FILE].
 
-Runs of one program, one after another and together; what directories, records and checkpoints add
-to training; loading and reporting a thousand cells. Everything within one process, what is
-compared in turns; medians over the turns.
+Runs of one program one after another and together; the cost of directories, records and checkpoints
+on top of training; loading and reporting a thousand cells. Everything runs within one process, and
+both sides of a comparison in turns. Figures are medians over the turns.
 """
 
 import io
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import jax
 import jax.numpy as jnp
@@ -21,34 +22,39 @@ import numpy as np
 
 from benchmarks.compiling import nothing_kept
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.analysis.report import report
-from icl.command_line import CONFIGS, run_command
+from icl.analysis.report.make import report
+from icl.cli import CONFIGS, run_command
+from icl.config.grid import make_sweep
 from icl.config.sweeps import SweepConfig
-from icl.data.exemplars import load_exemplars
-from icl.experiment import Experiment, SequenceProgram, bind, make_program
-from icl.packs import make_single, make_vmap, num_workers
-from icl.program import Inputs
+from icl.config.yaml import load_config, read_settings
+from icl.problems.base import BoundProgram, Inputs, bind
+from icl.problems.load import load_program
+from icl.problems.sequences import Program
 from icl.records import load
-from icl.records.config_file import load_config, read_settings
 from icl.records.run_directory import METRICS, SUMMARY
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
-from icl.records.sweep_file import make_sweep
-from icl.sweep import run_sweeps
-from icl.sweep_progress import SweepProgress
-from icl.training import TrainState
-from icl.worker import Task, run_task
+from icl.runs.engines.base import Compilations
+from icl.runs.engines.lanes import LanesEngine
+from icl.runs.engines.single import SingleEngine
+from icl.runs.engines.table import num_workers
+from icl.sweeps.plan import Job
+from icl.sweeps.programs import ProgramCache
+from icl.sweeps.progress import SweepProgress
+from icl.sweeps.run import run_sweeps
+from icl.sweeps.worker import Worker
+from icl.training.step import TrainState
 
 QUICKSTART = CONFIGS / "quickstart.yaml"
 NUM_RUNS = (4, 16)
-# Steps of each run in a turn, turns.
+# Steps of each run in a turn, number of turns.
 QUICK, THOROUGH = (5, 3), (25, 5)
 NUM_CELLS = 1000
 SHORT = {"training.num_steps": 40, "evaluation.every": 2}
 
 
 def main() -> int:
-    parser = parser_of("Measure packs of runs and the sweep layer.")
+    parser = parser_of("Measure groups of runs and the overhead of sweeps.")
     parser.add_argument("--quick", action="store_true", help="fewer steps and turns")
     arguments = parser.parse_args()
     tell(measure(*QUICK if arguments.quick else THOROUGH), arguments.json)
@@ -56,38 +62,39 @@ def main() -> int:
 
 
 def measure(steps: int, turns: int) -> Figures:
-    """All figures. steps: of each run in a turn."""
+    """All figures. steps: steps of each run in a turn."""
     config = load_config(QUICKSTART)
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
+    kept = Compilations()
     with tempfile.TemporaryDirectory() as folder:
         return (
-            compiling(program, max(NUM_RUNS))
-            | packs(program, steps, turns)
+            compiling(program, max(NUM_RUNS), kept)
+            | packs(program, steps, turns, kept)
             | overhead(program, Path(folder) / "overhead", 40 * steps)
             | thousand_cells(Path(folder) / "cells", Path(folder) / "run")
         )
 
 
-def compiling(program: SequenceProgram, count: int) -> Figures:
-    """Of lanes over that of one run, once: the programs are kept for what follows."""
+def compiling(program: Program, count: int, kept: Compilations) -> Figures:
+    """Time to compile lanes over that of one run, measured once: later parts use the programs."""
     inputs = _inputs(program, count)
-    single = make_single(program, inputs[:1])
+    single = SingleEngine(program, inputs[:1], kept)
     state = single.place([program.init(inputs[0])])
     with nothing_kept():
         one = _seconds(lambda: single.train(state, 1))
-        lanes = _seconds(lambda: make_vmap(program, inputs))
+        lanes = _seconds(lambda: LanesEngine(program, inputs, kept))
     return {f"compiling {count} lanes over compiling one run": lanes / one}
 
 
-def packs(program: SequenceProgram, steps: int, turns: int) -> Figures:
+def packs(program: Program, steps: int, turns: int, kept: Compilations) -> Figures:
     """Throughput of runs together over that of one after another."""
     figures: Figures = {}
     for count in NUM_RUNS:
         inputs = _inputs(program, count)
         ways = {
-            "alone": _one_by_one(program, inputs, 1),
-            "in threads": _one_by_one(program, inputs, num_workers("threads")),
-            "as lanes": _as_lanes(program, inputs),
+            "alone": _one_by_one(program, inputs, kept, 1),
+            "in threads": _one_by_one(program, inputs, kept, num_workers("threads")),
+            "as lanes": _as_lanes(program, inputs, kept),
             "by lax.map": _by_map(program, inputs),
         }
         times: dict[str, list[float]] = {name: [] for name in ways}
@@ -101,16 +108,16 @@ def packs(program: SequenceProgram, steps: int, turns: int) -> Figures:
     return figures
 
 
-def _inputs(program: SequenceProgram, count: int) -> list[Inputs]:
+def _inputs(program: Program, count: int) -> list[Inputs]:
     return [program.inputs(load_config(QUICKSTART, [f"seed={seed}"])) for seed in range(count)]
 
 
 def _one_by_one(
-    program: SequenceProgram, inputs: list[Inputs], num_threads: int
+    program: Program, inputs: list[Inputs], kept: Compilations, num_threads: int
 ) -> Callable[[int], None]:
-    """(step) trains all runs until that step, so many at a time."""
-    singles = [make_single(program, [own]) for own in inputs]
-    states = [pack.place([program.init(own)]) for pack, own in zip(singles, inputs, strict=True)]
+    """Make (step) -> None, which trains all runs until that step, `num_threads` at a time."""
+    singles = [SingleEngine(program, [own], kept) for own in inputs]
+    states = [one.place([program.init(own)]) for one, own in zip(singles, inputs, strict=True)]
 
     def train(stop: int) -> None:
         def one(i: int) -> None:
@@ -122,19 +129,19 @@ def _one_by_one(
     return train
 
 
-def _as_lanes(program: SequenceProgram, inputs: list[Inputs]) -> Callable[[int], None]:
-    pack = make_vmap(program, inputs)
-    lanes = pack.place([program.init(own) for own in inputs])
+def _as_lanes(program: Program, inputs: list[Inputs], kept: Compilations) -> Callable[[int], None]:
+    engine = LanesEngine(program, inputs, kept)
+    lanes = engine.place([program.init(own) for own in inputs])
 
     def train(stop: int) -> None:
         nonlocal lanes
-        lanes = pack.train(lanes, stop)
+        lanes = engine.train(lanes, stop)
 
     return train
 
 
-def _by_map(program: SequenceProgram, inputs: list[Inputs]) -> Callable[[int], None]:
-    """One after another within one program."""
+def _by_map(program: Program, inputs: list[Inputs]) -> Callable[[int], None]:
+    """Make (step) -> None, which trains runs one after another within one program."""
     stacked, states = (
         jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
         for trees in (inputs, [program.init(own) for own in inputs])
@@ -153,20 +160,22 @@ def _by_map(program: SequenceProgram, inputs: list[Inputs]) -> Callable[[int], N
     return train
 
 
-def overhead(program: SequenceProgram, folder: Path, steps: int) -> Figures:
-    """Of a run in its directory, and of a sweep, over training and evaluation without any file."""
+def overhead(program: Program, folder: Path, steps: int) -> Figures:
+    """Time of a run in its directory, and of a sweep, over training and evaluation alone."""
     half = steps // 2
     words = {"training.num_steps": steps, "evaluation.every": half, "checkpoints.every": half}
-    told = [f"{name}={value}" for name, value in words.items()]
+    overrides = [f"{name}={value}" for name, value in words.items()]
     grid = {"seed": list(range(1, 1 + NUM_RUNS[0]))}
     sweep = make_sweep(
         "seeds", SweepConfig(base=read_settings(QUICKSTART), settings=words, grid=grid)
     )
-    configs = [load_config(QUICKSTART, [*told, f"seed={seed}"]) for seed in grid["seed"]]
+    configs = [load_config(QUICKSTART, [*overrides, f"seed={seed}"]) for seed in grid["seed"]]
     runs = [bind(program, own) for own in configs]
     jax.block_until_ready(runs[0].evaluate(runs[0].init()))
+    programs = ProgramCache()
+    worker = Worker(programs, [])
 
-    def bare(run: Experiment) -> None:
+    def bare(run: BoundProgram) -> None:
         state = run.init()
         for stop in (0, half, steps):
             state = run.train(state, stop)
@@ -177,14 +186,16 @@ def overhead(program: SequenceProgram, folder: Path, steps: int) -> Figures:
             list(pool.map(bare, runs))
 
     def alone_in_directory(name: str) -> None:
-        run_task(Task(((folder / name, configs[0]),), "threads"), [])
+        worker.run(Job(((folder / name, configs[0]),), "threads"))
 
     def as_sweep(name: str) -> None:
-        with redirect_stdout(io.StringIO()):
+        # A command makes its programs only once; here all sweeps share them.
+        shared = patch("icl.sweeps.programs.ProgramCache", lambda: programs)
+        with redirect_stdout(io.StringIO()), shared:
             run_sweeps([sweep], Store(str(folder / name)), SweepProgress(), "threads")
 
     for warm in (alone_in_directory, as_sweep):
-        warm("warm")  # what is done once for each process
+        warm("warm")  # work done once per process
         shutil.rmtree(folder / "warm")
     figures: Figures = {}
     for what, without, with_files in (
@@ -200,7 +211,7 @@ def overhead(program: SequenceProgram, folder: Path, steps: int) -> Figures:
 
 
 def thousand_cells(folder: Path, run: Path) -> Figures:
-    """Seconds to load and to report a grid of a thousand cells; megabytes of the page."""
+    """Seconds to load and to report a grid of a thousand cells, and megabytes of the page."""
     make_run(run)
     copy_cells(run, folder, NUM_CELLS)
     seconds = _seconds(lambda: load(folder))
@@ -213,14 +224,17 @@ def thousand_cells(folder: Path, run: Path) -> Figures:
 
 
 def make_run(run: Path) -> None:
-    """A finished run of 40 steps and 21 evaluations."""
+    """Make a finished run of 40 steps and 21 evaluations."""
     base = load_config(QUICKSTART, [f"{name}={value}" for name, value in SHORT.items()])
-    run_task(Task(((run, base),), "threads"), [])
+    Worker(ProgramCache(), []).run(Job(((run, base),), "threads"))
     assert status_of(run) == "finished"
 
 
 def copy_cells(run: Path, folder: Path, count: int) -> None:
-    """A finished sweep of so many cells, hundreds up to 5,000, each with the records of one run."""
+    """Make a finished sweep whose cells all have the records of one run.
+
+    count: number of cells, a multiple of 100 up to 5,000.
+    """
     grid: dict[str, list] = {
         "data.p_bursty": [i / 19 for i in range(20)],
         "data.zipf_exponent": [i / 10 for i in range(count // 100)],

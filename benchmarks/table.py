@@ -1,6 +1,6 @@
-"""A record of benchmarks as Markdown tables: python -m benchmarks.table FILE.json [SECTION ...].
+"""Print a record of benchmarks as Markdown: python -m benchmarks.table FILE.json [SECTION ...].
 
-Medians, and in brackets the quartiles of the measurements.
+Tables show medians, with the quartiles of the measurements in brackets.
 """
 
 import argparse
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tell import with_spread
-from icl.command_line import run_command
+from icl.cli import run_command
 from icl.errors import UserError
 
 
@@ -31,7 +31,7 @@ def main() -> int:
 
 
 def to_table(name: str, figures: dict[str, Any]) -> str:
-    """Figures by name, or, where there are several of each, a column for each of these."""
+    """Format figures by name; nested figures become columns."""
     if not all(isinstance(part, dict) for part in figures.values()):
         rows = [[key, told(value)] for key, value in figures.items()]
         return _markdown([f"`{name}`", ""], rows)
@@ -41,7 +41,7 @@ def to_table(name: str, figures: dict[str, Any]) -> str:
 
 
 def told(value: float | None) -> str:
-    """Two significant digits, three where the first is a 1; whole above a hundred."""
+    """Format a number with two significant digits, three if the first is 1; whole from 100 up."""
     if value is None:
         return ""
     between = " to ".join(_rounded(quartile) for quartile in getattr(value, "quartiles", ()))

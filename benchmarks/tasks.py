@@ -1,9 +1,9 @@
-"""Training on a task beside the same network in eager PyTorch: python -m benchmarks.tasks.
+"""Training on a task compared with eager PyTorch: python -m benchmarks.tasks.
 
-configs/liu2023/base.yaml: 300 ReLU units, 32 trials of 8 steps. Here each step draws its trials;
-PyTorch, where it is installed, has one batch drawn before; once with the threads it takes by itself
-and once with one, as on a machine shared with others its threads wait for each other. All are
-timed in turns within one process; medians over the turns are compared.
+The network is that of configs/liu2023/base.yaml: 300 ReLU units, 32 trials of 8 steps. Here each
+step draws its trials. PyTorch, if installed, uses one batch drawn before. It runs with its default
+number of threads and with one, because its threads wait for each other on a shared machine. All are
+timed in turns within one process. Figures are medians over the turns.
 """
 
 import importlib
@@ -17,16 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.tell import Figures, median, parser_of, tell
-from icl.command_line import CONFIGS, run_command
+from icl.cli import CONFIGS, run_command
 from icl.config import TaskExperimentConfig
-from icl.loading import load_program
+from icl.config.yaml import load_config
 from icl.models.task_networks import RECURRENT_GAIN
-from icl.records.config_file import load_config
-from icl.task_experiment import TaskProgram
+from icl.problems.base import Program
+from icl.problems.load import load_program
 from icl.types import Trials
 
 TURNS = 9
-STEPS = 50  # in a row, in each turn
+STEPS = 50  # consecutive steps in each turn
 
 
 def main() -> int:
@@ -35,16 +35,15 @@ def main() -> int:
 
 
 def measure(turns: int = TURNS) -> Figures:
-    """Times the iterations of PyTorch, where it is installed, then iterations a second here."""
+    """Speed as a multiple of PyTorch's, if it is installed, then iterations per second here."""
     config = load_config(CONFIGS / "liu2023" / "base.yaml")
     program = load_program(config)
     assert isinstance(config, TaskExperimentConfig)
-    assert isinstance(program, TaskProgram)
     sides = {"here": own_steps(program)}
     if find_spec("torch"):
         knobs, key = program.inputs(config).knobs, jax.random.key(0)
-        trials = program.task.draw(key, config.training.batch_size, knobs, program.arrays)
-        sides |= torch_sides(config, trials, program.task.num_outputs)
+        trials = program.problem.task.draw(key, config.training.batch_size, knobs, program.arrays)
+        sides |= torch_sides(config, trials, program.problem.task.num_outputs)
     times: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(turns + 1):
         for name, measured in sides.items():
@@ -57,8 +56,8 @@ def measure(turns: int = TURNS) -> Figures:
     return ratios | {"iterations/s": median(1 / own)}
 
 
-def own_steps(program: TaskProgram) -> Callable[[], float]:
-    """Seconds of a training step, of some in a row."""
+def own_steps(program: Program) -> Callable[[], float]:
+    """Make a function that measures the seconds of a training step."""
     inputs, done = program.inputs(program.config), 0
     state = program.init(inputs)
 
@@ -75,7 +74,7 @@ def own_steps(program: TaskProgram) -> Callable[[], float]:
 def torch_sides(
     config: TaskExperimentConfig, trials: Trials, num_outputs: int
 ) -> dict[str, Callable[[], float]]:
-    """Seconds of a training step in PyTorch, by how it is run."""
+    """Make functions that measure the seconds of a training step in PyTorch, by threads."""
     torch = importlib.import_module("torch")
     num_threads = torch.get_num_threads()
     step = torch_step(torch, config, trials, num_outputs)
@@ -96,9 +95,9 @@ def torch_sides(
 def torch_step(
     torch: Any, config: TaskExperimentConfig, trials: Trials, num_outputs: int
 ) -> Callable[[], None]:
-    """A training step as one writes it in PyTorch: a loop over the steps of a trial.
+    """Make a training step in idiomatic PyTorch: a loop over the steps of a trial.
 
-    Without a leak, and without the check that numbers are finite.
+    It has no leak and does not check that numbers are finite.
     """
     inputs = torch.from_numpy(np.array(trials.inputs))
     targets = torch.from_numpy(np.array(trials.targets, np.int64))

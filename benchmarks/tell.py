@@ -1,4 +1,4 @@
-"""How all measurements are told: printed, and as JSON beside a description of the machine."""
+"""Reporting of measurements: as text, and as JSON with a description of the machine."""
 
 import argparse
 import json
@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from icl.environment import describe_environment
 from icl.errors import UserError
+from icl.runs.environment import describe_environment
 
 Figures = dict[str, Any]
 SPREAD = "quartiles"
 
 
 class Median(float):
-    """A number measured several times. quartiles: half of all measurements lie between them."""
+    """Median of several measurements. quartiles: half of all measurements lie between them."""
 
     quartiles: tuple[float, float]
 
 
 def median(values: Sequence[float] | np.ndarray) -> Median:
-    """Of measurements, with their spread."""
+    """Compute the median of measurements, with quartiles."""
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     number = Median(middle)
     number.quartiles = float(low), float(high)
@@ -30,20 +30,20 @@ def median(values: Sequence[float] | np.ndarray) -> Median:
 
 
 def parser_of(description: str) -> argparse.ArgumentParser:
-    """A command that measures, with --json."""
+    """Make the parser of a benchmark, with --json."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
     return parser
 
 
 def tell(figures: Figures, file: str | None) -> None:
-    """Print figures by name, nested ones indented, and write them to a file if there is one."""
+    """Print figures by name, nested ones indented, and write them to `file` if given."""
     _print(figures, "")
     write(figures, file)
 
 
 def sections_in(file: str | None) -> Figures:
-    """What a record holds already, if it is there. Raises UserError for one of another machine."""
+    """Sections already in a record. Raises UserError if it is of another machine or release."""
     if not file or not Path(file).exists():
         return {}
     record = json.loads(Path(file).read_text())
@@ -53,14 +53,14 @@ def sections_in(file: str | None) -> Figures:
 
 
 def write(figures: Figures, file: str | None) -> None:
-    """Figures and what they were measured on, as JSON; quartiles in a tree of their own."""
+    """Write figures, the machine and a separate tree of quartiles as JSON."""
     if file:
         whole = {"environment": describe_environment()} | figures | {SPREAD: _spread(figures)}
         Path(file).write_text(json.dumps(whole, indent=2) + "\n")
 
 
 def with_spread(record: Figures) -> Figures:
-    """The sections of a record, whose numbers have their quartiles again."""
+    """Sections of a record, with the quartiles attached to the numbers."""
     spread = record.get(SPREAD, {})
     sections = {name: part for name, part in record.items() if name not in ("environment", SPREAD)}
     return _joined(sections, spread)

@@ -1,11 +1,11 @@
-"""What ends a run before its time: mistakes that a user can mend, and signals."""
+"""Errors that end a run early: mistakes that a user can fix, and signals."""
 
 
 class UserError(Exception):
-    """Bad input: the message names the field or file, the value, and what is allowed.
+    """Invalid input. The message names the field or file, the value, and what is allowed.
 
-    Each argument is one line. Commands print the lines without a stack trace and end with
-    exit code 2.
+    Each argument is one line. Commands print the lines without a stack trace and exit with
+    code 2.
     """
 
     def __init__(self, *lines: str):
@@ -16,11 +16,17 @@ class UserError(Exception):
 
 
 class Interrupted(Exception):
-    """Raised after Ctrl+C or SIGTERM, once the state is saved.
+    """Interruption by Ctrl+C or SIGTERM, raised after the state is saved.
 
-    number: the signal's. step: where the run will go on; 0 if nothing was to be saved yet.
+    number: number of the signal.
+    step: step at which the run will resume; 0 if there was nothing to save yet.
     """
 
     def __init__(self, number: int, step: int):
         super().__init__(number, step)
         self.number, self.step = number, step
+
+
+def one_line(error: BaseException) -> str:
+    """Format the type and message of an error as one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

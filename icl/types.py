@@ -1,8 +1,8 @@
 """The data that flows between the parts, and the names of their axes.
 
-Axis names used in shapes throughout: `class`, `exemplar` (of an exemplar bank); `batch`;
+Shapes use these axis names throughout: `class` and `exemplar` (of an exemplar bank); `batch`;
 `item` (context items, then the query: context_len + 1); `context` (context_len);
-`token` (2 * context_len + 1); `width`, `head`, `label`; of tasks `step`, `channel`, `output`.
+`token` (2 * context_len + 1); `width`, `head`, `label`; for tasks `step`, `channel`, `output`.
 """
 
 from collections.abc import Callable
@@ -18,9 +18,9 @@ from jaxtyping import Float, Int, PyTree, Shaped, UInt32
 class ExemplarBank:
     """All exemplars of all classes, on the host: uint8 images where 255 is full ink, or features.
 
-    Not to be written to once it is put on the device: on a CPU that is the same memory.
+    Do not write to a bank after `put_on_device`: on a CPU the device uses the same memory.
 
-    names: one for each class, for people.
+    names: one for each class, for people to read.
     """
 
     exemplars: Shaped[np.ndarray, "class exemplar *shape"]
@@ -29,9 +29,9 @@ class ExemplarBank:
 
 @dataclass(frozen=True)
 class ExemplarMaker:
-    """Exemplars without end, made on the device from their numbers.
+    """A function that makes exemplars on the device from their numbers, without end.
 
-    make: (class, exemplar), two integers, to one exemplar: the same whenever it is asked for.
+    make: from two integers (class, exemplar) to one exemplar, always the same one.
     """
 
     make: Callable[[Int[Array, ""], Int[Array, ""]], Shaped[Array, "*shape"]]
@@ -41,11 +41,11 @@ class ExemplarMaker:
 
 @dataclass(frozen=True)
 class Exemplars:
-    """Exemplars on the device, in the order that classes are split by, whatever their source.
+    """Exemplars on the device, from any source, in the order that splits take classes in.
 
-    arrays: what `fetch` reads, an argument of compiled programs and never a constant in them.
-    fetch: (arrays, classes, exemplars), integers of one shape [...], to items [..., *shape]:
-        images as float32 where ink is 1, features as float32, symbols as int32.
+    arrays: what `fetch` reads. It is an argument of compiled programs, never a constant in them.
+    fetch: from (arrays, classes, exemplars), integers of one shape [...], to items
+        [..., *shape]: images as float32 where full ink is 1, features as float32, symbols as int32.
     """
 
     arrays: PyTree
@@ -55,12 +55,12 @@ class Exemplars:
     shape: tuple[int, ...]
 
 
-class Law(NamedTuple):
-    """A distribution over the classes `first` .. `first + size - 1`: uniform, or a table's.
+class ClassDistribution(NamedTuple):
+    """A pool: a distribution over the classes `first` .. `first + size - 1`.
 
-    thresholds: cumulative probabilities of classes from 0 on in units of 2**-32, see
-        `icl.data.distribution`; given that the class is one of those above. None: uniform.
-    guide: where to look in the thresholds; only speed depends on it.
+    thresholds: cumulative probabilities of classes from 0 on, in units of 2**-32 (see
+        `icl.data.classes`); the distribution is conditional on the classes above. None: uniform.
+    guide: where a search of the thresholds begins. Only speed depends on it.
     """
 
     first: Int[Array, ""]
@@ -70,20 +70,21 @@ class Law(NamedTuple):
 
 
 class Knobs(NamedTuple):
-    """What a user may vary in the distribution without changing any shape: all traced.
+    """Traced settings of the distribution: those that change no shape.
 
-    A knob that is None is off: what it would do is left out of the program.
+    A knob that is None is off, and its code is left out of the program.
 
-    weights: cumulative, of the families trained on.
-    laws: pools of classes by name.
-    step: training steps made; only what changes in the course of training depends on it.
-    num_meanings: distinct meanings shared by all classes; None: each class has its own.
+    weights: cumulative probabilities of the families in the training mixture.
+    pools: distributions over classes, by the pool's name.
+    step: number of training steps made. Only drift and blocks depend on it.
+    num_meanings: distinct meanings shared by all classes; None: each class has its own. A meaning
+        is the number that a class's labels are made from (`icl.data.labels`).
     drift_rate: new meanings of a class for each step, in units of 2**-32.
-    label_pairs: pairs of labels in random order, those never permuted together last.
+    label_pairs: pairs of labels in random order; the last are never permuted together in training.
     """
 
     weights: Float[Array, " family"]
-    laws: dict[str, Law]
+    pools: dict[str, ClassDistribution]
     step: Int[Array, ""]
     num_classes: Int[Array, ""]
     num_trained_labels: Int[Array, ""]
@@ -111,10 +112,10 @@ class Knobs(NamedTuple):
 class IndexSequence(NamedTuple):
     """A sequence as integers, before any exemplar is looked up. The last item is the query.
 
-    synonyms: labels that count as right for the query are
-        `labels[-1] // synonyms == prediction // synonyms`: the label multiplicity where labels
-        are the classes' own, 1 where they were assigned for this sequence.
-    family: which of a mixture's families it is; 0 where there is but one.
+    synonyms: number of labels that mean the same. A prediction is right if
+        `labels[-1] // synonyms == prediction // synonyms`. This is the label multiplicity where
+        classes have their own labels, and 1 where labels are assigned for this sequence.
+    family: index of its family in a mixture; 0 outside mixtures.
     """
 
     classes: Int[Array, "*batch item"]
@@ -125,12 +126,12 @@ class IndexSequence(NamedTuple):
 
 
 class Sequence(NamedTuple):
-    """A batch of what a network is given, and what it is asked.
+    """A batch of inputs of a network, with the label that it has to predict.
 
-    exemplars: the items themselves, float32, or int32 where they are symbols; context in order,
-        then the query.
+    exemplars: the items themselves, float32, or int32 for symbols: the context in order, then the
+        query.
     labels: the labels of the context, then the query's, which no network may read.
-    bits: random ones, for networks that tell positions at random; None: none.
+    bits: random bits for networks with random positions; None: no random bits.
     """
 
     exemplars: Shaped[Array, "batch item *shape"]
@@ -139,10 +140,10 @@ class Sequence(NamedTuple):
 
 
 class Trials(NamedTuple):
-    """A batch of trials. The answer is asked for at the last step, where accuracy is measured.
+    """A batch of trials. Accuracy is measured at the last step.
 
     targets: the right output at each step.
-    weights: of each step in the loss, which is sum(weights * cross-entropy) / sum(weights).
+    weights: weight of each step in the loss, sum(weights * cross-entropy) / sum(weights).
     """
 
     inputs: Float[Array, "batch step channel"]
@@ -151,13 +152,13 @@ class Trials(NamedTuple):
 
 
 class TaskKnobs(NamedTuple):
-    """What a user may vary in a task without changing any shape: all traced.
+    """Traced settings of a task: those that change no shape.
 
-    A knob that is None is off: what it would do is left out of the program.
+    A knob that is None is off, and its code is left out of the program.
 
-    noise: s.d. at one step, of stimuli while they are shown or of pixels.
-    cue_noise: the same of the fixation and context inputs while stimuli are shown.
-    coherences: in percent, of which each trial has one at random.
+    noise: standard deviation at one step, of stimuli while they are shown, or of pixels.
+    cue_noise: standard deviation of the fixation and context inputs while stimuli are shown.
+    coherences: in percent; each trial has one of them at random.
     """
 
     noise: Float[Array, ""] | None = None
@@ -165,15 +166,46 @@ class TaskKnobs(NamedTuple):
     coherences: Float[Array, " coherence"] | None = None
 
 
+class ShownSequence(NamedTuple):
+    """One sequence of a picture: its section and name, its items, query last.
+
+    is_same: whether an item is of the query's class.
+    """
+
+    section: str
+    name: str
+    exemplars: Shaped[np.ndarray, "item *shape"]
+    labels: Int[np.ndarray, " item"]
+    is_same: Shaped[np.ndarray, " item"]
+
+
+class ShownTrials(NamedTuple):
+    """Trials of a picture."""
+
+    inputs: Float[np.ndarray, "trial step channel"]
+    targets: Int[np.ndarray, "trial step"]
+
+
+class Shown(NamedTuple):
+    """What a network is shown, for a picture.
+
+    kind: of picture, see `icl.analysis.figures.shown.PICTURES`.
+    content: what that picture is drawn from.
+    """
+
+    kind: str
+    content: Any
+
+
 Aux = dict[str, Any]
-"""Intermediates by name ("block0/attention"); what nobody reads, XLA removes."""
+"""Intermediates by name ("block0/attention"). XLA removes those that nobody reads."""
 
 
 class Variables(NamedTuple):
     """The numbers of a network, as nested dictionaries of arrays by name.
 
-    params: what is trained.
-    state: what is not: running statistics of batch norm, frozen encoders.
+    params: trained arrays.
+    state: all others: running statistics of batch norm, frozen encoders.
     """
 
     params: dict[str, Any]

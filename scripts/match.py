@@ -1,8 +1,8 @@
 """Make networks comparable: scripts/match.py [CONFIG] [key=value ...] --parameters N|--flops N."""
 
-from icl.command_line import parse_arguments, run_command
+from icl.cli import parse_arguments, run_command
+from icl.config.yaml import load_config
 from icl.errors import UserError
-from icl.records.config_file import load_config
 
 BUDGETS = {
     "parameters": "trained parameters in all",
@@ -12,7 +12,7 @@ BUDGETS = {
 
 def main() -> int:
     arguments = parse_arguments(
-        "Find the width at which a network costs what another does.",
+        "Find the width at which a network has the cost of another.",
         "quickstart.yaml",
         folder=None,
         numbers=BUDGETS,
@@ -21,9 +21,9 @@ def main() -> int:
     if len(given) != 1:
         raise UserError("budget: give one; allowed: --parameters N or --flops N")
     config = load_config(arguments.config, arguments.overrides)
-    # JAX takes seconds to load: only once the config is known to be right.
-    from icl.data.exemplars import load_exemplars
-    from icl.data.exemplars.on_device import example_items, put_on_device
+    # JAX takes seconds to load: check the config first.
+    from icl.data.sources.load import load_exemplars
+    from icl.data.sources.on_device import example_items, put_on_device
     from icl.description.matching import COSTS, match
 
     exemplars = put_on_device(config.data, load_exemplars(config.data.source))

@@ -4,28 +4,28 @@ import argparse
 import sys
 from pathlib import Path
 
-from icl.command_line import check_folder, run_command
+from icl.cli import check_folder, run_command
 from icl.errors import UserError
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description="Judge the claims of a sweep, draw its figures, write a page that shows all."
+        description="Judge the claims of a sweep, draw its figures and write both to one page."
     )
     parser.add_argument("directory", metavar="DIR", help="folder of a sweep, finished or not")
     parser.add_argument("--out", metavar="FILE", help="the page (default: DIR/report.html)")
     parser.add_argument(
-        "--export", metavar="FILE", help="write the array there too: .zarr, .nc or .parquet"
+        "--export", metavar="FILE", help="also export the results: .zarr, .nc or .parquet"
     )
-    parser.add_argument("--grid", metavar="NAME", help="of the array, where there are several")
+    parser.add_argument("--grid", metavar="NAME", help="grid to export, if there are several")
     arguments = parser.parse_args()
     for option, file in (("out", arguments.out), ("export", arguments.export)):
         if file is not None:
             _check_file(option, file)
     if arguments.grid and not arguments.export:
         raise UserError(f"--grid = {arguments.grid}: of no use here; allowed: with --export")
-    # Slow to load: only once the arguments are known to be right.
-    from icl.analysis.report import print_report, report
+    # These are slow to load: check the arguments first.
+    from icl.analysis.report.make import print_report, report
     from icl.records import load
     from icl.records.export import check_export, export
 

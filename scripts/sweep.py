@@ -4,29 +4,29 @@ import shlex
 import sys
 from pathlib import Path
 
-from icl.command_line import check_folder, parse_sweep_arguments, run_command
+from icl.cli import check_folder, parse_sweep_arguments, run_command
+from icl.config.grid import load_sweeps
 from icl.errors import Interrupted
-from icl.records.sweep_file import load_sweeps
 
 
 def main() -> int:
     arguments = parse_sweep_arguments()
-    # JAX takes seconds to load: only once the grid is known to be right.
+    # JAX takes seconds to load: check the grid first, and never load it to watch.
     if arguments.watch:
-        from icl.watch import watch
+        from icl.sweeps.watch import watch
 
         watch(arguments.out)
         return 0
     sweeps = load_sweeps(arguments.config, arguments.overrides)
     if "://" not in arguments.out:
         check_folder(arguments.out)
-    for claim in (claim for sweep in sweeps for claim in sweep.left_out):
+    for claim in (claim for sweep in sweeps for claim in sweep.dropped_claims):
         print(f"not judged, as the grid lacks its values: {claim.text}", file=sys.stderr)
-    from icl.cluster import Cluster
-    from icl.dry_run import dry_run
     from icl.records.storage import Store
-    from icl.sweep import run_sweeps
-    from icl.sweep_progress import SweepProgress
+    from icl.sweeps.cluster import Cluster
+    from icl.sweeps.dry_run import dry_run
+    from icl.sweeps.progress import SweepProgress
+    from icl.sweeps.run import run_sweeps
 
     progress, store = SweepProgress(), Store(arguments.out)
     cluster = Cluster(arguments.ray, store) if arguments.ray else None
@@ -37,7 +37,7 @@ def main() -> int:
         run_sweeps(sweeps, store, progress, arguments.engine, arguments.log, cluster)
     except Interrupted as interrupt:
         command = shlex.join([Path(sys.executable).name, *sys.argv])
-        progress.say(f"saved; to go on: {command}")
+        progress.say(f"saved; to resume: {command}")
         return 128 + interrupt.number
     return 0
 

@@ -1,9 +1,9 @@
-"""Two-layer linear networks, simulated and on paper: scripts/theory.py [--out FOLDER]."""
+"""Compare two-layer linear networks with theory: scripts/theory.py [--out FOLDER]."""
 
 import argparse
 from pathlib import Path
 
-from icl.command_line import check_folder, run_command
+from icl.cli import check_folder, run_command
 from icl.errors import UserError
 
 
@@ -12,15 +12,15 @@ def main() -> int:
         description="Compare gradient flow of two-layer linear networks with its formulas."
     )
     parser.add_argument(
-        "--out", metavar="FOLDER", default="runs/theory", help="(default: runs/theory)"
+        "--out", metavar="FOLDER", default="runs/theory", help="folder (default: runs/theory)"
     )
     out = parser.parse_args().out
     if not out:
         raise UserError("--out = : empty; allowed: a folder")
     check_folder(out)
-    # Slow to load: only once the arguments are known to be right.
-    from icl.analysis.theory import draw_theory
-    from icl.records.run_directory import to_lines, write_whole
+    # These are slow to load: check the arguments first.
+    from icl.analysis.figures.theory import draw_theory
+    from icl.files import to_lines, write_whole
     from icl.theory.comparison import compare, to_table
 
     report = compare(seed=0)

@@ -1,32 +1,32 @@
-"""Train one network as a config says: scripts/train.py [CONFIG] [key=value ...] [--out DIR]."""
+"""Train one network: scripts/train.py [CONFIG] [key=value ...] [--out DIR]."""
 
 import shlex
 import sys
 from pathlib import Path
 
-from icl.command_line import parse_arguments, run_command
+from icl.cli import parse_arguments, run_command
+from icl.config.yaml import load_config
 from icl.errors import Interrupted
-from icl.progress import Progress
-from icl.records.config_file import load_config
-from icl.run import run
+from icl.runs.progress import Progress
+from icl.runs.run import train
 
 
 def main() -> int:
-    flags = {"distributed": "over all devices, and all processes started with this command"}
+    flags = {"distributed": "train over all devices and all processes started with this command"}
     arguments = parse_arguments("Train one network.", "quickstart.yaml", flags=flags)
     config = load_config(arguments.config, arguments.overrides)
     progress = Progress()
     try:
         if arguments.distributed:
-            from icl.distributed import run_distributed
+            from icl.runs.distributed import run_distributed
 
             run_distributed(config, arguments.out, progress)
         else:
-            run(config, arguments.out, progress)
+            train(config, arguments.out, progress)
     except Interrupted as interrupt:
         command = shlex.join([Path(sys.executable).name, *sys.argv])
         where = f"saved at step {interrupt.step}" if interrupt.step else "nothing to save yet"
-        progress.say(f"{where}; to go on: {command}")
+        progress.say(f"{where}; to resume: {command}")
         return 128 + interrupt.number
     return 0
 

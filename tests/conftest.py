@@ -11,7 +11,7 @@ import jax
 import pytest
 
 from icl.config import ExperimentConfig
-from icl.records.config_file import load_config, read_settings
+from icl.config.yaml import load_config, read_settings
 
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 

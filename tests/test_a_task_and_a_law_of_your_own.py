@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import QUICKSTART
+from .conftest import QUICKSTART
 
 ROOT = QUICKSTART.parent.parent
 SHORT = (
@@ -43,19 +43,20 @@ def add_task(icl: Path) -> None:
     tasks = icl / "data" / "tasks"
     (tasks / "flip_flop.py").write_text(drawing)
     line = "from icl.data.tasks.flip_flop import make_flip_flop\n"
-    insert(tasks / "__init__.py", "from icl.data.tasks.digits import make_digits\n", after=line)
-    insert(tasks / "__init__.py", "Task]] = {\n", after='    "flip_flop": make_flip_flop,\n')
+    insert(tasks / "make.py", "from icl.data.tasks.digits import make_digits\n", after=line)
+    insert(tasks / "make.py", "Task]] = {\n", after='    "flip_flop": make_flip_flop,\n')
     config = icl / "config" / "tasks.py"
     insert(config, "TaskConfig = Annotated[\n", f"{settings}\n\n", "    FlipFlopTask |\n")
 
 
 def add_law(icl: Path) -> None:
     drawing, settings = code_of("networks.md", "A law of your own")
-    laws = icl / "models" / "laws"
-    (laws / "ring.py").write_text(drawing)
-    line = "from icl.models.laws.reference import aligned, from_file\n"
-    insert(laws / "__init__.py", line, after="from icl.models.laws.ring import ring\n")
-    insert(laws / "__init__.py", '    "aligned": aligned,\n', after='    "ring": ring,\n')
+    initial = icl / "models" / "initial"
+    (initial / "ring.py").write_text(drawing)
+    line = "from icl.models.initial.reference import aligned, from_file\n"
+    table = initial / "initializers.py"
+    insert(table, line, after="from icl.models.initial.ring import ring\n")
+    insert(table, '    "aligned": aligned,\n', after='    "ring": ring,\n')
     config = icl / "config" / "connectivity.py"
     insert(config, "\n\nConnectivity = Annotated[\n", before=f"\n\n{settings}")
     insert(config, "    | AlignedConnectivity", after="\n    | RingConnectivity")

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from icl.progress import Progress
+from icl.config.grid import load_sweep
+from icl.config.yaml import load_config
 from icl.records import load
-from icl.records.config_file import load_config
 from icl.records.run_directory import SEQUENCES, read_lines
 from icl.records.storage import Store
-from icl.records.sweep_file import load_sweep
-from icl.run import run
-from icl.sweep import run_sweeps
-from icl.sweep_progress import SweepProgress
+from icl.runs.progress import Progress
+from icl.runs.run import train
+from icl.sweeps.progress import SweepProgress
+from icl.sweeps.run import run_sweeps
 
 from .fixtures.make import RELEASE, STOP, canary, digests, table
 
@@ -71,7 +71,7 @@ def test_a_run_that_was_begun_goes_on_to_the_same_bits(kind: str, tmp_path: Path
     path = copied(kind, tmp_path)
     (path / SEQUENCES).touch()  # drawn once, when a run begins
     before = contents(path)
-    run(config, path, Progress())
+    train(config, path, Progress())
     events = read_lines(path / "events.jsonl")
     assert [event["event"] for event in events[-4:]] == ["resume", "restored", "compiled", "end"]
     assert events[-3]["step"] == STOP > 0
@@ -85,15 +85,14 @@ def test_a_run_that_was_begun_goes_on_to_the_same_bits(kind: str, tmp_path: Path
 
 def test_a_run_begun_anew_comes_to_the_same_bits(tmp_path: Path):
     config = load_config(RELEASE / "task" / "settings.yaml")
-    run(config, tmp_path / "run", Progress())
+    train(config, tmp_path / "run", Progress())
     assert_same_end(tmp_path / "run", "task", config.training.num_steps)
 
 
 def test_a_sweep_loads_as_the_same_dataset(tmp_path: Path):
-    assert (
-        table(load(copied("sweep", tmp_path)))
-        == (RELEASE / "sweep" / "expected" / "dataset.json").read_text()
-    )
+    # The release had no coordinate with the strategies that conditions measure.
+    dataset = load(copied("sweep", tmp_path)).drop_vars("strategy")
+    assert table(dataset) == (RELEASE / "sweep" / "expected" / "dataset.json").read_text()
 
 
 @pytest.mark.parametrize("grid", ["grid.yaml", "run/grids/grid.yaml"])

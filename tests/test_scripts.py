@@ -8,15 +8,15 @@ from pathlib import Path
 import jax
 import pytest
 
-from icl.command_line import parse_arguments
+from icl.cli import parse_arguments
+from icl.config.grid import load_sweep
 from icl.config.traced import program_of
-from icl.errors import UserError
-from icl.loading import load_program
-from icl.progress import Progress
-from icl.records.sweep_file import load_sweep
-from icl.run import run
+from icl.problems.load import load_program
+from icl.runs.progress import Progress
+from icl.runs.run import train as train_run
 
 from .conftest import QUICKSTART, is_grid, small
+from .messages import check_line, refused
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -41,38 +41,36 @@ def train(*words: str, cwd: Path, shell: str = "") -> subprocess.CompletedProces
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (
-            ["data.p_bursty=1.5"],
-            ["data.p_bursty = 1.5; allowed: a number at least 0 and at most 1"],
-        ),
+        (["data.p_bursty=1.5"], [["data.p_bursty = 1.5", "0", "1"]]),
         (
             ["data.shots=3", "data.ways=3", "model.num_heads=5"],
-            ["data.shots * data.ways = 3 * 3 = 9", "model.num_heads = 5"],
+            [["data.shots * data.ways = 3 * 3 = 9"], ["model.num_heads = 5"]],
         ),
-        (["nowhere.yaml"], ["nowhere.yaml: cannot be read (No such file or directory)"]),
-        (["a.yaml", "b.yaml"], ["b.yaml: not understood"]),
-        (["--out", "/dev/null/run"], ["--out = /dev/null/run: cannot be written"]),
+        (["nowhere.yaml"], [["nowhere.yaml", "No such file"]]),
+        (["a.yaml", "b.yaml"], [["b.yaml"]]),
+        (["--out", "/dev/null/run"], [["--out = /dev/null/run"]]),
     ],
     ids=["range", "several", "missing file", "two files", "unwritable"],
 )
-def test_mistakes_are_told_in_lines_and_nothing_is_written(script, tmp_path: Path, words, expected):
+def test_lines_name_the_mistakes_and_nothing_is_written(script, tmp_path: Path, words, expected):
     done = script("train.py", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     lines = done.stderr.splitlines()
     assert len(lines) == len(expected)
-    for line, start in zip(lines, expected, strict=True):
-        assert line.startswith(f"error: {start}")
+    for line, (subject, *others) in zip(lines, expected, strict=True):
+        check_line(line, f"error: {subject}", *others)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_mistake_ends_the_process(tmp_path: Path):
     done = train("data.p_bursty=1.5", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: data.p_bursty = 1.5; allowed:")
+    (line,) = done.stderr.splitlines()
+    check_line(line, "error: data.p_bursty = 1.5")
 
 
-def test_missing_data_are_told_and_nothing_is_written(
+def test_missing_data_are_refused_and_nothing_is_written(
     script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("ICL_OMNIGLOT_DIR", str(tmp_path))
@@ -85,7 +83,7 @@ def test_missing_data_are_told_and_nothing_is_written(
 
 @pytest.mark.parametrize(("blocks", "file"), [(20, "sequences.png"), (400, "checkpoints")])
 @pytest.mark.slow
-def test_a_disk_that_fills_up_is_told_last_and_the_run_goes_on_once_there_is_room(
+def test_a_disk_that_fills_up_is_the_last_line_and_the_run_goes_on_once_there_is_room(
     tmp_path: Path, blocks: int, file: str
 ):
     """As on a full disk: no file may grow beyond so many blocks of 512 bytes."""
@@ -142,11 +140,11 @@ def test_every_start_that_a_grid_asks_for_can_be_had(path: Path):
         assert state.variables.params
 
 
-def test_a_corrupt_cache_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_config):
+def test_a_corrupt_cache_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_config):
     monkeypatch.setenv("ICL_CACHE_DIR", str(tmp_path / "cache"))
-    run(small_config(*BRIEF), tmp_path / "one", Progress())
+    train_run(small_config(*BRIEF), tmp_path / "one", Progress())
     (path,) = (tmp_path / "cache").glob("glyphs-*.npz")
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"broken cache file .* delete it and run again"):
-        run(small_config(*BRIEF), tmp_path / "two", Progress())
+    with refused(str(path), "cache"):
+        train_run(small_config(*BRIEF), tmp_path / "two", Progress())
     assert not (tmp_path / "two").exists()

@@ -1,7 +1,7 @@
-"""Whether what is claimed of a sweep is so: effect, interval over seeds, pass or fail.
+"""Judges the claims of a sweep: effect, interval over seeds, pass or fail.
 
-Every claim is about one number for each seed, and says where the mean of it should be. It passes
-where the whole interval is there, fails where the whole interval is elsewhere, and is undecided
+A claim is about one number for each seed, and names a region for its mean. It passes where the
+whole interval lies in the region, fails where the whole interval lies outside, and is undecided
 otherwise, or with fewer than MIN_SEEDS seeds.
 """
 
@@ -14,7 +14,7 @@ import xarray
 from pydantic import TypeAdapter
 
 from icl.analysis.derived import THRESHOLD, is_undefined_at_end, number_of
-from icl.analysis.starts import start_of
+from icl.analysis.initial_weights import start_of
 from icl.analysis.statistics import (
     INTERVALS,
     Estimate,
@@ -23,6 +23,7 @@ from icl.analysis.statistics import (
     rank_correlation,
 )
 from icl.analysis.views import NOT_SWEPT
+from icl.config.checks.claims import claim_errors, too_few_left
 from icl.config.claims import (
     MEASURES,
     Above,
@@ -34,11 +35,9 @@ from icl.config.claims import (
     Near,
     Rises,
     Transient,
-    claim_errors,
     ends_of,
     in_order,
     is_same,
-    too_few_left,
 )
 from icl.errors import UserError
 
@@ -47,12 +46,11 @@ UNFINISHED = ("partial", "missing")
 
 
 class Verdict(NamedTuple):
-    """What became of a claim.
+    """The verdict on a claim; NaN where a number could not be computed.
 
-    verdict: pass, fail or undecided. effect: mean over seeds, in units of the metric or steps; of
-    `follows` a correlation.
-    interval: 95 %, of the kind told. seeds: used. effect_size: in standard deviations over seeds,
-    see `effect_size_kind`. NaN is what could not be computed.
+    verdict: pass, fail or undecided. effect: mean over seeds, in units of the metric or steps; for
+    `follows` a correlation. interval: 95 %, of `interval_kind`. seeds: how many were used.
+    effect_size: in standard deviations over seeds, of `effect_size_kind`.
     """
 
     claim: str
@@ -68,10 +66,10 @@ class Verdict(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """One number for each seed, and what to know of it.
+    """One number for each seed.
 
-    bound: where a run never got to the threshold, its last step stands in, and the number is
-    "lower" or "upper" bound, or "unknown"; "" else.
+    bound: "lower" or "upper" where the true number may lie beyond, as the last step stands in for
+    a threshold that a run never reached; "unknown" where it may lie on either side; else "".
     """
 
     values: xarray.DataArray
@@ -80,7 +78,7 @@ class Numbers(NamedTuple):
 
 
 class Region(NamedTuple):
-    """Where a claim has its effect, and from where the effect's size is counted."""
+    """Where a claim says the effect lies, and the value from which its size is counted."""
 
     low: float
     high: float
@@ -88,7 +86,7 @@ class Region(NamedTuple):
 
 
 def judge(dataset: xarray.Dataset) -> list[Verdict]:
-    """The claims of a sweep, in their order.
+    """The verdicts on the claims of a sweep, in their order.
 
     Raises UserError with a line for each reference to what the sweep does not have.
     """
@@ -113,32 +111,36 @@ def rises(dataset: xarray.Dataset, claim: Rises) -> Verdict:
 
 def falls(dataset: xarray.Dataset, claim: Falls) -> Verdict:
     """The paired difference along the knob is below minus the margin."""
-    below = 0.0 - claim.margin  # of 0 not -0, which would be told so
+    below = 0.0 - claim.margin  # not -0.0, which messages would show
     return _judge_difference(dataset, claim, Region(-math.inf, below, 0.0))
 
 
 def above(dataset: xarray.Dataset, claim: Above) -> Verdict:
+    """The number is above the threshold."""
     return _judge_value(dataset, claim, Region(claim.threshold, math.inf, claim.threshold))
 
 
 def below(dataset: xarray.Dataset, claim: Below) -> Verdict:
+    """The number is below the threshold."""
     return _judge_value(dataset, claim, Region(-math.inf, claim.threshold, claim.threshold))
 
 
 def near(dataset: xarray.Dataset, claim: Near) -> Verdict:
+    """The number is within the margin around the value."""
     low, high = claim.value - claim.margin, claim.value + claim.margin
     return _judge_value(dataset, claim, Region(low, high, claim.value))
 
 
 def transient(dataset: xarray.Dataset, claim: Transient) -> Verdict:
+    """The decay after the peak is above the margin."""
     return _judge_value(dataset, claim, Region(claim.margin, math.inf, 0.0))
 
 
 def coexist(dataset: xarray.Dataset, claim: Coexist) -> Verdict:
-    """Passes where, at one value of the knob, both pass; fails where one fails at every value.
+    """At one value of the knob both numbers are above their thresholds.
 
-    The verdict is told of the value with the best of lesser margins, and of that lesser one. The
-    choice among values is not corrected for.
+    Fails where one of them fails at every value. The verdict is on the value whose smaller margin
+    is largest, and on that smaller margin. It is not corrected for this choice.
     """
     found = []
     for value in in_order(dataset[claim.along].values.tolist()):
@@ -157,14 +159,14 @@ def coexist(dataset: xarray.Dataset, claim: Coexist) -> Verdict:
 
 
 def follows(dataset: xarray.Dataset, claim: Follows) -> Verdict:
-    """Of each seed: Spearman's rank correlation, over cells, with what a matrix begins as."""
+    """Spearman's rank correlation over cells with a statistic of initial weights, seed by seed."""
     cells = _cells(dataset, claim)
     found = _of_runs(cells, claim.condition, claim.metric, claim.at)
     starts = start_of(cells, claim.start, claim.matrix)
     count = math.prod(starts.sizes[dim] for dim in starts.dims if dim != "seed")
     notes = [f"{claim.start} of {claim.matrix}, over {count} cells", *found.notes]
-    if untold := int(starts.isnull().sum()):
-        notes.append(f"{untold} of {starts.size} runs do not tell it of all these matrices")
+    if count_missing := int(starts.isnull().sum()):
+        notes.append(f"{count_missing} of {starts.size} runs do not record it for all matrices")
     if count < 3:
         notes.append("three cells are needed")
     values = rank_correlation(starts, found.values)
@@ -176,7 +178,7 @@ def follows(dataset: xarray.Dataset, claim: Follows) -> Verdict:
     return _verdict(claim, numbers, Region(*ends, 0.0))
 
 
-# Kind of claim -> how it is judged.
+# By kind of claim: (dataset, claim) -> verdict.
 CLAIMS: dict[str, Callable[[xarray.Dataset, Any], Verdict]] = {
     "rises": rises,
     "falls": falls,
@@ -190,7 +192,7 @@ CLAIMS: dict[str, Callable[[xarray.Dataset, Any], Verdict]] = {
 
 
 def _rank(verdict: Verdict) -> tuple[int, float]:
-    """From the worst to the best."""
+    """A key that sorts verdicts from the worst to the best."""
     place = ("fail", "undecided", "pass").index(verdict.verdict)
     return place, -math.inf if math.isnan(verdict.effect) else verdict.effect
 
@@ -203,15 +205,15 @@ def _judge_value(dataset: xarray.Dataset, claim: Any, region: Region) -> Verdict
 def _judge_difference(dataset: xarray.Dataset, claim: Rises | Falls, region: Region) -> Verdict:
     cells = _cells(dataset, claim)
     values = cells[claim.along].values.tolist()
-    if told := too_few_left(claim, values):
-        raise UserError(told)
+    if error := too_few_left(claim, values):
+        raise UserError(error)
     ends = ends_of(claim, values)
     first, last = (
         _numbers(_select(cells, claim.along, end), claim.condition, claim.metric, claim.at)
         for end in ends
     )
     bound = last.bound
-    if first.bound:  # its number may be larger, and the difference smaller
+    if first.bound:  # the first number may be larger, and so the difference smaller
         bound = "unknown" if last.bound or first.bound == "unknown" else "upper"
     notes = (f"{claim.along}: {ends[0]} to {ends[1]}", *dict.fromkeys(first.notes + last.notes))
     numbers = Numbers(paired_difference(last.values, first.values), bound, notes)
@@ -242,10 +244,10 @@ def _verdict(claim: Any, numbers: Numbers, region: Region) -> Verdict:
 
 
 def _decide(estimate: Estimate, region: Region, bound: str) -> tuple[str, str]:
-    """The verdict and, where there is a reason to tell, why."""
+    """The verdict, and the reason where it is undecided."""
     if estimate.num_seeds < MIN_SEEDS:
         return "undecided", f"{estimate.num_seeds} seeds, at least {MIN_SEEDS} needed"
-    # An effect that may be larger than measured can still be told to be above something.
+    # An effect that may be larger than measured is still above a lower end.
     may_grow, may_shrink = bound in ("lower", "unknown"), bound in ("upper", "unknown")
     if region.low < estimate.low and estimate.high < region.high:
         is_sure = not (may_shrink and region.low > -math.inf) and not (
@@ -262,7 +264,7 @@ def _decide(estimate: Estimate, region: Region, bound: str) -> tuple[str, str]:
 
 
 def _numbers(cells: xarray.Dataset, condition: str, metric: str, at: str) -> Numbers:
-    """Of each seed: the mean over all cells, NaN where one has no number."""
+    """The mean over all cells for each seed; NaN where a cell has no number."""
     found = _of_runs(cells, condition, metric, at)
     others = [dim for dim in found.values.dims if dim != "seed"]
     count = math.prod(found.values.sizes[dim] for dim in others)
@@ -271,7 +273,7 @@ def _numbers(cells: xarray.Dataset, condition: str, metric: str, at: str) -> Num
 
 
 def _of_runs(cells: xarray.Dataset, condition: str, metric: str, at: str) -> Numbers:
-    """Of each cell and seed, NaN where it has no number."""
+    """The number of each cell and seed; NaN where there is none."""
     notes = []
     curves = _curves(cells, metric).sel(condition=condition)
     if metric in MEASURES and metric in cells:
@@ -301,7 +303,7 @@ def _of_runs(cells: xarray.Dataset, condition: str, metric: str, at: str) -> Num
 
 
 def _curves(cells: xarray.Dataset, metric: str) -> xarray.DataArray:
-    """NaN where no run has recorded the metric."""
+    """The learning curves of a metric; NaN where no run has recorded it."""
     if metric in cells:
         return cells[metric]
     coords = {dim: cells[dim] for dim in (*cells.status.dims, "condition", "step")}
@@ -309,7 +311,7 @@ def _curves(cells: xarray.Dataset, metric: str) -> xarray.DataArray:
 
 
 def _cells(dataset: xarray.Dataset, claim: Any) -> xarray.Dataset:
-    """Those that a claim is about. Raises UserError where there is none."""
+    """The cells that a claim is about. Raises UserError where there is none."""
     cells = dataset
     for knob, value in claim.where.items():
         cells = _select(cells, knob, value)
@@ -317,7 +319,7 @@ def _cells(dataset: xarray.Dataset, claim: Any) -> xarray.Dataset:
 
 
 def _select(cells: xarray.Dataset, knob: str, value: Any) -> xarray.Dataset:
-    """Where a knob has a value; it may be one of several along a dimension."""
+    """The cells where a knob has a value. Several knobs may vary along one dimension."""
     [dim] = cells[knob].dims
     found = [i for i, other in enumerate(cells[knob].values.tolist()) if is_same(value, other)]
     if not found:
@@ -328,7 +330,7 @@ def _select(cells: xarray.Dataset, knob: str, value: Any) -> xarray.Dataset:
 
 
 def _knobs(dataset: xarray.Dataset) -> dict[str, list[Any]]:
-    """Those swept, with the value at each point of their axis."""
+    """The swept knobs, with the value at each point of their axis."""
     return {
         str(name): values.values.tolist()
         for name, values in dataset.coords.items()

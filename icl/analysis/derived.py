@@ -1,4 +1,4 @@
-"""Numbers of a learning curve: where it ends, how high it gets, when, and what it loses again."""
+"""Numbers of a learning curve: its end, peak and decay, and when it reaches a threshold."""
 
 from collections.abc import Callable
 
@@ -8,14 +8,14 @@ from jaxtyping import Float, Num
 
 WINDOW = 3  # evaluations averaged, so that noise does not make a peak
 THRESHOLD = 0.75
-METRICS = ("accuracy", "accuracy_in_context")
+DERIVED_METRICS = ("accuracy", "accuracy_in_context")
 
 Steps = Num[np.ndarray, " evaluation"]
 Curve = Float[np.ndarray, " evaluation"]
 
 
 def _smooth(values: Curve) -> Float[np.ndarray, " window"]:
-    """Means over WINDOW evaluations in a row; over all where there are fewer."""
+    """Means over WINDOW successive evaluations, or over all if there are fewer."""
     window = min(WINDOW, len(values))
     return np.convolve(values, np.full(window, 1 / window), mode="valid")
 
@@ -26,29 +26,29 @@ def _peak_step(steps: Steps, values: Curve) -> float:
 
 
 def _decay(steps: Steps, values: Curve) -> float:
-    """From the peak to the last WINDOW evaluations; never below 0."""
+    """The loss from the peak to the last WINDOW evaluations; never below 0."""
     smooth = _smooth(values)
     return smooth.max() - smooth[-1]
 
 
 def _late_change(steps: Steps, values: Curve) -> float:
-    """Over the second half of training: the last WINDOW evaluations minus the middle ones."""
+    """The change over the second half of training: the last WINDOW evaluations minus the middle."""
     smooth = _smooth(values)
     middle = np.searchsorted(steps, steps[-1] / 2) - WINDOW // 2
     return smooth[-1] - smooth[int(np.clip(middle, 0, len(smooth) - 1))]
 
 
 def time_to_threshold(steps: Steps, values: Curve, threshold: float = THRESHOLD) -> float:
-    """The first step at which a curve is at the threshold or above, and is at the next one too.
+    """The first step at which a curve is at least at the threshold, and also at the next step.
 
-    NaN if there is none; a last evaluation alone is not enough.
+    NaN if there is none. The last evaluation alone does not count, as no other follows it.
     """
     is_above = values >= threshold
     stays = np.flatnonzero(is_above[:-1] & is_above[1:])
     return steps[stays[0]] if len(stays) else np.nan
 
 
-# (steps, values without NaN, at least one) -> number.
+# By name: (steps, at least one value, none NaN) -> number.
 NUMBERS: dict[str, Callable[[Steps, Curve], float]] = {
     "final": lambda steps, values: values[-1],
     "peak": lambda steps, values: _smooth(values).max(),
@@ -64,10 +64,12 @@ DERIVED = ("final", "peak", "peak_step", "decay", "time_to_threshold")
 def number_of(
     curves: xarray.DataArray, name: str, threshold: float = THRESHOLD
 ) -> xarray.DataArray:
-    """One of NUMBERS of each curve over `step`. NaN, where nothing was measured, is skipped:
-    a run that stopped early ends with its last evaluation; a run without any has NaN.
+    """One of NUMBERS for each curve over `step`.
 
-    threshold: of `time_to_threshold`, the only number that knows one.
+    Steps without a measurement, NaN, are skipped: a run that stopped early ends with its last
+    evaluation, and a run without any evaluation has NaN.
+
+    threshold: for `time_to_threshold`, the only number that has one.
     """
     number = NUMBERS[name]
     if name == "time_to_threshold":
@@ -84,10 +86,10 @@ def number_of(
 
 
 def is_undefined_at_end(dataset: xarray.Dataset, metric: str) -> xarray.DataArray:
-    """Of each run and condition, whether its last evaluation has no such number.
+    """Whether a metric is NaN at the last evaluation of each run and condition.
 
-    As a measure of a network whose units are all silent, 0 / 0: what was measured before, at the
-    start perhaps, is not how it ended. Told apart from steps without an evaluation by the loss.
+    A measure of a network whose units are all silent is 0 / 0, and its earlier values do not say
+    how the run ended. A step with a loss is an evaluation.
     """
     is_evaluated = dataset.loss.notnull()
     last = dataset.step.where(is_evaluated).max("step")
@@ -96,14 +98,14 @@ def is_undefined_at_end(dataset: xarray.Dataset, metric: str) -> xarray.DataArra
 
 
 def derive(dataset: xarray.Dataset, threshold: float = THRESHOLD) -> xarray.Dataset:
-    """Adds `accuracy_final`, `accuracy_peak` and so on for DERIVED of both accuracies.
+    """The dataset with `accuracy_final`, `accuracy_peak` and so on: DERIVED for both accuracies.
 
-    Steps are training steps; the rest are shares of answers. See NUMBERS and `number_of`.
+    Times are in training steps, all others are shares of answers. See NUMBERS and `number_of`.
     """
     return dataset.assign(
         {
             f"{metric}_{name}": number_of(dataset[metric], name, threshold)
-            for metric in METRICS
+            for metric in DERIVED_METRICS
             if metric in dataset
             for name in DERIVED
         }

@@ -1,4 +1,4 @@
-"""What the points of an axis are called: by the settings that they differ in."""
+"""Names for the points of an axis, from the settings in which they differ."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,30 +6,32 @@ from typing import Any
 
 MAX_LABEL = 48  # characters
 
-# A knob, and of a knob whose values are tables a setting within -> its value at each point. Of a
-# table within, both names: "qkv/value gain".
+# (knob, setting) -> its value at each point. The setting is None unless the values of the knob are
+# tables; of a table within a table it has both names: "qkv/value gain".
 Settings = dict[tuple[str, str | None], list[Any]]
 
 
 def names_of(columns: Mapping[str, Sequence[Any]]) -> list[str]:
-    """A name for each point, of the values of its knobs by their dotted names.
+    """A name for each point.
 
-    It tells all settings that differ among the points; where a name would be too long, as few as
-    tell the points apart.
+    It holds all settings that differ among the points; where it would be too long, as few as tell
+    the points apart.
+
+    columns: the values of each knob, by its dotted name.
     """
     settings = differing(columns)
     count = len(next(iter(columns.values())))
     names = [_name(settings, i) for i in range(count)]
     if max(map(len, names)) > MAX_LABEL:
-        settings = telling(settings)
+        settings = distinguishing(settings)
         names = [_name(settings, i) for i in range(count)]
     return [name if len(name) <= MAX_LABEL else f"{name[: MAX_LABEL - 1]}…" for name in names]
 
 
 def differing(columns: Mapping[str, Sequence[Any]]) -> Settings:
-    """The settings that are not alike at all points; None where a table has no such setting.
+    """The settings that differ among the points; None where a table has no such setting.
 
-    Of points that are all alike, their first knob.
+    Where no setting differs, the first one.
     """
     settings: Settings = {}
     for knob, values in columns.items():
@@ -44,9 +46,10 @@ def differing(columns: Mapping[str, Sequence[Any]]) -> Settings:
 
 
 def _flat(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Each setting, and each of a table within, at each point; None where a point has none.
+    """Each setting, those of tables within included, at each point; None where a point lacks it.
 
-    A kind that is the same wherever there is one is left out, if the table within says more.
+    The kind of a table within is left out where all points that have one agree, and other settings
+    of that table remain.
     """
     items = [(place, *item) for place, table in enumerate(tables) for item in table.items()]
     short = _shortened([key for _, key, value in items if _holds_settings(value)])
@@ -71,7 +74,7 @@ def _holds_settings(value: Any) -> bool:
 
 
 def _shortened(paths: Sequence[str]) -> dict[str, str]:
-    """Paths of weights without the components that all begin with, but for the last of these."""
+    """Paths of weights without the leading components that all share, but for the last of these."""
     split = [path.split("/") for path in paths]
     alike = 0
     while split and all(len(path) > alike + 1 and path[alike] == split[0][alike] for path in split):
@@ -79,8 +82,8 @@ def _shortened(paths: Sequence[str]) -> dict[str, str]:
     return {path: "/".join(path.split("/")[max(alike - 1, 0) :]) for path in paths}
 
 
-def telling(settings: Settings) -> Settings:
-    """As few as tell the points apart, with one at least that each point has."""
+def distinguishing(settings: Settings) -> Settings:
+    """As few settings as tell the points apart; each point has at least one of them."""
     found: Settings = {}
     kinds = [""] * len(next(iter(settings.values())))
     nameless = set(range(len(kinds)))
@@ -95,17 +98,17 @@ def telling(settings: Settings) -> Settings:
 def _name(settings: Settings, place: int) -> str:
     parts: dict[str, list[str]] = {}
     for (knob, key), values in settings.items():
-        told = _told(key, values[place])
-        parts.setdefault(knob, []).extend([told] if told else [])
+        text = _format(key, values[place])
+        parts.setdefault(knob, []).extend([text] if text else [])
     if len(parts) == 1:
         return " ".join(*parts.values())
     return ", ".join(
-        f"{knob.rpartition('.')[2]}={' '.join(told)}" for knob, told in parts.items() if told
+        f"{knob.rpartition('.')[2]}={' '.join(texts)}" for knob, texts in parts.items() if texts
     )
 
 
 def _table(value: Any) -> dict[str, Any] | None:
-    """Of settings, as records tell it, empty where there are none; None where it is no table."""
+    """A table of settings, which records hold as JSON; None where the value is no table."""
     if value in (None, "null"):
         return {}
     try:
@@ -115,8 +118,8 @@ def _table(value: Any) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _told(key: str | None, value: Any) -> str:
-    """A setting of a table; nothing where the table does not have it. Or a value without key."""
+def _format(key: str | None, value: Any) -> str:
+    """A setting of a table, empty where the table lacks it; or, without a key, a value."""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     if key is None or key == "kind":
         return text

@@ -1,4 +1,4 @@
-"""Several grids at a look: a small panel for each, ICL and IWL against its first knob."""
+"""Several grids at once: a small panel for each, with ICL and IWL against its first knob."""
 
 import json
 import math
@@ -9,33 +9,40 @@ import numpy as np
 import xarray
 from jaxtyping import Float, Int
 
-from icl.analysis.names import differing, telling
-from icl.analysis.plots import MAX_TICKS
+from icl.analysis.conditions import (
+    condition_names,
+    full_label,
+    own_metric,
+    short_label,
+    standard_conditions,
+)
+from icl.analysis.figures.style import MAX_TICKS
+from icl.analysis.names import differing, distinguishing
 from icl.analysis.statistics import band
 from icl.analysis.views import (
     Knob,
     along,
     chance_along,
-    conditions_of,
     filled,
     is_empty,
     knobs_of,
-    main_conditions,
-    own_metric,
-    short_label,
     some,
 )
 from icl.config.claims import ACCURACIES
 
-SHOWN = ("fewshot_holdout", "no_support")
 MAX_CATEGORIES = 14
 MAX_TRACES = 4
 MAX_TEXT, MAX_NAME = 16, 24  # characters: of a value, of a grid or a knob
 
 
 class Trace(NamedTuple):
-    """Of one condition: mean, 95 % t interval over seeds, chance; NaN is none."""
+    """One condition: mean, 95 % t interval over seeds, and chance; NaN where there is none.
 
+    label: in a legend. short: in a sentence.
+    """
+
+    label: str
+    short: str
     mean: Float[np.ndarray, " place"]
     low: Float[np.ndarray, " place"]
     high: Float[np.ndarray, " place"]
@@ -45,9 +52,9 @@ class Trace(NamedTuple):
 class Panel(NamedTuple):
     """What is shown of a grid.
 
-    kind: of the horizontal axis: `numbers` in their order, at even distances whatever their
-    values; `categories` in the order of the grid; or, of a grid without knobs, `steps`.
-    note: what the means leave out or are over.
+    axis: what varies along the horizontal axis. kind: of that axis: `numbers` in ascending order
+    and `categories` in the order of the grid, both at even distances, or `steps` of a grid without
+    knobs. note: what the means are over, and how many runs they lack.
     """
 
     name: str
@@ -60,31 +67,32 @@ class Panel(NamedTuple):
 
 
 def panels_of(datasets: Mapping[str, xarray.Dataset]) -> list[Panel]:
-    """In the order of the grids, without those that have nothing to show yet."""
+    """A panel for each grid that has something to show, in their order."""
     found = [_panel(name, dataset) for name, dataset in datasets.items() if not is_empty(dataset)]
     return [panel for panel in found if panel.traces]
 
 
 def labelled(panel: Panel) -> Int[np.ndarray, " chosen"]:
-    """The places whose values are told: all categories, or some of the numbers."""
+    """The places whose values are named: all categories, or some of the numbers."""
     most = MAX_CATEGORIES if panel.kind == "categories" else MAX_TICKS
     return some(len(panel.places), most)
 
 
 def described(panel: Panel) -> str:
-    """The panel in words and numbers, for those who do not see it."""
+    """The panel in words and numbers, for readers who cannot see it."""
     chosen = labelled(panel)
-    told = [
-        f"{short_label(name)}: {_numbers(trace.mean[chosen])} (chance {_range(trace.chance)})"
-        for name, trace in panel.traces.items()
+    lines = [
+        f"{trace.short}: {_numbers(trace.mean[chosen])} (chance {_range(trace.chance)})"
+        for trace in panel.traces.values()
     ]
     when = "" if panel.kind == "steps" else " at the end of training"
     values = ", ".join(panel.texts[i] for i in chosen)
     note = f" ({panel.note})" if panel.note else ""
-    return f"{panel.name}: accuracy{when} at {panel.axis} {values}. {'; '.join(told)}{note}."
+    return f"{panel.name}: accuracy{when} at {panel.axis} {values}. {'; '.join(lines)}{note}."
 
 
 def cut(text: str, most: int = MAX_NAME) -> str:
+    """The text, shortened to so many characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -101,7 +109,7 @@ def _panel(name: str, dataset: xarray.Dataset) -> Panel:
         name,
         axis,
         "numbers" if is_number else "categories",
-        [_told(values[i]) for i in order],
+        [_format(values[i]) for i in order],
         np.arange(len(values), dtype=np.float64),
         _traces(dataset, shown.isel(step=-1), knobs[0], order),
         _note(dataset),
@@ -111,7 +119,7 @@ def _panel(name: str, dataset: xarray.Dataset) -> Panel:
 def _traces(
     dataset: xarray.Dataset, shown: xarray.Dataset, knob: Knob | None, order: Int[np.ndarray, " n"]
 ) -> dict[str, Trace]:
-    """Of the conditions that have a number anywhere."""
+    """A trace for each condition shown that has a value anywhere."""
     traces = {}
     for condition in _conditions(dataset):
         metric = own_metric(dataset, condition)
@@ -120,7 +128,8 @@ def _traces(
         chance = chance_along(dataset, metric, condition, knob)
         if np.isfinite(mean).any():
             chance = chance[order] if knob else np.repeat(chance, len(order))
-            traces[condition] = Trace(mean, low, high, chance)
+            labels = full_label(dataset, condition), short_label(dataset, condition)
+            traces[condition] = Trace(*labels, mean, low, high, chance)
     return traces
 
 
@@ -133,9 +142,8 @@ def _note(dataset: xarray.Dataset) -> str:
 
 
 def _conditions(dataset: xarray.Dataset) -> list[str]:
-    """The main ones, and those whose accuracies the grid's claims are about."""
-    names = conditions_of(dataset)
-    main = list(SHOWN) if set(SHOWN) <= set(names) else main_conditions(names)
+    """One condition for each strategy, and those whose accuracies the grid's claims are about."""
+    names, main = condition_names(dataset), standard_conditions(dataset)
     claimed = {
         claim[field]
         for claim in json.loads(dataset.attrs.get("claims") or "[]")
@@ -146,25 +154,25 @@ def _conditions(dataset: xarray.Dataset) -> list[str]:
 
 
 def _values(dataset: xarray.Dataset, dim: str) -> tuple[str, list[Any]]:
-    """What the points of an axis are called in short, and what of.
+    """A short name for an axis, and short values for its points.
 
-    Of knobs that vary together, and of settings within a knob, as many as it takes to tell the
-    points apart: `kind` where networks of different kinds also differ in width.
+    Of knobs that vary together, and of settings within a knob, the name has as few as tell the
+    points apart: `kind` alone where networks of different kinds also differ in width.
     """
     names = [str(name) for name, values in dataset.coords.items() if values.dims == (dim,)]
     names = sorted((name for name in names if name != "cell"), key=lambda name: name != dim)
     columns = {name: dataset[name].values.tolist() for name in names}
-    settings = telling(differing(columns)) if columns else {}
+    settings = distinguishing(differing(columns)) if columns else {}
     if not settings:
         return dim, list(map(str, range(dataset.sizes[dim])))
     axis = cut(" / ".join(_last(key or knob) for knob, key in settings))
-    told = [["none" if v is None else v for v in values] for values in settings.values()]
-    if len(told) == 1:
-        return axis, told[0]
-    return axis, [" / ".join(map(_told, values)) for values in zip(*told, strict=True)]
+    found = [["none" if v is None else v for v in values] for values in settings.values()]
+    if len(found) == 1:
+        return axis, found[0]
+    return axis, [" / ".join(map(_format, values)) for values in zip(*found, strict=True)]
 
 
-def _told(value: Any) -> str:
+def _format(value: Any) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return cut(text.lower() if isinstance(value, bool) else text, MAX_TEXT)
 

@@ -1,6 +1,6 @@
-"""What seeds say of a number: its mean, an interval of confidence, and the size of an effect.
+"""Statistics over seeds: means, confidence intervals, and effect sizes.
 
-Seeds are the sample: the interval is about networks of other seeds, not about other test sequences.
+Seeds are the sample: an interval is about networks of other seeds, not about other test sequences.
 """
 
 import warnings
@@ -13,8 +13,8 @@ from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 9999
-RESAMPLING_SEED = 0  # the same data, the same interval
-ROUNDING = 1e-5  # of single precision: numbers that differ by less are alike
+RESAMPLING_SEED = 0  # the same data give the same interval
+ROUNDING = 1e-5  # relative, of single precision: numbers that differ by less are equal
 
 Sample = Float[np.ndarray, " seed"]
 
@@ -22,7 +22,7 @@ Sample = Float[np.ndarray, " seed"]
 class Estimate(NamedTuple):
     """The mean over seeds and its interval; NaN ends where there is none.
 
-    num_seeds: those used. left_out: seeds without a number. kind: of the interval, in words.
+    num_seeds: how many were used. left_out: how many have no number. kind: the interval, in words.
     """
 
     mean: float
@@ -34,16 +34,19 @@ class Estimate(NamedTuple):
 
 
 def t_interval(values: Sample, level: float = LEVEL) -> Estimate:
-    """Student's: mean -/+ t * sd / sqrt(n), n - 1 degrees of freedom. No interval for one seed."""
+    """Student's interval, mean -/+ t * sd / sqrt(n) with n - 1 degrees of freedom.
+
+    A single seed has no interval.
+    """
     there = values[np.isfinite(values)]
     return _estimate(values, _t_ends(there, level), "t over seeds")
 
 
 def bootstrap_interval(values: Sample, level: float = LEVEL) -> Estimate:
-    """Bias-corrected and accelerated (Efron 1987); by percentiles where that is not defined.
+    """Bias-corrected and accelerated interval (Efron 1987); of percentiles where it is undefined.
 
-    Too narrow for a few seeds: of five normal ones, 95 % hold the truth some 80 % of the time. No
-    interval for one seed.
+    It is too narrow for a few seeds: for five normal ones, the 95 % interval holds the truth some
+    80 % of the time. A single seed has no interval.
     """
     there = values[np.isfinite(values)]
     if len(there) < 2:
@@ -60,17 +63,17 @@ INTERVALS = {"t": t_interval, "bootstrap": bootstrap_interval}
 
 
 def paired_difference(last: xarray.DataArray, first: xarray.DataArray) -> xarray.DataArray:
-    """`last - first`, seed by seed; over the seeds that both have, NaN included."""
+    """`last - first` for each seed that both have, NaN included."""
     last, first = xarray.align(last, first, join="inner")
     return last - first
 
 
 def rank_correlation(one: xarray.DataArray, other: xarray.DataArray) -> xarray.DataArray:
-    """Spearman's, of each seed over all other dimensions; both have the same.
+    """Spearman's rank correlation of each seed, over all other dimensions, which both share.
 
-    NaN where a cell has no number, of fewer than three cells, and where `one` is constant. Where
-    `other` is, 0: it is in no order. What differs by rounding only is a tie. A sample is a seed:
-    the cells are what they are, and its interval is not about others.
+    NaN where a cell has no number, for fewer than three cells, and where `one` is constant; 0
+    where `other` is constant, as it follows no order. Numbers that differ by rounding alone are
+    tied. Seeds are the sample and cells are fixed: an interval is not about other cells.
     """
     others = [dim for dim in one.dims if dim != "seed"]
     return xarray.apply_ufunc(
@@ -93,7 +96,7 @@ def _spearman(x: Float[np.ndarray, " cell"], y: Float[np.ndarray, " cell"]) -> f
 
 
 def _places(values: Float[np.ndarray, " cell"]) -> Int[np.ndarray, " cell"]:
-    """In ascending order, from 0; the same of values with no gap between but rounding."""
+    """The rank of each value from 0; values that only rounding separates share a rank."""
     order = np.argsort(values)
     sizes = np.abs(values[order])
     is_gap = np.diff(values[order]) > ROUNDING * np.maximum(sizes[1:], sizes[:-1])
@@ -103,10 +106,10 @@ def _places(values: Float[np.ndarray, " cell"]) -> Int[np.ndarray, " cell"]:
 
 
 def effect_size(values: Sample, reference: float = 0.0) -> float:
-    """How far the mean is from the reference, in standard deviations over seeds (n - 1).
+    """The distance of the mean from the reference, in standard deviations over seeds (n - 1).
 
-    Of paired differences and a reference of 0 this is Cohen's d_z. NaN where seeds do not differ
-    or there is one only.
+    Cohen's d_z for paired differences and a reference of 0. NaN for one seed, or where seeds do
+    not differ.
     """
     there = values[np.isfinite(values)]
     deviation = there.std(ddof=1) if len(there) > 1 else 0.0
@@ -122,7 +125,7 @@ class Band(NamedTuple):
 
 
 def band(values: xarray.DataArray, level: float = LEVEL) -> Band:
-    """`t_interval` over `seed`, entry by entry; NaN is left out."""
+    """The `t_interval` over `seed` of every entry; NaN is left out."""
     count = values.notnull().sum("seed")
     mean = values.mean("seed")
     deviation = values.std("seed", ddof=1).where(count > 1)
@@ -142,7 +145,7 @@ def _t_ends(there: Sample, level: float) -> tuple[float, float, float]:
 
 
 def _bootstrap_ends(there: Sample, level: float, method: str) -> tuple[float, float]:
-    """NaN where the method is not defined, as BCa is not where seeds do not differ."""
+    """The ends of the interval; NaN where the method is undefined, as BCa for equal seeds."""
     if np.ptp(there) == 0:
         return (float(there[0]),) * 2 if method == "percentile" else (np.nan, np.nan)
     rng = np.random.default_rng(RESAMPLING_SEED)

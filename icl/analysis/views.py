@@ -1,9 +1,6 @@
-"""What figures of a sweep show: its knobs, each condition's own metric, means along one knob."""
+"""What figures of a sweep show: its knobs, and means along one of them."""
 
-import json
 import math
-from collections import Counter
-from collections.abc import Sequence
 from typing import NamedTuple, SupportsIndex
 
 import matplotlib
@@ -12,20 +9,20 @@ import xarray
 from jaxtyping import Float, Int
 
 from icl.analysis.derived import is_undefined_at_end
+from icl.analysis.figures.style import PALETTE
 from icl.analysis.names import names_of
-from icl.analysis.style import NAMED
-from icl.config.claims import MEASURES, METRICS
+from icl.config.claims import MEASURES, METRIC_LABELS
 
-NOT_SWEPT = ("seed", "condition", "step", "stratum", "matrix")
-TOO_CLOSE = 0.015  # of an axis: values nearer than this cannot be told apart
+NOT_SWEPT = ("seed", "condition", "strategy", "step", "stratum", "matrix")
+TOO_CLOSE = 0.015  # share of an axis: values nearer than this look like one
 ENDED = ("finished", "diverged", "stopped")  # runs that have no later evaluations to wait for
 
 
 class Knob(NamedTuple):
-    """A swept axis: its dimension, what it is called, and where its values are drawn.
+    """A swept axis: its dimension, its label, and the text and place of each value.
 
-    scale: linear, log, or, where `places` count from 0, `even` for numbers that stand too close
-    for both, and `names` for all else, which has no order.
+    scale: `linear` or `log`; `even` for numbers too close together for both, and `names` for
+    values without an order, whose `places` both count from 0.
     """
 
     name: str
@@ -45,67 +42,18 @@ def knobs_of(dataset: xarray.Dataset) -> list[Knob]:
 
 
 def is_empty(dataset: xarray.Dataset) -> bool:
-    """Whether no run was evaluated yet."""
-    return not dataset.sizes["step"] or not any(metric in dataset for metric in METRICS)
-
-
-def conditions_of(dataset: xarray.Dataset) -> list[str]:
-    return [str(name) for name in dataset.condition.values]
-
-
-def strategy_of(condition: str) -> str:
-    """ICL or IWL where a condition tests one of them, else nothing."""
-    if condition.startswith("no_support"):
-        return "IWL"
-    return "ICL" if condition.startswith("fewshot") or condition.endswith("_novel") else ""
-
-
-def short_label(condition: str) -> str:
-    strategy = strategy_of(condition)
-    return f"{strategy}: {condition}" if strategy else condition
-
-
-def main_conditions(conditions: Sequence[str]) -> list[str]:
-    """The first that tests ICL and the first that tests IWL; the first two where there is none."""
-    found = {strategy_of(name): name for name in reversed(conditions)}
-    both = [found[strategy] for strategy in ("ICL", "IWL") if strategy in found]
-    return both if len(both) == 2 else list(conditions[:2])
-
-
-def own_metric(dataset: xarray.Dataset, condition: str) -> str:
-    """Among the labels in context, unless the right one is not meant to be there."""
-    if "accuracy_in_context_chance" not in dataset:
-        return "accuracy"
-    chance = dataset.accuracy_in_context_chance.sel(condition=condition)
-    is_absent = not bool((chance > 0).any())
-    return "accuracy" if is_absent or strategy_of(condition) == "IWL" else "accuracy_in_context"
-
-
-def own_metrics(dataset: xarray.Dataset) -> set[str]:
-    """Of all conditions."""
-    return {own_metric(dataset, name) for name in conditions_of(dataset)}
-
-
-def first_metric(dataset: xarray.Dataset) -> str:
-    """What is shown first: each condition's own, "own", where they differ in it; else what most
-    claims are about.
-    """
-    own = own_metrics(dataset)
-    if len(own) > 1:
-        return "own"
-    claimed = [claim["metric"] for claim in json.loads(dataset.attrs.get("claims") or "[]")]
-    counts = Counter(metric for metric in claimed if metric in dataset)
-    return counts.most_common(1)[0][0] if counts else own.pop()
+    """Whether no run has been evaluated yet."""
+    return not dataset.sizes["step"] or not any(metric in dataset for metric in METRIC_LABELS)
 
 
 def filled(dataset: xarray.Dataset) -> xarray.Dataset:
-    """The metrics with the last evaluation in place of none.
+    """The metrics, each gap along `step` filled with the evaluation before it.
 
-    So that runs evaluated at other steps can be averaged. A run that ended early keeps its last
-    value to the end; one that is not finished has none after it, nor has one that diverged of a
-    measure. A measure that was not defined at the last evaluation stays so.
+    Runs evaluated at different steps can then be averaged. A run that ended early keeps its last
+    value to the end. A run that is not finished has no value after its last evaluation, and a run
+    that diverged no measure after it. A measure that is undefined at the last evaluation stays NaN.
     """
-    metrics = dataset[[name for name in METRICS if name in dataset]]
+    metrics = dataset[[name for name in METRIC_LABELS if name in dataset]]
     is_over = dataset.status.isin(ENDED)
     shown = metrics.map(lambda values: _filled(values, is_over))
     for name in set(MEASURES) & set(shown):
@@ -115,14 +63,14 @@ def filled(dataset: xarray.Dataset) -> xarray.Dataset:
 
 
 def along(values: xarray.DataArray, knob: Knob | None) -> xarray.DataArray:
-    """Means over all other knobs, of what there is: (knob, seed, condition, step)."""
+    """Means over all other knobs, NaN left out: (knob, seed, condition, step)."""
     kept = (*([knob.name] if knob else []), "seed", "condition", "step")
     mean = values.mean([dim for dim in values.dims if dim not in kept])
     return mean.transpose(*kept, missing_dims="ignore")
 
 
 def what_is_averaged(dataset: xarray.Dataset, num_shown: int = 1) -> str:
-    """What means along so many knobs are over, in words; nothing where that goes without saying."""
+    """What means along so many knobs are over, in words; empty where nothing is averaged."""
     is_mean = len(knobs_of(dataset)) > num_shown
     notes = ["means over the values of the other knobs"] if is_mean else []
     if count := int(dataset.status.isin(("missing", "partial")).sum()):
@@ -139,7 +87,7 @@ def what_is_shown(dataset: xarray.Dataset, num_shown: int = 1) -> str:
 def chance_along(
     dataset: xarray.Dataset, metric: str, condition: str, knob: Knob | None
 ) -> Float[np.ndarray, " value"]:
-    """Of an answer by lot, for each value of the knob; NaN where a metric has none."""
+    """The score of a random answer for each value of the knob; NaN for a metric without one."""
     name = f"{metric}_chance"
     if name not in dataset:
         return np.full(len(knob.texts) if knob else 1, np.nan)
@@ -153,18 +101,20 @@ def some(count: int, most: int) -> Int[np.ndarray, " chosen"]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def told_value(knob: Knob, place: SupportsIndex) -> str:
-    """What is said of one value by itself: names speak for themselves, numbers do not."""
+def format_value(knob: Knob, place: SupportsIndex) -> str:
+    """One value of a knob by itself; a number follows the name of the knob."""
     text = knob.texts[place]
     return text if knob.scale == "names" else f"{knob.name.rpartition('.')[2]} {text}"
 
 
 def colors_along(knob: Knob | None, count: int) -> list[str]:
-    """Of so many of its values. Names, unless too many, have colours that are far apart; all else
-    goes from dark to light, to be told apart with any colour vision and in grey.
+    """Colours of so many values of a knob.
+
+    Names, unless too many, have colours that are far apart. All others go from dark to light,
+    which readers with any colour vision can tell apart, also in grey.
     """
-    if knob and knob.scale == "names" and count <= len(NAMED):
-        return list(NAMED[:count])
+    if knob and knob.scale == "names" and count <= len(PALETTE):
+        return list(PALETTE[:count])
     scale = matplotlib.colormaps["viridis"]
     return [matplotlib.colors.to_hex(scale(place)) for place in np.linspace(0, 0.85, count)]
 
@@ -188,7 +138,7 @@ def _knob(dataset: xarray.Dataset, dim: str) -> Knob:
 
 
 def _scale(values: Float[np.ndarray, " value"]) -> str:
-    """On which the values are spaced most evenly, and can be told apart at all."""
+    """The scale on which the values are spaced most evenly and none coincide."""
     ordered = np.sort(values)
     if len(values) > 2 and ordered[0] > 0 and _unevenness(np.log(ordered)) < _unevenness(ordered):
         return "log"
@@ -201,7 +151,7 @@ def _unevenness(ordered: Float[np.ndarray, " value"]) -> float:
 
 
 def _filled(values: xarray.DataArray, is_over: xarray.DataArray) -> xarray.DataArray:
-    """Forward along `step`; to its end where a run is over, else to its last evaluation."""
+    """Fill gaps along `step`: to its end where a run is over, else to the last evaluation."""
     values = values.transpose(..., "step")
     places = np.arange(values.sizes["step"])
     latest = np.maximum.accumulate(np.where(values.notnull(), places, 0), axis=-1)

@@ -1,19 +1,38 @@
 """What all branches of the config share."""
 
+from dataclasses import dataclass
+from typing import Any
+
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
-class Frozen(BaseModel):
-    """Immutable, strict about unknown keys, types and NaN."""
+class Settings(BaseModel):
+    """An immutable branch of the config that refuses unknown keys, other types and NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+ALWAYS = object()
+
+
+@dataclass(frozen=True)
+class Traced:
+    """Marks a setting that the compiled program takes as an argument.
+
+    Runs that differ in no other setting share one program. `Annotated[float, Traced()]` marks a
+    setting, and `dict[str, Annotated[float, Traced()]]` all entries of a table.
+
+    off: the value at which the program leaves out what the setting controls; ALWAYS: it never does.
+    """
+
+    off: Any = ALWAYS
+
+
 def raise_all(errors: list[str]) -> None:
-    """One line for each mistake; nothing where there is none."""
+    """Raise ValueError with one line for each mistake; do nothing if there is none."""
     if errors:
         raise ValueError("\n".join(errors))
 
 
-# YAML has lists only; the config, being immutable, holds tuples.
+# YAML has lists only; the config is immutable and holds tuples.
 FromList = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)

@@ -1,52 +1,44 @@
-"""What is claimed of the result of a sweep, as settings.
+"""Claims about the result of a sweep, as settings.
 
-A claim is about one number of each run: `at` says which number of the learning curve of a metric in
-a condition. Seeds are the sample; `where` picks cells, and the cells that are left are averaged.
+A claim is about one number of each run: `at` names a number of the learning curve of a metric in a
+condition. Seeds are the sample; `where` selects cells, whose numbers are averaged.
 
-    rises, falls    along a knob, by more than a margin; seed by seed
+    rises, falls    along a knob, by more than a margin; paired by seed
     above, below    a threshold
     near            a value, within a margin
-    transient       lost again after the peak, by more than a margin
-    coexist         two numbers are above their thresholds at one and the same value of a knob
-    follows         cells are in the order of what their weights begin as; or in the reverse
+    transient       falls again after its peak, by more than a margin
+    coexist         two numbers are above their thresholds at the same value of a knob
+    follows         cells are ordered by a statistic of their initial weights, or by its inverse
 
-In a file `each` makes one claim into many: `spread`. How each is decided: `icl.analysis.claims`.
+In a file, `each` makes one claim into many: `expand_claims`. `icl.config.checks.claims` checks
+claims against a grid, and `icl.analysis.claims` judges them.
 """
 
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from icl.config.base import Frozen, raise_all
+from icl.config.base import Settings, raise_all
+from icl.config.probes import PROBES
 
-# What an evaluation records, and what figures call it. Measures say how far learning has moved a
-# network: docs/probes.md defines each.
+# Metrics that an evaluation records, with their labels in figures. Measures say how far learning
+# has moved a network: docs/probes.md defines each.
 MEASURES = {
-    "weight_change": "weight change",
-    "weight_change_all": "weight change, all weights",
-    "representation_alignment": "representation alignment",
-    "representation_rank": "rank of representations",
-    "sign_similarity": "sign similarity",
-    "kernel_alignment": "kernel alignment",
-    "kernel_alignment_input": "kernel alignment, input",
-    "kernel_alignment_readout": "kernel alignment, readout",
-    "kernel_alignment_all": "kernel alignment, all weights",
-    "kernel_rank": "rank of kernel",
-    "kernel_target_alignment": "kernel-target alignment",
+    name: measure.label for measures in PROBES.values() for name, measure in measures.items()
 }
-METRICS = {
+METRIC_LABELS = {
     "accuracy": "accuracy, all labels",
     "accuracy_in_context": "accuracy, labels in context",
     "loss": "loss (nats)",
     "answers_in_context": "share of answers in context",
     **MEASURES,
 }
-# What is told of each weight matrix before training: `icl.probes.weights` defines each.
-STARTS = {
+# Statistics of each weight matrix before training, defined in `icl.probes.weight_statistics`.
+WEIGHT_STATISTICS = {
     "norm": "norm",
     "spectral_norm": "spectral norm",
     "spectral_radius": "spectral radius",
@@ -56,20 +48,20 @@ STARTS = {
     "eigenvalue_rank": "eigenvalue rank",
     "relu_growth": "ReLU growth",
 }
-if TYPE_CHECKING:  # which cannot read the names off the tables
+if TYPE_CHECKING:  # type checkers cannot read names from tables
     Metric = str
     Start = str
 else:
-    Metric = Literal[tuple(METRICS)]
-    Start = Literal[tuple(STARTS)]
+    Metric = Literal[tuple(METRIC_LABELS)]
+    Start = Literal[tuple(WEIGHT_STATISTICS)]
 ACCURACIES = ("accuracy", "accuracy_in_context", "answers_in_context")
-# Of a learning curve: `icl.analysis.derived` defines each.
+# Numbers of a learning curve: `icl.analysis.derived` defines each.
 CurveNumber = Literal["final", "peak", "mean", "late_change", "time_to_threshold", "decay"]
-OF_OTHERS = ("final", "mean", "late_change")
+FOR_ALL_METRICS = ("final", "mean", "late_change")  # the others are defined for accuracies only
 
 
-class _Claim(Frozen):
-    """What all claims say."""
+class _Claim(Settings):
+    """The settings of all claims."""
 
     text: str = Field(min_length=1, description="the claim in words")
     condition: str
@@ -80,34 +72,34 @@ class _Claim(Frozen):
 
     @property
     def conditions(self) -> dict[str, str]:
-        """The conditions that the claim is about, by the field that names them."""
+        """The conditions of the claim, by the field that names them."""
         return {"condition": self.condition}
 
     @model_validator(mode="after")
-    def _of_metric(self) -> "_Claim":
+    def _fits_metric(self) -> "_Claim":
         for metric in (self.metric, getattr(self, "other_metric", self.metric)):
-            if metric not in ACCURACIES and self.at not in OF_OTHERS:
-                raise_all([f"at = {self.at}; allowed of {metric}: {', '.join(OF_OTHERS)}"])
+            if metric not in ACCURACIES and self.at not in FOR_ALL_METRICS:
+                raise_all([f"at = {self.at}; allowed of {metric}: {', '.join(FOR_ALL_METRICS)}"])
         return self
 
 
-class _Trend(_Claim):
-    """The difference between two values of a knob, the last and the first if not said.
+class Trend(_Claim):
+    """The difference between two values of a knob: by default, its last and its first.
 
-    Numbers are in ascending order, other values in that of the grid.
+    Numbers are in ascending order, other values in the order of the grid.
     """
 
     along: str = Field(description="the knob, by its dotted name")
     margin: float = Field(0.05, ge=0, description="in units of the metric, or of steps")
-    low: Any = Field(None, description="value of the knob to begin with; null: the first")
-    high: Any = Field(None, description="value of the knob to end with; null: the last")
+    low: Any = Field(None, description="first value of the knob; null: the first of all")
+    high: Any = Field(None, description="last value of the knob; null: the last of all")
 
 
-class Rises(_Trend):
+class Rises(Trend):
     kind: Literal["rises"] = "rises"
 
 
-class Falls(_Trend):
+class Falls(Trend):
     kind: Literal["falls"] = "falls"
 
 
@@ -122,7 +114,7 @@ class Below(_Claim):
 
 
 class Near(_Claim):
-    """Equivalence: the whole interval has to be within the margin."""
+    """Equivalence: the whole interval is within the margin."""
 
     kind: Literal["near"] = "near"
     value: float
@@ -153,11 +145,11 @@ class Coexist(_Claim):
 
 
 class Follows(_Claim):
-    """Spearman's rank correlation over cells with what a matrix begins as is above the margin."""
+    """Spearman's rank correlation with a statistic of an initial matrix is above the margin."""
 
     kind: Literal["follows"] = "follows"
     start: Start
-    matrix: str = Field(description="its name, or a pattern of several, whose mean counts")
+    matrix: str = Field(description="a name, or a pattern of several matrices, which are averaged")
     inverse: bool = Field(False, description="the correlation is below minus the margin")
     margin: float = Field(0.0, ge=0, lt=1)
 
@@ -168,13 +160,13 @@ Claim = Annotated[
 ]
 
 
-def spread(claims: Any) -> Any:
-    """In place of a claim with `each`, one for every choice of the values of the knobs there.
+def expand_claims(claims: Any) -> Any:
+    """Replace a claim with `each` by one claim for every combination of the values in it.
 
-    each: knobs, by dotted name, with a list of values, or a table of values by what the text calls
-    them. A value becomes part of `where`; of the knob that the claim goes along it is the end that
-    the claim does not tell, `high` if it tells neither. The text holds each knob in braces, where
-    the name of its value goes. Raises ValueError.
+    `each` maps knobs, by dotted name, to a list of values or to a table of values by their names in
+    the text. The text holds each knob in braces, which the value or its name replaces. A value
+    becomes part of `where`. A value of the knob in `along` becomes `high`, or `low` if the claim
+    gives `high`. Raises ValueError with a line for each mistake.
     """
     if not isinstance(claims, list):
         return claims
@@ -182,22 +174,22 @@ def spread(claims: Any) -> Any:
     for i, claim in enumerate(claims):
         if isinstance(claim, dict) and "each" in claim:
             raise_all([f"claims.{i}.{line}" for line in _each_errors(claim)])
-            found += _spread(claim)
+            found += _expanded(claim)
         else:
             found.append(claim)
     return found
 
 
 def places_in_file(claims: Any) -> list[int]:
-    """Of each claim that `spread` makes, the number of the one that it is made of."""
+    """The number in the file of each claim that `expand_claims` returns."""
     if not isinstance(claims, list):
         return []
-    return [i for i, claim in enumerate(claims) for _ in spread([claim])]
+    return [i for i, claim in enumerate(claims) for _ in expand_claims([claim])]
 
 
-def _spread(claim: dict[str, Any]) -> list[dict[str, Any]]:
+def _expanded(claim: dict[str, Any]) -> list[dict[str, Any]]:
     each = {
-        knob: values if isinstance(values, dict) else {_told(value): value for value in values}
+        knob: values if isinstance(values, dict) else {format_value(v): v for v in values}
         for knob, values in claim["each"].items()
     }
     found = []
@@ -216,18 +208,21 @@ def _spread(claim: dict[str, Any]) -> list[dict[str, Any]]:
 def _each_errors(claim: dict[str, Any]) -> list[str]:
     each, text = claim["each"], claim.get("text")
     if not isinstance(each, dict) or not each:
-        return [f"each = {_told(each)}; allowed: values by the dotted name of a knob"]
+        return [f"each = {format_value(each)}; allowed: values by the dotted name of a knob"]
     where = claim.get("where") or {}
     if not isinstance(where, dict):
-        return [f"where = {_told(where)}; allowed: a table of knobs and values"]
+        return [f"where = {format_value(where)}; allowed: a table of knobs and values"]
     errors = []
     for knob, values in each.items():
         if not isinstance(values, list | dict) or not values:
             errors.append(
-                f"each.{knob} = {_told(values)}; allowed: values in a list, or in a table by name"
+                f"each.{knob} = {format_value(values)}; allowed: values in a list, or in a table "
+                "by name"
             )
         if not isinstance(text, str) or f"{{{knob}}}" not in text:
-            errors.append(f"text = {_told(text)}; allowed: with {{{knob}}}, to tell claims apart")
+            errors.append(
+                f"text = {format_value(text)}; allowed: with {{{knob}}}, to tell claims apart"
+            )
         if knob in where:
             errors.append(f"where.{knob}: is given, and in each; allowed: in one")
         if knob == claim.get("along") and {"low", "high"} <= set(claim):
@@ -236,7 +231,7 @@ def _each_errors(claim: dict[str, Any]) -> list[str]:
 
 
 def in_order(values: Iterable[Any]) -> list[Any]:
-    """Different values: numbers in ascending order, others as they come."""
+    """Drop repeated values; sort them if all are numbers."""
     different: list[Any] = []
     for value in values:
         if not any(is_same(value, other) for other in different):
@@ -245,93 +240,23 @@ def in_order(values: Iterable[Any]) -> list[Any]:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two values of a knob are the same; those that are not numbers, as they are told."""
+    """Whether two values of a knob are the same. Other values than numbers are compared as text."""
     if _is_number(one) and _is_number(other):
         return math.isclose(one, other, rel_tol=1e-9)
-    return _told(one) == _told(other)
-
-
-def claim_errors(
-    claims: Sequence[Claim], knobs: Mapping[str, Sequence[Any]], conditions: Sequence[str]
-) -> list[str]:
-    """A line for each reference to what a sweep does not have.
-
-    knobs: those swept, by dotted name, with their values. conditions: those evaluated.
-    """
-    errors = []
-    for i, claim in enumerate(claims):
-        lines = [
-            f"{field} = {name}; allowed: {', '.join(conditions)}"
-            for field, name in claim.conditions.items()
-            if name not in conditions
-        ]
-        lines += _where_errors(claim, knobs)
-        if isinstance(claim, _Trend | Coexist):
-            lines += _along_errors(claim, knobs)
-        errors += [f"claims.{i}.{line}" for line in lines]
-    return errors
-
-
-def _where_errors(claim: Claim, knobs: Mapping[str, Sequence[Any]]) -> list[str]:
-    errors = []
-    for knob, value in claim.where.items():
-        if knob not in knobs:
-            errors.append(
-                f"where.{knob} = {_told(value)}; allowed: knobs of the grid, {_all(knobs)}"
-            )
-        elif not any(is_same(value, other) for other in knobs[knob]):
-            errors.append(f"where.{knob} = {_told(value)}; allowed: {_all(knobs[knob])}")
-    return errors
-
-
-def _along_errors(claim: Any, knobs: Mapping[str, Sequence[Any]]) -> list[str]:
-    if claim.along not in knobs:
-        return [f"along = {claim.along}; allowed: a knob of the grid, {_all(knobs)}"]
-    if claim.along in claim.where:
-        return [f"where.{claim.along}: the claim goes along this knob; allowed: another"]
-    if isinstance(claim, Coexist):
-        return []
-    values = in_order(knobs[claim.along])
-    places = {"low": 0, "high": len(values) - 1}
-    errors = []
-    for field in places:
-        value = getattr(claim, field)
-        found = [i for i, other in enumerate(values) if is_same(value, other)]
-        if value is not None and not found:
-            errors.append(f"{field} = {_told(value)}; allowed: {_all(values)}")
-        elif value is not None:
-            places[field] = found[0]
-    if not errors and places["low"] >= places["high"]:
-        told = ", ".join(f"{field} = {_told(values[place])}" for field, place in places.items())
-        errors.append(f"along = {claim.along}, {told}; allowed: high after low in {_all(values)}")
-    return errors
+    return format_value(one) == format_value(other)
 
 
 def ends_of(claim: Any, values: Iterable[Any]) -> tuple[Any, Any]:
-    """The values of a knob between which a claim has its difference."""
+    """The first and the last value of a knob for a claim about a trend."""
     ordered = in_order(values)
     low = ordered[0] if claim.low is None else claim.low
     return low, ordered[-1] if claim.high is None else claim.high
-
-
-def too_few_left(claim: Any, values: Sequence[Any]) -> str:
-    """Where there is no difference along a knob of which `where` leaves these; nothing else."""
-    ends = ends_of(claim, values)
-    if not is_same(*ends) and all(any(is_same(end, v) for v in values) for end in ends):
-        return ""
-    left = _all(in_order(values))
-    return f"where: leaves {left} of {claim.along}; allowed: two of its values, low and high"
 
 
 def _is_number(value: Any) -> bool:
     return not isinstance(value, bool | str) and hasattr(value, "__float__")
 
 
-def _told(value: Any) -> str:
-    """As in YAML, and as records tell values that are not numbers."""
+def format_value(value: Any) -> str:
+    """A value of a knob as in YAML, and as in records where values are not numbers."""
     return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _all(values: Iterable[Any]) -> str:
-    told = [_told(value) for value in values]
-    return ", ".join(told) or "none is swept"

@@ -6,7 +6,7 @@ order: excitatory and inhibitory cells of layer 2/3, then of layers 4, 5 and 6.
 
 NUM_CELLS = (20683, 5834, 21915, 5479, 4850, 1065, 14395, 2948)
 
-# As in the paper: to the row's population, from the column's.
+# As in the paper, to the row's population from the column's.
 _TO_FROM = (
     (0.1009, 0.1689, 0.0437, 0.0818, 0.0323, 0.0000, 0.0076, 0.0000),
     (0.1346, 0.1371, 0.0316, 0.0515, 0.0755, 0.0000, 0.0042, 0.0000),
@@ -24,7 +24,7 @@ PROBABILITIES = tuple(zip(*_TO_FROM, strict=True))
 
 
 def _strength(source: int, target: int) -> float:
-    """Inhibition is four times as strong, and layer 4 excites layer 2/3 twice as strongly."""
+    """The mean weight: inhibition is four times as strong, layer 4 to 2/3 twice as strong."""
     if source % 2:
         return -4.0
     return 2.0 if (source, target) == (2, 0) else 1.0

@@ -1,131 +1,14 @@
-"""The distribution of training sequences as settings; defined exactly in docs/distribution.md."""
+"""The distribution of training sequences as validated settings."""
 
-import math
-from typing import Annotated, Literal
+from pydantic import model_validator
 
-from pydantic import Field, model_validator
-
-from icl.config.base import Frozen, raise_all
-from icl.config.checks import data_errors
-from icl.config.families import MAX_CONTEXT_LEN, NAMED, Family
-from icl.config.sources import GlyphsSource, MarkovSource, Source
-
-NUM_TRANSFORMS = 8  # two flips times four rotations
-Probability = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=0, le=1e6)]
+from icl.config.base import raise_all
+from icl.config.checks.data import data_errors
+from icl.config.data_settings import DataSettings
 
 
-class DataConfig(Frozen):
-    """What the network is trained on: classes, their labels and exemplars, sequences of them."""
-
-    source: Source = GlyphsSource()
-
-    # Sequences.
-    context_len: int = Field(8, ge=1, le=MAX_CONTEXT_LEN, description="pairs before the query")
-    shots: int = Field(3, ge=1, description="repeats of each way in a bursty context")
-    ways: int = Field(2, ge=1, description="repeated classes in a bursty context")
-    p_bursty: Probability = 0.9
-    non_bursty: str = Field("independent", description="the family of the other sequences")
-    mixture: dict[str, Weight] = Field(
-        {}, description="families with their weights; empty: p_bursty and non_bursty say it all"
-    )
-    families: dict[str, Family] = Field({}, description="your own, by name, beside those built in")
-    distinct_classes: bool = Field(
-        True, description="classes of a bursty sequence all differ; false: drawn independently"
-    )
-    p_relevant: Probability = Field(
-        1.0, description="of a bursty context to hold the query's class"
-    )
-    num_sequences: int | None = Field(
-        None, ge=1, lt=2**31, description="a finite data set of so many; null: without end"
-    )
-    random_bits: Literal["threefry", "rbg"] = Field(
-        "threefry",
-        description="the generator behind training sequences and their noise; rbg, XLA's own, may "
-        "be faster on accelerators, but its numbers differ between kinds of devices",
-    )
-
-    # Classes.
-    num_classes: int = Field(1600, ge=2, description="classes trained on")
-    num_common_classes: int = Field(10, ge=0, description="the commonest of them; others are rare")
-    num_holdout_classes: int = Field(23, ge=0, description="classes never trained on")
-    zipf_exponent: float = Field(0.0, ge=0, le=5)
-    split_seed: int = Field(1337, ge=0, lt=2**32, description="which classes are held out")
-    flips_and_rotations: bool = Field(False, description="eight classes of each; images only")
-    num_blocks: int = Field(1, ge=1, description="training classes come block after block")
-    block_steps: int = Field(1000, ge=1, description="training steps of a block")
-
-    # Labels.
-    label_multiplicity: int = Field(1, ge=1, le=1024, description="labels of each class")
-    num_meanings: int | None = Field(
-        None, ge=2, description="classes share so many meanings; null: each class has its own"
-    )
-    drift_rate: Probability = Field(0.0, description="new meanings of a class for each step")
-    label_noise: Probability = Field(
-        0.0, description="of each label, the query's too, to be drawn uniformly"
-    )
-    cue_reliability: Probability = Field(
-        1.0, description="of a context's label not to be drawn uniformly"
-    )
-    num_permuted_labels: int | None = Field(
-        None, ge=2, description="labels of permuted sequences; null: all that are trained"
-    )
-    num_holdout_pairs: int = Field(0, ge=0, description="pairs of labels never permuted together")
-
-    # Exemplars.
-    exemplars: Literal["all", "single", "separated"] = Field(
-        "all", description="of a class: all, its first, or each as a class of its own"
-    )
-    num_exemplars: int | None = Field(
-        None, ge=1, description="exemplars of each class in use; null: all that are there"
-    )
-    num_holdout_exemplars: int = Field(0, ge=0, description="never trained on; after those in use")
-    noise_scale: float = Field(0.0, ge=0, le=10, description="s.d. of pixel noise; ink is 1")
-    p_matched_exemplar: Probability = Field(
-        0.0, description="of the query to be a copy of a context item of its class"
-    )
-    p_copied_exemplar: Probability = Field(
-        0.0, description="of a repeated item to be a copy of the first of its class"
-    )
-    random_rare_exemplars: bool = Field(
-        False, description="rare classes get a new random image for each sequence"
-    )
-
-    @property
-    def num_labels(self) -> int:
-        """Labels of all classes, held-out ones included, as in Chan et al. 2022."""
-        if isinstance(self.source, MarkovSource):
-            return self.source.num_symbols
-        meanings = self.num_meanings or self.num_classes + self.num_holdout_classes
-        return meanings * self.label_multiplicity
-
-    @property
-    def num_trained_labels(self) -> int:
-        """The first of them: labels of training classes."""
-        if isinstance(self.source, MarkovSource):
-            return self.source.num_symbols
-        return (self.num_meanings or self.num_classes) * self.label_multiplicity
-
-    @property
-    def classes_per_source_class(self) -> int:
-        """All on one side of the split."""
-        count = NUM_TRANSFORMS if self.flips_and_rotations else 1
-        if self.exemplars == "separated":
-            count *= self.source.num_exemplars or 1
-        return count
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """The mixture of families trained on; weights sum to 1."""
-        if isinstance(self.source, MarkovSource) and not self.mixture:
-            return {"markov": 1.0}
-        weights = self.mixture or {"bursty": self.p_bursty, self.non_bursty: 1 - self.p_bursty}
-        total = math.fsum(weights.values())
-        return {name: weight / total for name, weight in weights.items()}
-
-    def family(self, name: str) -> Family:
-        """One of the user's own, or one built in."""
-        return self.families.get(name) or NAMED[name]
+class DataConfig(DataSettings):
+    """The training data: classes, their labels and exemplars, and sequences of them."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "DataConfig":

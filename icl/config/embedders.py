@@ -1,33 +1,33 @@
-"""From an exemplar to a vector, as settings."""
+"""Embedders of exemplars, as settings."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import FromList, Frozen
+from icl.config.base import FromList, Settings
 
 
-class LinearEmbedder(Frozen):
+class LinearEmbedder(Settings):
     """One linear map of the raw exemplar."""
 
     kind: Literal["linear"] = "linear"
 
 
-class MLPEmbedder(Frozen):
+class MLPEmbedder(Settings):
     """Standardised pixels, a hidden layer with ReLU, then a linear map."""
 
     kind: Literal["mlp"] = "mlp"
     hidden_dim: int = Field(128, ge=1)
 
 
-class PCAEmbedder(Frozen):
+class PCAEmbedder(Settings):
     """Frozen principal components of the training exemplars, then a linear map."""
 
     kind: Literal["pca"] = "pca"
     num_components: int = Field(64, ge=1)
 
 
-class ConvEmbedder(Frozen):
+class ConvEmbedder(Settings):
     """Standardised pixels, strided 3 x 3 convolutions with ReLU, then a linear map."""
 
     kind: Literal["conv"] = "conv"
@@ -36,31 +36,31 @@ class ConvEmbedder(Frozen):
     )
 
 
-class ResNetEmbedder(Frozen):
+class ResNetEmbedder(Settings):
     """The residual network of Chan et al. 2022: blocks (2, 2, 2, 2), channels (16, 32, 32, 64).
 
-    Global mean pooling gives its last channels as the embedding; of another width than these 64,
-    a linear map follows.
+    The embedding is the global mean of the last channels. If the width is not 64, a linear map
+    follows.
     """
 
     kind: Literal["resnet"] = "resnet"
 
 
-class OneHotEmbedder(Frozen):
+class OneHotEmbedder(Settings):
     """One linear map of a symbol's one-hot vector."""
 
     kind: Literal["one_hot"] = "one_hot"
 
 
-class TableEmbedder(Frozen):
+class TableEmbedder(Settings):
     """A learned vector for each symbol."""
 
     kind: Literal["table"] = "table"
     init_std: float = Field(1.0, gt=0, description="s.d. of the initial vectors' entries")
 
 
-class IdentityEmbedder(Frozen):
-    """The exemplar's own numbers, as they are: frozen features."""
+class IdentityEmbedder(Settings):
+    """The exemplar's own numbers, unchanged: frozen features."""
 
     kind: Literal["identity"] = "identity"
 

@@ -1,30 +1,31 @@
-"""Families of sequences as settings, and those that have a name of their own.
+"""Families of sequences as settings, and the built-in families by name.
 
-One vocabulary for what is trained on (`data.mixture`) and what is tested (`evaluation.conditions`).
-Their exact definitions: docs/distribution.md.
+Training (`data.mixture`) and evaluation (`evaluation.conditions`) draw from the same families.
+docs/distribution.md defines them exactly; `icl.config.conditions` says what each shows as a
+condition.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import FromList, Frozen
+from icl.config.base import FromList, Settings
 
 MAX_CONTEXT_LEN = 512  # pairs
 
-# Sets of classes, with the distribution over them. `train` is that of Zipf's law.
+# Sets of classes, each with a distribution; `train` follows Zipf's law.
 Pool = Literal[
     "train", "uniform", "common", "rare", "common_zipfian", "rare_zipfian", "holdout", "novel"
 ]
 
-# What the classes of a sequence are called in it.
+# How the classes of a sequence get their labels.
 Labels = Literal[
-    "own",  # each class's own
-    "flipped",  # own labels, those of the ways exchanged
-    "assigned",  # 0 .. ways - 1 by lot
-    "permuted",  # different ones of the first num_permuted_labels, by lot
+    "own",  # the label of each class
+    "flipped",  # own labels, exchanged among the ways
+    "assigned",  # 0 .. ways - 1 at random
+    "permuted",  # different labels of the first num_permuted_labels, at random
     "holdout_pairs",  # two that never occurred together in `permuted` training sequences
-    "uniform",  # the labels of other classes, drawn from the pool of that name, by lot
+    "uniform",  # labels of other classes, drawn at random from the pool of that name
     "train",
     "common",
     "rare",
@@ -32,11 +33,11 @@ Labels = Literal[
 ]
 
 
-class BurstyFamily(Frozen):
-    """Classes repeated as a pattern says, the first of them asked for.
+class BurstyFamily(Settings):
+    """Classes that are repeated by a pattern; the query is of the first.
 
-    classes: pool of the first classes, up to the last that comes more than once.
-    others: pool of the classes after these, which come once; null: the same pool.
+    classes: pool of the first classes, up to the last that occurs more than once.
+    others: pool of the classes after these, which occur once; null: the same pool.
     """
 
     kind: Literal["bursty"] = "bursty"
@@ -55,8 +56,8 @@ class BurstyFamily(Frozen):
     exemplars: Literal["train", "holdout"] = "train"
 
 
-class FewShotFamily(Frozen):
-    """`ways` different classes, `shots` times each, and no others."""
+class FewShotFamily(Settings):
+    """`ways` different classes, each `shots` times, and no others."""
 
     kind: Literal["few_shot"] = "few_shot"
     shots: int | None = Field(None, ge=1, description="null: evaluation.shots")
@@ -67,11 +68,11 @@ class FewShotFamily(Frozen):
     exemplars: Literal["train", "holdout"] = "train"
 
 
-class IndependentFamily(Frozen):
-    """Items drawn one by one.
+class IndependentFamily(Settings):
+    """Independently drawn items.
 
-    support: of the query's class in the context; `any`: as it comes, `always`: else the query is
-        of a context item's class, `never`: the context is drawn from all other classes.
+    support: whether the context holds the query's class. `any`: by chance; `always`: the query is
+        of a context item's class; `never`: the context is drawn from all other classes.
     """
 
     kind: Literal["independent"] = "independent"
@@ -85,10 +86,10 @@ class IndependentFamily(Frozen):
     exemplars: Literal["train", "holdout"] = "train"
 
 
-class MarkovFamily(Frozen):
+class MarkovFamily(Settings):
     """Paths of Markov chains; only with data.source.kind = markov.
 
-    chains: `train`: as data.source has them, `novel`: a new one for each sequence.
+    chains: `train`: those of data.source; `novel`: a new one for each sequence.
     """
 
     kind: Literal["markov"] = "markov"
@@ -102,7 +103,7 @@ Family = Annotated[
 
 
 def num_ways(pattern: tuple[int, ...]) -> int:
-    """The first classes of a pattern, up to the last that comes more than once; at least one."""
+    """The number of classes up to the last that occurs more than once; at least one."""
     return max((i + 1 for i, count in enumerate(pattern) if count > 1), default=1)
 
 
@@ -118,7 +119,7 @@ NAMED: dict[str, Family] = {
     "common_no_support": IndependentFamily(classes="common", support="never"),
     "supported": IndependentFamily(support="always"),
     "markov": MarkovFamily(),
-    # In context?
+    # Tests of in-context learning.
     "fewshot_holdout": FewShotFamily(classes="holdout"),
     "fewshot_train": FewShotFamily(),
     "fewshot_common": FewShotFamily(classes="common"),
@@ -133,14 +134,14 @@ NAMED: dict[str, Family] = {
     "fewshot_permuted": FewShotFamily(labels="permuted"),
     "fewshot_holdout_pairs": FewShotFamily(labels="holdout_pairs"),
     "markov_novel": MarkovFamily(chains="novel"),
-    # In weights?
+    # Tests of in-weights learning.
     "no_support": IndependentFamily(support="never"),
     "no_support_uniform": IndependentFamily(classes="uniform", support="never"),
     "no_support_common": IndependentFamily(classes="common", support="never"),
     "no_support_rare": IndependentFamily(classes="rare", support="never"),
     "no_support_distinct": IndependentFamily(support="never", distinct=True),
     "no_support_holdout_exemplars": IndependentFamily(support="never", exemplars="holdout"),
-    # Which of the two?
+    # Tests that set the two against each other.
     "flip": FewShotFamily(labels="flipped"),
     "copy_available": IndependentFamily(support="never", copy_label=True),
 }

@@ -1,21 +1,21 @@
-"""What all networks have in common, as settings."""
+"""Networks that read sequences, as settings."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from icl.config.base import FromList, Frozen, raise_all
+from icl.config.base import FromList, Settings, raise_all
 from icl.config.embedders import Embedder, MLPEmbedder
 
 
-class SinusoidalPositions(Frozen):
+class SinusoidalPositions(Settings):
     """Sines and cosines of the position, added to tokens."""
 
     kind: Literal["sinusoidal"] = "sinusoidal"
     max_time: float = Field(30.0, gt=1, description="longest wavelength / 2 pi")
 
 
-class LearnedPositions(Frozen):
+class LearnedPositions(Settings):
     """A trained vector for each position, added to tokens."""
 
     kind: Literal["learned"] = "learned"
@@ -23,23 +23,25 @@ class LearnedPositions(Frozen):
     init_std: float = Field(0.02, gt=0)
 
 
-class RotaryPositions(Frozen):
-    """Queries and keys turned by angles that grow with the position (Su et al. 2021)."""
+class RotaryPositions(Settings):
+    """Rotations of queries and keys by angles that grow with the position (Su et al. 2021)."""
 
     kind: Literal["rotary"] = "rotary"
     base: float = Field(10000.0, gt=1, description="longest wavelength / 2 pi")
 
 
-class ShiftedPositions(Frozen):
-    """One-hot positions, shifted by as much at random in each sequence, beside each token's own
-    numbers (Reddy 2023): they take `size` of the network's width."""
+class ShiftedPositions(Settings):
+    """One-hot positions beside each token's own numbers, shifted at random in each sequence.
+
+    They take `size` of the network's width (Reddy 2023).
+    """
 
     kind: Literal["shifted"] = "shifted"
     size: int = Field(65, ge=1, description="at least the tokens of the longest sequence")
 
 
-class NoPositions(Frozen):
-    """Order is told by the network's own means alone."""
+class NoPositions(Settings):
+    """No position code: order reaches the network only through recurrence or the causal mask."""
 
     kind: Literal["none"] = "none"
 
@@ -50,8 +52,8 @@ Positions = Annotated[
 ]
 
 
-class NetworkConfig(Frozen):
-    """What all networks have in common: whatever mixes the tokens, the rest is equal.
+class NetworkConfig(Settings):
+    """The settings of all networks, whatever mixes the tokens.
 
     A block is x + mixer(norm(x)), then x + mlp(norm(x)).
 
@@ -100,20 +102,20 @@ class NetworkConfig(Frozen):
 
     @property
     def content_dim(self) -> int:
-        """Of a token, without one-hot positions."""
+        """The size of a token without one-hot positions."""
         taken = self.positions.size if isinstance(self.positions, ShiftedPositions) else 0
         return self.width - taken
 
     @property
     def label_width(self) -> int:
-        """Of a label's vector."""
+        """The size of a label's vector."""
         if self.tokens == "interleaved":
             return self.content_dim
         return self.label_dim or self.content_dim // 2
 
     @property
     def item_width(self) -> int:
-        """Of an exemplar's vector."""
+        """The size of an exemplar's vector."""
         return self.content_dim - (self.label_width if self.tokens == "concatenated" else 0)
 
     @model_validator(mode="after")
@@ -122,7 +124,7 @@ class NetworkConfig(Frozen):
         return self
 
     def _errors(self) -> list[str]:
-        """A line for each mistake; a kind adds its own."""
+        """List mistakes, one line each; a kind adds its own."""
         positions, width = self.positions, self.width
         mistakes: list[tuple[bool, str, Any, str]] = [
             (
@@ -174,5 +176,128 @@ class NetworkConfig(Frozen):
 
     @property
     def has_attention(self) -> bool:
-        """Whether queries and keys are there to be turned by rotary positions."""
+        """Whether there are queries and keys, which rotary positions turn."""
         return False
+
+
+class HeadsConfig(NetworkConfig):
+    """The settings of mixers of several heads, each with an equal part of the width."""
+
+    num_heads: int = Field(8, ge=1)
+
+    def _errors(self) -> list[str]:
+        errors = super()._errors()
+        if self.width % self.num_heads:
+            errors.append(
+                f"model.num_heads = {self.num_heads}; allowed: a divisor of "
+                f"model.width = {self.width}"
+            )
+        return errors
+
+
+class TransformerConfig(HeadsConfig):
+    """Causal softmax attention."""
+
+    kind: Literal["transformer"] = "transformer"
+    attention_scale: float | None = Field(
+        None, gt=0, description="factor of query-key products; null: 1 / sqrt(width / num_heads)"
+    )
+    attention_bias: bool = Field(True, description="of queries, keys, values and output")
+    attention_out: bool = Field(True, description="a linear map after the heads")
+
+    @property
+    def has_attention(self) -> bool:
+        return True
+
+    def _errors(self) -> list[str]:
+        errors = super()._errors()
+        head_dim, rest = divmod(self.width, self.num_heads)
+        if self.positions.kind == "rotary" and not rest and head_dim % 2:
+            errors.append(
+                f"model.num_heads = {self.num_heads}; allowed: one that leaves each head an even "
+                f"part of model.width = {self.width}, to be turned by rotary positions"
+            )
+        return errors
+
+
+class RNNConfig(NetworkConfig):
+    """Vanilla recurrence: h = f(W x + U h + b)."""
+
+    kind: Literal["rnn"] = "rnn"
+    activation: Literal["relu", "tanh"] = Field("relu", description="relu in Chan et al. 2022")
+
+
+class GRUConfig(NetworkConfig):
+    """Gated recurrent units (Cho et al. 2014)."""
+
+    kind: Literal["gru"] = "gru"
+
+
+class LSTMConfig(NetworkConfig):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997)."""
+
+    kind: Literal["lstm"] = "lstm"
+    forget_bias: float = Field(1.0, description="added to the forget gate's input")
+
+
+class CTRNNConfig(NetworkConfig):
+    """Continuous-time ReLU recurrence, in steps of dt: h = relu((1 - a) h + a (W x + U h))."""
+
+    kind: Literal["ctrnn"] = "ctrnn"
+    leak: float = Field(0.5, gt=0, le=1, description="a = dt / tau; 1: none, as in Liu et al. 2023")
+
+
+class LinearAttentionConfig(HeadsConfig):
+    """Attention by a product of features in place of a softmax (Katharopoulos et al. 2020)."""
+
+    kind: Literal["linear_attention"] = "linear_attention"
+
+
+class DeltaNetConfig(HeadsConfig):
+    """A matrix of memories, corrected by the delta rule (Yang et al. 2024)."""
+
+    kind: Literal["delta_net"] = "delta_net"
+
+
+class RetentionConfig(HeadsConfig):
+    """Attention without a softmax that decays with distance (Sun et al. 2023)."""
+
+    kind: Literal["retention"] = "retention"
+
+
+class MambaConfig(NetworkConfig):
+    """Selective state spaces (Gu and Dao 2023)."""
+
+    kind: Literal["mamba"] = "mamba"
+    state_dim: int = Field(16, ge=1, description="numbers remembered for each channel")
+    expand: int = Field(2, ge=1, description="channels / width")
+    conv_size: int = Field(4, ge=1, description="tokens that the short convolution sees")
+
+
+class HyenaConfig(NetworkConfig):
+    """Gated long convolutions with implicit filters (Poli et al. 2023)."""
+
+    kind: Literal["hyena"] = "hyena"
+    order: int = Field(2, ge=1, description="long convolutions, each followed by a gate")
+    filter_dim: int = Field(32, ge=1, description="hidden units of the network that makes filters")
+    conv_size: int = Field(3, ge=1, description="tokens that the short convolution sees")
+
+
+Model = Annotated[
+    TransformerConfig
+    | RNNConfig
+    | GRUConfig
+    | LSTMConfig
+    | CTRNNConfig
+    | LinearAttentionConfig
+    | DeltaNetConfig
+    | RetentionConfig
+    | MambaConfig
+    | HyenaConfig,
+    Field(discriminator="kind"),
+]
+
+# Settings by kind. A kind is a file of its own name in icl/models/mixers/.
+NETWORKS: dict[str, type[NetworkConfig]] = {
+    settings.model_fields["kind"].default: settings for settings in get_args(get_args(Model)[0])
+}

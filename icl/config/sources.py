@@ -1,23 +1,23 @@
-"""Where exemplars come from.
+"""Sources of exemplars, as settings.
 
-Each source knows, before any data is touched, its numbers of classes and of exemplars and the
-shape of one; None is what only its file can tell.
+Each source gives its numbers of classes and exemplars and the shape of an exemplar before any data
+is read; None stands for what only its file has.
 """
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from icl.config.base import Frozen, raise_all
+from icl.config.base import Settings, raise_all
 
 MAX_BANK_BYTES = 2**35
 
-# Of sources that make classes and exemplars as they are asked for.
+# Limits of sources that make classes and exemplars on demand.
 ENDLESS_CLASSES = 2**30
 ENDLESS_EXEMPLARS = 2**16
 
 
-class OmniglotSource(Frozen):
+class OmniglotSource(Settings):
     """The Omniglot characters (Lake et al. 2015): 1,623 classes of 20 drawings."""
 
     kind: Literal["omniglot"] = "omniglot"
@@ -31,8 +31,8 @@ class OmniglotSource(Frozen):
         return self.size, self.size
 
 
-class GlyphsSource(Frozen):
-    """Characters drawn by a procedure, as varied as Omniglot's; no download."""
+class GlyphsSource(Settings):
+    """Procedurally drawn characters, as varied as Omniglot's; no download."""
 
     kind: Literal["glyphs"] = "glyphs"
     size: int = Field(28, ge=8, le=128, description="pixels a side")
@@ -57,8 +57,8 @@ class GlyphsSource(Frozen):
         return self
 
 
-class GaussianSource(Frozen):
-    """A mixture of Gaussians in `dim` dimensions (Reddy 2023): classes and exemplars without end.
+class GaussianSource(Settings):
+    """A mixture of Gaussians in `dim` dimensions (Reddy 2023); classes and exemplars have no limit.
 
     The mean of a class is N(0, I / dim); an exemplar is (mean + spread * N(0, I / dim)) /
     sqrt(1 + spread^2).
@@ -77,8 +77,8 @@ class GaussianSource(Frozen):
         return (self.dim,)
 
 
-class SymbolicSource(Frozen):
-    """Symbols without any likeness: an exemplar is the number of its class."""
+class SymbolicSource(Settings):
+    """Symbols without similarity: an exemplar is the number of its class."""
 
     kind: Literal["symbolic"] = "symbolic"
     num_classes: int = Field(1623, ge=2, le=10_000_000)
@@ -87,7 +87,7 @@ class SymbolicSource(Frozen):
     shape: ClassVar[tuple[int, ...]] = ()
 
 
-class FeaturesSource(Frozen):
+class FeaturesSource(Settings):
     """Any array [class, exemplar, dim] from a .npy, .npz, .h5, .hdf5 or .safetensors file."""
 
     kind: Literal["features"] = "features"
@@ -99,7 +99,7 @@ class FeaturesSource(Frozen):
     shape: ClassVar[None] = None
 
 
-class MarkovSource(Frozen):
+class MarkovSource(Settings):
     """Symbols from Markov chains whose rows are Dirichlet(concentration) (Edelman 2024, Park 2024).
 
     A context is a path of the chain as pairs (symbol, next symbol), the query its last symbol.

@@ -1,22 +1,24 @@
-"""A grid of runs as settings: a base, axes over its settings, and what is claimed of the result."""
+"""A grid of runs as settings: a base, axes over its settings, and claims about the result."""
 
 import itertools
+import json
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from icl.config.base import FromList, Frozen, raise_all
-from icl.config.claims import Claim, spread
+from icl.config.base import FromList, Settings, raise_all
+from icl.config.claims import Claim, expand_claims
 
 MAX_CELLS = 100_000
 
 
 def expand(values: Any) -> Any:
-    """The values of a range: `linear: [first, last, count]` or `log: [first, last, count]`.
+    """Expand a range, `linear: [first, last, count]` or `log: [first, last, count]`, into values.
 
-    Both ends are included; a linear range that falls on whole numbers only has whole numbers.
-    Anything but a range is left as it is. Raises ValueError.
+    Both ends are included. A linear range of whole numbers gives integers. Anything but a range is
+    returned unchanged. Raises ValueError.
     """
     if not isinstance(values, dict):
         return values
@@ -43,6 +45,14 @@ def expand(values: Any) -> Any:
     return [int(point) for point in points] if is_whole else points
 
 
+def coordinate(values: Iterable[Any]) -> list[Any]:
+    """The values of a knob as a coordinate of arrays: all numbers, or else all texts."""
+    values = list(values)
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return values
+    return [value if isinstance(value, str) else json.dumps(value) for value in values]
+
+
 def _spaced(first: float, last: float, count: int) -> list[float]:
     return [first + (last - first) * i / max(count - 1, 1) for i in range(count)]
 
@@ -50,34 +60,16 @@ def _spaced(first: float, last: float, count: int) -> list[float]:
 Values = Annotated[list[Any], BeforeValidator(expand)]
 
 
-class Halving(Frozen):
-    """Successive halving: at each step of `steps` the best share of the cells goes on.
-
-    Cells are ranked by their mean over seeds, so that the seeds of a cell stay together.
-    """
-
-    steps: Annotated[tuple[Annotated[int, Field(ge=1)], ...], FromList] = Field(min_length=1)
-    keep: float = Field(0.5, gt=0, lt=1, description="share of the cells that goes on")
-    condition: str
-    metric: Literal["accuracy", "accuracy_in_context", "loss"] = "accuracy_in_context"
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Halving":
-        if list(self.steps) != sorted(set(self.steps)):
-            raise_all([f"halving.steps = {list(self.steps)}; allowed: in ascending order"])
-        return self
-
-
-class Axis(Frozen):
-    """One dimension of a grid: at each of its points, the values of one or several knobs."""
+class Axis(Settings):
+    """One dimension of a grid: the values of one or several knobs at each of its points."""
 
     name: str
     knobs: tuple[str, ...]
     points: tuple[tuple[Any, ...], ...]
 
 
-class SweepConfig(Frozen):
-    """A file of a grid. Its axes multiply: those of `grid`, each entry of `zip`, and `cells`."""
+class SweepConfig(Settings):
+    """A file of a grid. All axes multiply: those of `grid`, each entry of `zip`, and `cells`."""
 
     base: str | dict[str, Any] = Field(
         {}, description="a config file, relative to this one; or its settings"
@@ -90,12 +82,11 @@ class SweepConfig(Frozen):
     cells: Annotated[tuple[dict[str, Any], ...], FromList] = Field(
         (), description="single points: settings by dotted name"
     )
-    halving: Halving | None = None
-    claims: Annotated[tuple[Claim, ...], FromList, BeforeValidator(spread)] = ()
+    claims: Annotated[tuple[Claim, ...], FromList, BeforeValidator(expand_claims)] = ()
 
     @property
     def axes(self) -> list[Axis]:
-        """In the order of the file, but the seed's, if it is swept, comes last."""
+        """The axes in the order of the file, but with that of the seed last."""
         axes = [
             Axis(name=knob, knobs=(knob,), points=tuple((value,) for value in values))
             for knob, values in self.grid.items()
@@ -129,12 +120,12 @@ class SweepConfig(Frozen):
             if not counts or 0 in counts.values():
                 errors.append(f"zip.{i} = {counts or '{}'}; allowed: at least 1 value of each knob")
             elif len(set(counts.values())) > 1:
-                told = ", ".join(f"{count} of {knob}" for knob, count in counts.items())
-                errors.append(f"zip.{i}: {told}; allowed: as many values of each")
+                found = ", ".join(f"{count} of {knob}" for knob, count in counts.items())
+                errors.append(f"zip.{i}: {found}; allowed: as many values of each")
         for i, cell in enumerate(self.cells):
             if not cell or set(cell) != set(self.cells[0]):
-                told = ", ".join(cell) or "nothing"
-                errors.append(f"cells.{i} sets {told}; allowed: the same knobs in every cell")
+                knobs = ", ".join(cell) or "nothing"
+                errors.append(f"cells.{i} sets {knobs}; allowed: the same knobs in every cell")
         swept = [*self.grid, *itertools.chain(*self.zip), *(self.cells[0] if self.cells else ())]
         errors += [
             f"{knob}: in two axes; allowed: in one"

@@ -1,17 +1,19 @@
-"""Networks for tasks over time, as settings: recurrent ones read out at every step, and one that is
-fed the whole trial."""
+"""Networks for tasks over time, as settings.
+
+Recurrent networks are read out at every step; a feed-forward network takes the whole trial at once.
+"""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import Frozen
+from icl.config.base import Settings
 
 
-class RateNetwork(Frozen):
+class RateNetwork(Settings):
     """h = relu((1 - leak) h + leak (W x + U h)), without biases (Liu et al. 2023).
 
-    U is `recurrent`, normal of deviation 1.25 / sqrt(width) unless `connectivity` says otherwise.
+    U is `recurrent`: normal with s.d. 1.25 / sqrt(width), unless `connectivity` sets it.
     """
 
     kind: Literal["rate"] = "rate"
@@ -19,21 +21,21 @@ class RateNetwork(Frozen):
     leak: float = Field(1.0, gt=0, le=1, description="length of a step in time constants")
 
 
-class GRUNetwork(Frozen):
+class GRUNetwork(Settings):
     """Gated recurrent units (Cho et al. 2014), the reset gate after the product; no biases."""
 
     kind: Literal["gru"] = "gru"
     width: int = Field(300, ge=1, le=100_000, description="units")
 
 
-class LSTMNetwork(Frozen):
+class LSTMNetwork(Settings):
     """Long short-term memory (Hochreiter and Schmidhuber 1997), without biases."""
 
     kind: Literal["lstm"] = "lstm"
     width: int = Field(300, ge=1, le=100_000, description="units")
 
 
-class FeedForwardNetwork(Frozen):
+class FeedForwardNetwork(Settings):
     """h = relu(U relu(W x)), x all inputs of a trial; answers at its last step, without biases."""
 
     kind: Literal["feed_forward"] = "feed_forward"

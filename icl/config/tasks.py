@@ -1,7 +1,7 @@
-"""Tasks whose answer must be computed over time, with nothing in them about context and weights.
+"""Tasks over time, as settings: the answer is computed over the steps of a trial.
 
-The decision tasks of NeuroGym and sequential digits, as Liu et al. (2023) train on them. Each
-knows, before any data is touched, its numbers of steps, inputs and outputs.
+The decision tasks of NeuroGym and sequential digits, as in Liu et al. (2023). Each task gives its
+numbers of steps, inputs and outputs before any data is read.
 """
 
 from abc import abstractmethod
@@ -9,13 +9,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from icl.config.base import FromList, Frozen, raise_all
+from icl.config.base import FromList, Settings, Traced, raise_all
 
 MAX_STEPS = 10_000
 
 Coherences = Annotated[
     tuple[Annotated[float, Field(ge=0, le=100)], ...],
     FromList,
+    Traced(),
     Field(
         min_length=1,
         max_length=64,
@@ -29,10 +30,10 @@ Duration = Annotated[int, Field(ge=0, le=1_000_000, description=_MS)]
 OwnDuration = Annotated[int, Field(ge=1, le=1_000_000, description=_MS)]  # never left out
 
 
-class OverTime(Frozen):
-    """What a task says of itself before any trial is drawn.
+class OverTime(Settings):
+    """The properties of a task that are known before any trial is drawn.
 
-    kind: its name. last_only: whether the last step alone has a weight.
+    kind: its name. last_only: whether only the last step has a weight in the loss.
     """
 
     kind: str
@@ -41,26 +42,26 @@ class OverTime(Frozen):
     @property
     @abstractmethod
     def period_steps(self) -> dict[str, int]:
-        """Steps of each period, in order."""
+        """The number of steps of each period, in order."""
 
     @property
     @abstractmethod
     def input_channels(self) -> dict[str, int]:
-        """How many of each kind, in order."""
+        """The number of inputs of each kind, in order."""
 
     @property
     @abstractmethod
     def output_channels(self) -> dict[str, int]:
-        """How many of each kind, in order."""
+        """The number of outputs of each kind, in order."""
 
     @property
     def num_choices(self) -> int:
-        """Answers at the last step."""
+        """The number of possible answers at the last step."""
         return self.num_outputs
 
     @property
     def knobs(self) -> dict[str, float | tuple[float, ...]]:
-        """Those of `icl.types.TaskKnobs`; 0: off."""
+        """The values of `icl.types.TaskKnobs`; 0: off."""
         return {}
 
     @property
@@ -77,9 +78,9 @@ class OverTime(Frozen):
 
 
 class DecisionTask(OverTime):
-    """What the decision tasks share: a ring of directions, noise, and a cue to fixate.
+    """The settings of all decision tasks: a ring of directions, noise, and a cue to fixate.
 
-    period_names: those of its periods, in order.
+    period_names: the names of the periods, in order.
     """
 
     dt: int = Field(100, ge=1, le=10_000, description="ms of a step")
@@ -88,11 +89,14 @@ class DecisionTask(OverTime):
     decision: OwnDuration = 100
     dim_ring: int = Field(2, ge=2, le=256, description="directions, evenly spaced on a circle")
     coherences: Coherences
-    sigma: float = Field(
+    sigma: Annotated[float, Traced(off=0.0)] = Field(
         1.0, ge=0, le=1000, description="noise of stimuli while they are shown, times sqrt(ms)"
     )
-    cue_sigma: float = Field(
-        0.0, ge=0, le=1000, description="the same of fixation and context while stimuli are shown"
+    cue_sigma: Annotated[float, Traced(off=0.0)] = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="noise of fixation and context while stimuli are shown, times sqrt(ms)",
     )
     fixation_cue: Literal["until_decision", "fixation_only"] = Field(
         "until_decision", description="until when the fixation input is 1"
@@ -114,12 +118,12 @@ class DecisionTask(OverTime):
 
     @property
     def num_choices(self) -> int:
-        """All outputs but that to fixate."""
+        """The number of outputs without the one to fixate."""
         return self.num_outputs - 1
 
     @property
     def knobs(self) -> dict[str, float | tuple[float, ...]]:
-        """White noise of a given density: the longer a step, the less is left of it."""
+        """White noise of given density has a s.d. of density / sqrt(dt) in steps of dt."""
         noise, cue_noise = (sigma * self.dt**-0.5 for sigma in (self.sigma, self.cue_sigma))
         return {"noise": noise, "cue_noise": cue_noise, "coherences": self.coherences}
 
@@ -172,7 +176,7 @@ class MatchToSampleTask(DecisionTask):
 
 
 class ContextDependentTask(DecisionTask):
-    """Context-dependent decisions (CXT): the direction in that of two modalities which is cued.
+    """Context-dependent decisions (CXT): the direction in the cued one of two modalities.
 
     NeuroGym's ContextDecisionMaking-v0, after Mante et al. (2013).
     """
@@ -181,8 +185,11 @@ class ContextDependentTask(DecisionTask):
     stimulus: OwnDuration = 200
     delay: Duration = 500
     coherences: Coherences = (5.0, 15.0, 50.0)
-    cue_sigma: float = Field(
-        1.0, ge=0, le=1000, description="the same of fixation and context while stimuli are shown"
+    cue_sigma: Annotated[float, Traced(off=0.0)] = Field(
+        1.0,
+        ge=0,
+        le=1000,
+        description="noise of fixation and context while stimuli are shown, times sqrt(ms)",
     )
 
     period_names: ClassVar[tuple[str, ...]] = ("fixation", "stimulus", "delay", "decision")
@@ -193,7 +200,7 @@ class ContextDependentTask(DecisionTask):
         return {"fixation": 1, **rings, "context": 2}
 
 
-class MnistImages(Frozen):
+class MnistImages(Settings):
     """The 70,000 handwritten digits of LeCun et al. (1998), 28 x 28; downloaded once."""
 
     kind: Literal["mnist"] = "mnist"
@@ -201,7 +208,7 @@ class MnistImages(Frozen):
     side: ClassVar[int] = 28
 
 
-class SklearnImages(Frozen):
+class SklearnImages(Settings):
     """The 1,797 handwritten digits that scikit-learn ships, 8 x 8; no download."""
 
     kind: Literal["sklearn"] = "sklearn"
@@ -210,12 +217,14 @@ class SklearnImages(Frozen):
 
 
 class DigitsTask(OverTime):
-    """Sequential digits: an image row by row, and the digit asked for at the last step."""
+    """Sequential digits: an image row by row; the answer at the last step is its digit."""
 
     kind: Literal["digits"] = "digits"
     source: Annotated[MnistImages | SklearnImages, Field(discriminator="kind")] = MnistImages()
     delay: int = Field(0, ge=0, le=MAX_STEPS, description="empty steps after the last row")
-    sigma: float = Field(0.0, ge=0, le=1000, description="noise of each pixel, where ink is 1")
+    sigma: Annotated[float, Traced(off=0.0)] = Field(
+        0.0, ge=0, le=1000, description="noise of each pixel, where ink is 1"
+    )
 
     last_only: ClassVar[bool] = True
 

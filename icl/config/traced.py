@@ -1,64 +1,58 @@
-"""Which settings a compiled program takes as arguments: runs that differ in no other share it."""
+"""Which settings a compiled program takes as arguments, and the names of runs and programs.
+
+`Traced` marks such a setting where it is declared. Runs that differ in no other share one program.
+"""
 
 import hashlib
 import json
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from icl.config import AnyConfig
+from pydantic import BaseModel
 
-# By pattern of the setting's dotted name, the value at which what it sets is left out of the
-# program; ALWAYS: it never is. A test holds that the programs are the same.
-ALWAYS = object()
-TRACED: dict[str, Any] = {
-    "seed": ALWAYS,
-    "data.p_bursty": ALWAYS,
-    "data.mixture.*": ALWAYS,
-    "data.zipf_exponent": ALWAYS,
-    "data.num_common_classes": ALWAYS,
-    "data.p_relevant": 1.0,
-    "data.block_steps": ALWAYS,
-    "data.num_blocks": 1,
-    "data.drift_rate": 0.0,
-    "data.label_noise": 0.0,
-    "data.cue_reliability": 1.0,
-    "data.noise_scale": 0.0,
-    "data.p_matched_exemplar": 0.0,
-    "data.p_copied_exemplar": 0.0,
-    "data.num_sequences": None,
-    "training.learning_rate": ALWAYS,
-    "training.warmup_steps": ALWAYS,
-    "training.decay": ALWAYS,
-    "training.weight_decay": ALWAYS,
-    "training.weight_decay_of.*": ALWAYS,
-    "training.clip_norm": ALWAYS,
-    "training.adam_b1": ALWAYS,
-    "training.adam_b2": ALWAYS,
-    "training.momentum": ALWAYS,
-    "training.interim_weight": 0.0,
-    "task.sigma": 0.0,
-    "task.cue_sigma": 0.0,
-    "task.coherences": ALWAYS,
-    "connectivity.*.gain": ALWAYS,
-    "connectivity.*.rank": None,
-    "connectivity.*.sigma": ALWAYS,
-    "connectivity.*.density": ALWAYS,
-    "connectivity.*.num_groups": ALWAYS,
-    "connectivity.*.contrast": ALWAYS,
-    "connectivity.*.fraction": ALWAYS,
-    "connectivity.*.balanced": ALWAYS,
-    "connectivity.*.fractions": ALWAYS,
-    "connectivity.*.probabilities": ALWAYS,
-    "connectivity.*.strengths": ALWAYS,
-    "connectivity.*.reciprocal": ALWAYS,
-    "connectivity.*.convergent": ALWAYS,
-    "connectivity.*.divergent": ALWAYS,
-    "connectivity.*.chain": ALWAYS,
-    "connectivity.*.centred": ALWAYS,
-    "connectivity.*.path": ALWAYS,
-    "connectivity.*.transposed": ALWAYS,
-    "connectivity.*.alignment": ALWAYS,
-}
+from icl.config.base import ALWAYS, Traced
+from icl.config.experiment import EXPERIMENTS, AnyConfig
+from icl.config.probes import RICH_OR_LAZY
+
+
+def traced_settings(*roots: type[BaseModel]) -> dict[str, Traced]:
+    """The traced settings of config classes, by pattern of their dotted names.
+
+    `*` stands for a name that the user gives to an entry of a table. Raises TypeError where kinds
+    of one branch share the name of a setting that is not traced in all of them, or off elsewhere.
+    """
+    marks: dict[str, set[Traced | None]] = {}
+    for root in roots:
+        for pattern, mark in _leaves(root, "", None):
+            marks.setdefault(pattern, set()).add(mark)
+    if mixed := [pattern for pattern, found in marks.items() if len(found) > 1]:
+        raise TypeError(f"traced in some classes, or off at several values: {', '.join(mixed)}")
+    return {pattern: mark for pattern, (mark,) in marks.items() if mark}
+
+
+def _leaves(kind: Any, name: str, mark: Traced | None) -> Iterator[tuple[str, Traced | None]]:
+    """The patterns of all settings of a type, each with its mark."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        own = next((part for part in parts[1:] if isinstance(part, Traced)), mark)
+        yield from _leaves(parts[0], name, own)
+    elif origin in (Union, UnionType):
+        for part in parts:
+            if part is not type(None):
+                yield from _leaves(part, name, mark)
+    elif origin is dict:
+        yield from _leaves(parts[1], f"{name}.*", mark)
+    elif isinstance(kind, type) and issubclass(kind, BaseModel):
+        for field, info in kind.model_fields.items():
+            own = next((part for part in info.metadata if isinstance(part, Traced)), mark)
+            yield from _leaves(info.annotation, f"{name}.{field}" if name else field, own)
+    else:
+        yield name, mark
+
+
+TRACED = traced_settings(*EXPERIMENTS.values())
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -73,29 +67,34 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def digest_of(config: AnyConfig) -> str:
-    """What a run is, in 16 hexadecimal digits: the same settings, the same digits.
+    """The name of a run: 16 hexadecimal digits, equal for equal settings.
 
-    Settings at their default do not count, but for kinds, so that a run is still the same when
-    new settings come to be.
+    Settings at their default do not count, except kinds: a run keeps its name when a release adds
+    settings.
     """
     every = flatten(config.model_dump(mode="json"))
     kinds = {name: value for name, value in every.items() if name.endswith("kind")}
-    return _digest(flatten(config.model_dump(mode="json", exclude_defaults=True)) | kinds)
+    chosen = flatten(config.model_dump(mode="json", exclude_defaults=True)) | kinds
+    if chosen.get("evaluation.probes") == list(RICH_OR_LAZY):
+        # A run has the digest that it had when `evaluation.measures` stood for these.
+        del chosen["evaluation.probes"]
+        chosen["evaluation.measures"] = True
+    return _digest(chosen)
 
 
 def program_of(config: AnyConfig) -> str:
-    """Equal for runs that one compiled program serves, in 16 hexadecimal digits."""
+    """The name of a run's program: 16 hexadecimal digits, equal for runs that can share it."""
     return _digest(
         {name: _fact(name, value) for name, value in flatten(config.model_dump()).items()}
     )
 
 
 def _fact(name: str, value: Any) -> Any:
-    """What the program knows of a setting."""
-    for pattern, off in TRACED.items():
+    """What the program depends on: a setting's value or, if it is traced, its length or `off`."""
+    for pattern, mark in TRACED.items():
         if fnmatchcase(name, pattern):
-            count = f" {len(value)}" if isinstance(value, tuple) else ""  # which is a shape
-            return f"traced{count}" if off is ALWAYS or value != off else "off"
+            count = f" {len(value)}" if isinstance(value, tuple) else ""  # a shape
+            return f"traced{count}" if mark.off is ALWAYS or value != mark.off else "off"
     return value
 
 

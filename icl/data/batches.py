@@ -1,112 +1,104 @@
 """Batches of sequences: drawn as integers, then looked up."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree, Shaped, UInt32
 
-from icl.data.distribution import Words, start_of_part, uniform_below
-from icl.data.sequences import Family
+from icl.data.bits import RandomBits, start_of_part, uniform_below
+from icl.data.families.base import Family
 from icl.types import Exemplars, IndexSequence, Knobs, Sequence
 
-# More than any family takes.
-MAX_WORDS = 2**16
+# More integers than any family takes.
+MAX_INTEGERS = 2**16
 
 
-def count_words(family: Family, knobs: Knobs) -> int:
-    """Random words that a sequence of the family takes."""
+def count_bits(family: Family, knobs: Knobs) -> int:
+    """The number of random 32-bit integers that a sequence of the family takes."""
     used = 0
 
     def draw(array: Array, knobs: Knobs) -> IndexSequence:
         nonlocal used
-        words = Words(array)
-        drawn = family(words, knobs)
-        used = words.used
+        bits = RandomBits(array)
+        drawn = family(bits, knobs)
+        used = bits.used
         return drawn
 
-    jax.eval_shape(draw, jax.ShapeDtypeStruct((MAX_WORDS,), jnp.uint32), knobs)
+    jax.eval_shape(draw, jax.ShapeDtypeStruct((MAX_INTEGERS,), jnp.uint32), knobs)
     return used
 
 
 def draw_indices(
-    key: Key[Array, ""],
-    family: Family,
-    knobs: Knobs,
-    batch_size: int,
-    generator: str = "threefry",
+    key: Key[Array, ""], family: Family, knobs: Knobs, batch_size: int
 ) -> IndexSequence:
-    """A batch of sequences as integers. generator: of random bits, see `drawn_by`."""
-    shape = batch_size, count_words(family, knobs)
-    words = drawn_by(generator, lambda key: jax.random.bits(key, shape, jnp.uint32), key)
-    return jax.vmap(lambda row: family(Words(row), knobs))(words)
-
-
-def drawn_by(generator: str, draw: Callable[[Key[Array, ""]], Array], key: Key[Array, ""]) -> Array:
-    """What is drawn with a key, by JAX's generator (`threefry`) or by XLA's own (`rbg`).
-
-    Under `vmap` the latter has one key for all lanes; here each lane draws by itself, so that a
-    run's numbers are those that it has alone.
-    """
-    if generator == "threefry":
-        return draw(key)
-
-    @jax.custom_batching.sequential_vmap
-    def draw_lane(data: Array) -> Array:
-        return draw(jax.random.wrap_key_data(jnp.concatenate([data, data]), impl="rbg"))
-
-    return draw_lane(jax.random.key_data(key))
+    """Draw a batch of sequences as integers."""
+    shape = batch_size, count_bits(family, knobs)
+    bits = jax.random.bits(key, shape, jnp.uint32)
+    return jax.vmap(lambda row: family(RandomBits(row), knobs))(bits)
 
 
 def choose(
     key: Key[Array, ""], num_sequences: Int[Array, ""], batch_size: int
 ) -> Int[Array, " batch"]:
-    """Which sequences of a finite data set make a batch: uniform, with replacement."""
+    """Draw the numbers of a batch's sequences in a finite data set, uniformly, with replacement."""
     bits = jax.random.bits(key, (batch_size,), jnp.uint32)
     return uniform_below(bits, num_sequences).astype(jnp.int32)
 
 
-def keys_of(train_key: Key[Array, ""], numbers: Int[Array, " batch"]) -> Key[Array, " batch"]:
-    """The key of each sequence of a run's finite data set.
-
-    train_key: of the run; the keys of its steps are made from it too, by small numbers.
-    """
-    data_key = jax.random.fold_in(train_key, 2**31)
+def keys_of(data_key: Key[Array, ""], numbers: Int[Array, " batch"]) -> Key[Array, " batch"]:
+    """The key of each sequence of a finite data set. data_key: of the data set."""
     return jax.vmap(jax.random.fold_in, (None, 0))(data_key, numbers)
 
 
 def split_each(keys: Key[Array, " batch"], count: int) -> tuple[Key[Array, " batch"], ...]:
-    """So many keys in place of each."""
+    """Split each key into `count` keys."""
     return jax.vmap(lambda key: tuple(jax.random.split(key, count)))(keys)
 
 
 def draw_numbered(keys: Key[Array, " batch"], family: Family, knobs: Knobs) -> IndexSequence:
-    """Sequences as integers, one for each key: the same for the same key."""
-    count = count_words(family, knobs)
+    """Draw one sequence as integers for each key. The same key gives the same sequence."""
+    count = count_bits(family, knobs)
 
     def draw(key: Key[Array, ""]) -> IndexSequence:
-        return family(Words(jax.random.bits(key, (count,), jnp.uint32)), knobs)
+        return family(RandomBits(jax.random.bits(key, (count,), jnp.uint32)), knobs)
 
     return jax.vmap(draw)(keys)
 
 
 def at_step(knobs: Knobs, step: Int[Array, ""]) -> Knobs:
-    """The knobs after `step` training steps: meanings as they have drifted by then."""
+    """The knobs after `step` training steps, which set how far meanings have drifted."""
     return knobs._replace(step=step)
 
 
 def in_block(knobs: Knobs) -> Knobs:
-    """The knobs as training sees them: classes of the present block alone, where there are blocks.
+    """Limit the pool `train` to the classes of the present block, where there are blocks.
 
-    Block b of B has classes b * n / B .. (b + 1) * n / B - 1, rounded down; each lasts for
-    `block_steps` steps, the first comes again after the last.
+    Block b of B has classes b * n / B .. (b + 1) * n / B - 1, rounded down. Each block lasts
+    `block_steps` steps, and the first follows the last.
     """
     if knobs.num_blocks is None or knobs.block_steps is None:
         return knobs
     block = knobs.step // knobs.block_steps % knobs.num_blocks
-    law = knobs.laws["train"]
     first, end = (start_of_part(b, knobs.num_blocks, knobs.num_classes) for b in (block, block + 1))
-    return knobs._replace(laws=knobs.laws | {"train": law._replace(first=first, size=end - first)})
+    pool = knobs.pools["train"]._replace(first=first, size=end - first)
+    return knobs._replace(pools=knobs.pools | {"train": pool})
+
+
+def draw_batch(
+    key: Key[Array, ""], batch_size: int, family: Family, knobs: Knobs, exemplars: Exemplars
+) -> tuple[IndexSequence, Sequence]:
+    """Draw fresh sequences, as integers and as the network sees them."""
+    index_key, item_key = jax.random.split(key)
+    indices = draw_indices(index_key, family, knobs, batch_size)
+    return indices, look_up(item_key, indices, exemplars, exemplars.arrays, knobs)
+
+
+def draw_numbered_batch(
+    keys: Key[Array, " batch"], family: Family, knobs: Knobs, exemplars: Exemplars
+) -> Sequence:
+    """Draw one sequence for each key, as the network sees it. The same key gives the same one."""
+    index_keys, item_keys = split_each(keys, 2)
+    indices = draw_numbered(index_keys, family, knobs)
+    return look_up(item_keys, indices, exemplars, exemplars.arrays, knobs)
 
 
 def look_up(
@@ -115,13 +107,11 @@ def look_up(
     exemplars: Exemplars,
     arrays: PyTree,
     knobs: Knobs,
-    generator: str = "threefry",
 ) -> Sequence:
-    """The items themselves, with what is random about them beyond the integers.
+    """Fetch the items of a batch, and add pixel noise and random images where they are on.
 
-    key: of the batch, or one for each sequence.
-    arrays: of the exemplars.
-    generator: of the noise of a batch, see `drawn_by`.
+    key: one for the batch, or one for each sequence.
+    arrays: those of the exemplars.
     """
     items = exemplars.fetch(arrays, indices.classes, indices.exemplars)
     image_key, noise_key, bits_key = (
@@ -130,7 +120,7 @@ def look_up(
     if knobs.first_rare_class is not None:
         items = _with_random_rare(image_key, items, indices.classes, knobs)
     if knobs.noise_scale is not None:
-        items = items + knobs.noise_scale * _normal(noise_key, items, generator)
+        items = items + knobs.noise_scale * _normal(noise_key, items)
     return Sequence(items, indices.labels, _bits(bits_key, len(items)))
 
 
@@ -140,10 +130,9 @@ def _bits(key: Key[Array, "..."], batch_size: int) -> UInt32[Array, " batch"]:
     return jax.vmap(lambda k: jax.random.bits(k, (), jnp.uint32))(key)
 
 
-def _normal(key: Key[Array, "..."], items: Float[Array, "batch *rest"], generator: str) -> Array:
+def _normal(key: Key[Array, "..."], items: Float[Array, "batch *rest"]) -> Array:
     if key.ndim == 0:
-        shape, dtype = items.shape, items.dtype
-        return drawn_by(generator, lambda key: jax.random.normal(key, shape, dtype), key)
+        return jax.random.normal(key, items.shape, items.dtype)
     return jax.vmap(lambda k: jax.random.normal(k, items.shape[1:], items.dtype))(key)
 
 
@@ -153,7 +142,7 @@ def _with_random_rare(
     classes: Int[Array, "batch item"],
     knobs: Knobs,
 ) -> Float[Array, "batch item *shape"]:
-    """A random binary image for each rare class of each sequence (Chan et al. 2022)."""
+    """Replace each rare class by a random binary image, new in each sequence (Chan et al. 2022)."""
     keys = key if key.ndim else jax.random.split(key, len(items))
     shape = items.shape[2:]
 

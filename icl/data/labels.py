@@ -1,25 +1,24 @@
-"""What a class is called: its own labels, one or several, or labels given for one sequence."""
+"""Labels of classes: a class's own, one or several, or labels assigned for one sequence.
+
+A class has a meaning, a number; classes may share one. Each meaning owns `label_multiplicity`
+labels, which are synonyms: any of them is right for any other.
+"""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int, UInt32
 
-from icl.data.distribution import (
-    Words,
-    distinct_below,
-    draw_classes,
-    happens,
-    random_order,
-    uniform_below,
-)
+from icl.data.bits import RandomBits, happens, random_order, uniform_below
+from icl.data.classes import distinct_below, draw_classes
 from icl.types import Knobs
 
 
 def meanings_of(classes: Int[Array, "*shape"], knobs: Knobs) -> Int[Array, "*shape"]:
-    """What a class means: a number that its labels are made from.
+    """The meaning of each class: the number that its labels are made from.
 
-    Class c of n training classes means n - 1 - c, so that the first labels are those of the
-    rarest classes, as in the code of Chan et al. 2022; held-out classes come after. Where classes
-    share meanings, class c means c modulo their number (Reddy 2023). Meanings drift if asked to.
+    Class c of n training classes has meaning n - 1 - c, so that the rarest classes have the first
+    labels, as in the code of Chan et al. 2022; held-out classes come after. Where classes share
+    meanings, class c has meaning c modulo their number (Reddy 2023). With `drift_rate`, meanings
+    are redrawn during training.
     """
     if knobs.num_meanings is not None:
         meanings, count = classes % knobs.num_meanings, knobs.num_meanings
@@ -39,9 +38,10 @@ def meanings_of(classes: Int[Array, "*shape"], knobs: Knobs) -> Int[Array, "*sha
 
 
 def times_redrawn(classes: Int[Array, "*shape"], knobs: Knobs) -> UInt32[Array, "*shape"]:
-    """How often the meaning of a class has been redrawn by now.
+    """How often the meaning of each class has been redrawn by the present step.
 
-    Every 1 / rate steps, each class at its own time: floor(step * rate + phase), in integers.
+    It is redrawn every 1 / rate steps, for each class at its own time:
+    floor(step * rate + phase), in integers.
     """
     assert knobs.drift_rate is not None
     assert knobs.drift_seed is not None
@@ -54,7 +54,7 @@ def times_redrawn(classes: Int[Array, "*shape"], knobs: Knobs) -> UInt32[Array, 
 def _hash(
     classes: Int[Array, "*shape"], times: UInt32[Array, "*shape"], seed: UInt32[Array, ""]
 ) -> UInt32[Array, "*shape"]:
-    """32 bits that look random: the finaliser of MurmurHash3, once for each input."""
+    """Hash to 32 bits that look random: MurmurHash3's finaliser, once for each input."""
 
     def mix(bits: Array) -> Array:
         bits = (bits ^ (bits >> 16)) * jnp.uint32(0x85EBCA6B)
@@ -69,10 +69,10 @@ def _hash(
 def own_labels(
     bits: UInt32[Array, "*shape"], classes: Int[Array, "*shape"], knobs: Knobs
 ) -> Int[Array, "*shape"]:
-    """A class of meaning m owns the labels m * K + 0 .. K - 1, K the multiplicity; one is drawn.
+    """Draw one of each class's own labels: m * K + 0 .. K - 1 for meaning m and multiplicity K.
 
-    Label multiplicity is the "dynamic meaning" of Chan et al. 2022: the larger, the less a
-    class says about its label.
+    Label multiplicity is the "dynamic meaning" of Chan et al. 2022: the larger it is, the less a
+    class determines its label.
     """
     multiplicity = knobs.label_multiplicity
     drawn = uniform_below(bits, multiplicity).astype(jnp.int32)
@@ -80,55 +80,57 @@ def own_labels(
 
 
 def labels_of_sequence(
-    kind: str, words: Words, classes: Int[Array, " k"], ways: int, knobs: Knobs
+    kind: str, bits: RandomBits, classes: Int[Array, " k"], ways: int, knobs: Knobs
 ) -> tuple[Int[Array, " k"], Int[Array, ""]]:
-    """A label for each class of a sequence, and how many labels are synonyms of it.
+    """A label for each class of a sequence, and the number of its synonyms, itself included.
 
-    kind: as `icl.config.families.Labels`.
-    ways: of the classes, the first so many are repeated in the context.
+    kind: as in `icl.config.families.Labels`.
+    ways: number of classes, the first ones, whose labels `flipped` exchanges.
     """
     count = len(classes)
     one = jnp.int32(1)
     if kind in ("own", "flipped"):
-        labels = own_labels(words.take(count), classes, knobs)
+        labels = own_labels(bits.take(count), classes, knobs)
         if kind == "flipped":
             labels = jnp.concatenate([jnp.roll(labels[:ways], 1), labels[ways:]])
         return labels, knobs.label_multiplicity
     if kind == "assigned":
-        return random_order(words.take(count)), one
+        return random_order(bits.take(count)), one
     if kind in ("permuted", "holdout_pairs"):
         if knobs.label_pairs is None:
-            return distinct_below(words.take(count), knobs.num_permuted_labels), one
-        return _pair(words, kind == "holdout_pairs", knobs), one
-    others = draw_classes(words.take(count), knobs.laws[kind])
-    return own_labels(words.take(count), others, knobs), one
+            return distinct_below(bits.take(count), knobs.num_permuted_labels), one
+        return _pair(bits, kind == "holdout_pairs", knobs), one
+    others = draw_classes(bits.take(count), knobs.pools[kind])
+    return own_labels(bits.take(count), others, knobs), one
 
 
-def _pair(words: Words, held_out: bool, knobs: Knobs) -> Int[Array, "2"]:
-    """One of the pairs of labels on its side of their split, in random order."""
+def _pair(bits: RandomBits, held_out: bool, knobs: Knobs) -> Int[Array, "2"]:
+    """A random pair of labels, trained or held out, in random order."""
     assert knobs.label_pairs is not None
     assert knobs.num_holdout_pairs is not None
     num_pairs = knobs.num_permuted_labels * (knobs.num_permuted_labels - 1) // 2
     trained = num_pairs - knobs.num_holdout_pairs
-    bits = words.take(2)
-    index = uniform_below(bits[0], knobs.num_holdout_pairs if held_out else trained)
+    pair_bits = bits.take(2)
+    index = uniform_below(pair_bits[0], knobs.num_holdout_pairs if held_out else trained)
     pair = knobs.label_pairs[index.astype(jnp.int32) + (trained if held_out else 0)]
-    return jnp.where(bits[1] >> 31, pair[::-1], pair)
+    return jnp.where(pair_bits[1] >> 31, pair[::-1], pair)
 
 
-def disturbed(labels: Int[Array, " item"], words: Words, knobs: Knobs) -> Int[Array, " item"]:
-    """Labels of a training sequence, some of them drawn anew, uniformly from all trained ones.
+def with_label_noise(
+    labels: Int[Array, " item"], bits: RandomBits, knobs: Knobs
+) -> Int[Array, " item"]:
+    """Replace some labels of a training sequence by uniform draws from all trained labels.
 
-    label_noise: of every item, the query's too (Chan B. et al. 2024).
-    cue_reliability: of a context's item not to be drawn anew (Ku et al. 2025).
+    `label_noise` is the probability for every item, the query too (Chan B. et al. 2024);
+    1 - `cue_reliability` is the probability for items of the context (Ku et al. 2025).
     """
     count = len(labels)
     if knobs.label_noise is not None:
-        drawn = uniform_below(words.take(count), knobs.num_trained_labels).astype(jnp.int32)
-        labels = jnp.where(happens(words.take(count), knobs.label_noise), drawn, labels)
+        drawn = uniform_below(bits.take(count), knobs.num_trained_labels).astype(jnp.int32)
+        labels = jnp.where(happens(bits.take(count), knobs.label_noise), drawn, labels)
     if knobs.cue_reliability is not None:
-        drawn = uniform_below(words.take(count), knobs.num_trained_labels).astype(jnp.int32)
-        is_reliable = happens(words.take(count), knobs.cue_reliability)
+        drawn = uniform_below(bits.take(count), knobs.num_trained_labels).astype(jnp.int32)
+        is_reliable = happens(bits.take(count), knobs.cue_reliability)
         is_query = jnp.arange(count) == count - 1
         labels = jnp.where(is_reliable | is_query, labels, drawn)
     return labels

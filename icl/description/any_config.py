@@ -1,45 +1,34 @@
-"""The description of any config: its report, and its pictures by name of file."""
+"""The description of any config, chosen by the name of its problem."""
 
-import itertools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from icl.analysis.distribution import draw_distribution
-from icl.analysis.pictures import draw_rows
-from icl.analysis.spectra import draw_spectra
-from icl.config import AnyConfig, ExperimentConfig, TaskExperimentConfig
-from icl.description import describe
-from icl.description.task import describe_task
-from icl.loading import load_program
-from icl.models.connectivity import fitting
-
-MAX_SPECTRA = 8
+from icl.config import AnyConfig
+from icl.description.any_problem import describe_program
+from icl.description.sequence_report import describe_sequences
+from icl.description.tables import program_tables, sequence_tables
+from icl.description.trial_tables import trial_tables
+from icl.description.trials import describe_trials
 
 
-def describe_any(config: AnyConfig) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Numbers as JSON has them, and PNGs. Raises UserError for what a user can mend."""
-    if isinstance(config, TaskExperimentConfig):
-        return describe_task(config)
-    description = describe(config)
-    pictures = {
-        "examples.png": draw_rows(description.rows),
-        "distribution.png": draw_distribution(description.report, description.entropies),
-    }
-    if spectra := _configured_matrices(config):
-        pictures["spectrum.png"] = draw_spectra(spectra)
-    return description.report, pictures
+class Report(NamedTuple):
+    """A description: numbers as JSON has them, PNGs by name of file, and tables for readers."""
+
+    numbers: dict[str, Any]
+    pictures: dict[str, bytes]
+    tables: list[Any]
 
 
-def _configured_matrices(config: ExperimentConfig) -> dict[str, np.ndarray]:
-    """The first square ones that `connectivity` is about, as they begin."""
-    if not config.connectivity:
-        return {}
-    program = load_program(config)
-    found = program.matrices(program.init(program.inputs(config)))
-    chosen = {
-        name: np.asarray(matrix)
-        for name, matrix in found.items()
-        if matrix.shape[0] == matrix.shape[1] and fitting(name, config.connectivity) is not None
-    }
-    return dict(itertools.islice(chosen.items(), MAX_SPECTRA))
+# By problem: (config) -> numbers and pictures, and (numbers) -> tables.
+DESCRIPTIONS: dict[str, tuple[Callable[..., Any], Callable[..., list[Any]]]] = {
+    "sequences": (describe_sequences, sequence_tables),
+    "trials": (describe_trials, trial_tables),
+}
+ANY_OTHER = (describe_program, program_tables)
+
+
+def describe_any(config: AnyConfig) -> Report:
+    """Describe a config before training. Raises UserError for mistakes of the user."""
+    describe, tables = DESCRIPTIONS.get(config.problem, ANY_OTHER)
+    numbers, pictures = describe(config)
+    return Report(numbers, pictures, tables(numbers))

@@ -1,7 +1,7 @@
-"""What ideal learners score: how much a context holds, and how much can be known by heart.
+"""Ceilings: scores of ideal learners that only use the context, or only know labels by heart.
 
-A learner that is torn between answers takes one of them at random. What is recorded is the
-expected mark, over these choices, of `icl.evaluation.score`.
+A learner with several equally good answers takes one of them at random. Its mark is the expected
+mark of `icl.evaluation.scores.score` over these choices.
 """
 
 from typing import NamedTuple
@@ -28,11 +28,11 @@ class Ceiling(NamedTuple):
 
 
 class Context(NamedTuple):
-    """The different labels of each context: the last of equals, in the order of their sizes.
+    """The labels of each context in ascending order; each label counts at its last place.
 
-    is_label: whether there is one at this place; the other arrays say something only there.
+    is_label: whether a label counts at this place. The next two arrays have a meaning only there.
     is_right: whether it is a right answer.
-    votes: context items of the query's class that bear it.
+    votes: the number of context items of the query's class that have it.
     """
 
     labels: Int[np.ndarray, "sequence context"]
@@ -42,7 +42,7 @@ class Context(NamedTuple):
 
 
 def read_context(indices: IndexSequence) -> Context:
-    """Which labels there are, and who bears them."""
+    """The labels of each context, and their votes."""
     is_same = np.asarray(indices.classes[:, :-1] == indices.classes[:, -1:])
     order = np.argsort(indices.labels[:, :-1], axis=1, kind="stable")
     labels = np.take_along_axis(np.asarray(indices.labels[:, :-1]), order, axis=1)
@@ -58,13 +58,13 @@ def read_context(indices: IndexSequence) -> Context:
 def is_right(
     answers: Int[np.ndarray, "*answer sequence"], indices: IndexSequence
 ) -> Bool[np.ndarray, "*answer sequence"]:
-    """As `icl.evaluation.score` has it: a synonym of the query's label."""
+    """Whether answers are synonyms of the query's label, as in `icl.evaluation.scores.score`."""
     synonyms, target = np.asarray(indices.synonyms), np.asarray(indices.labels[:, -1])
     return answers // synonyms == target // synonyms
 
 
 def one_of(context: Context, candidates: Bool[np.ndarray, "sequence context"]) -> Marks:
-    """One of these labels at random; where there is none, one of all in the context."""
+    """Marks of one candidate at random, or, without candidates, of any label in the context."""
     candidates = candidates & context.is_label
     is_any = candidates.any(axis=1, keepdims=True)
     candidates = np.where(is_any, candidates, context.is_label)
@@ -72,16 +72,16 @@ def one_of(context: Context, candidates: Bool[np.ndarray, "sequence context"]) -
 
 
 def chance(indices: IndexSequence, num_labels: int) -> Ceiling:
-    """Answers drawn uniformly."""
+    """Marks of answers drawn uniformly."""
     context = read_context(indices)
     return Ceiling(np.asarray(indices.synonyms) / num_labels, one_of(context, context.is_label))
 
 
 def in_context(indices: IndexSequence) -> Ceiling:
-    """Tells classes apart without fail, and knows no label by heart.
+    """Marks of a learner that recognises classes without error and knows no label by heart.
 
-    Answers with the label that items of the query's class bear in the context, the most frequent
-    one; where there are none, with any label in the context.
+    It answers with the most frequent label of the query's class in the context, and without such
+    a label with any label of the context.
     """
     context = read_context(indices)
     votes = np.where(context.is_label, context.votes, 0)
@@ -93,7 +93,7 @@ def in_context(indices: IndexSequence) -> Ceiling:
 def nearest_neighbour(
     indices: IndexSequence, distances: Float[np.ndarray, "sequence context"]
 ) -> Ceiling:
-    """Answers with the label of the context item nearest to the query."""
+    """Marks of a learner that answers with the label of the context item nearest to the query."""
     is_nearest = distances == distances.min(axis=1, keepdims=True)
     right = is_right(np.asarray(indices.labels[:, :-1]).T, indices).T
     marks = (is_nearest & right).sum(axis=1) / is_nearest.sum(axis=1)
@@ -104,7 +104,7 @@ def nearest_neighbour(
 def distances_to_query(
     exemplars: Shaped[Array, "batch item *shape"],
 ) -> Float[Array, "batch context"]:
-    """Euclidean distances; symbols are equal or all alike, 0 or 1."""
+    """Euclidean distances from context items to the query; 0 or 1 between symbols."""
     context, query = exemplars[:, :-1], exemplars[:, -1:]
     if exemplars.ndim == 2:
         return (context != query).astype("float32")
@@ -113,16 +113,16 @@ def distances_to_query(
 
 
 class Knowledge(NamedTuple):
-    """Labels of classes, by heart: class c of meaning m has labels m K .. m K + K - 1.
+    """Labels known by heart: a class of meaning m has the labels m K .. m K + K - 1.
 
-    learned: ranges of classes that the network is trained on under these labels.
+    learned: ranges of classes that are trained on under these labels.
     """
 
     learned: list[tuple[int, int]]
     knobs: Knobs
 
     def meanings(self, classes: Int[np.ndarray, " sequence"]) -> Int[np.ndarray, " sequence"]:
-        """-1 for those that are not known."""
+        """The meanings of classes; -1 where not known."""
         known = np.zeros(len(classes), bool)
         for first, stop in self.learned:
             known |= (classes >= first) & (classes < stop)
@@ -130,7 +130,7 @@ class Knowledge(NamedTuple):
 
 
 def learned_pools(data: DataConfig) -> list[str]:
-    """Pools whose classes are called by their own labels in training, again and again."""
+    """Pools of a fixed set of classes that have their own labels in training."""
     pools = []
     for name, weight in data.weights.items():
         family = data.family(name)
@@ -142,15 +142,15 @@ def learned_pools(data: DataConfig) -> list[str]:
 
 
 def make_knowledge(data: DataConfig, knobs: Knobs) -> Knowledge:
-    """What can be learned by heart of the training distribution as it is at the knobs' step.
+    """What can be known by heart of the training distribution at the knobs' step.
 
-    Of rare classes whose images are new in each sequence nothing can be.
+    Rare classes cannot, if their images are new in each sequence.
     """
     stop = data.num_common_classes if data.random_rare_exemplars else data.num_classes
     ranges = []
-    for pool in learned_pools(data):
-        law = knobs.laws[pool]
-        first, last = int(law.first), int(law.first + law.size)
+    for name in learned_pools(data):
+        pool = knobs.pools[name]
+        first, last = int(pool.first), int(pool.first + pool.size)
         if first < data.num_classes:
             last = min(last, stop)
         ranges.append((first, last))
@@ -158,18 +158,18 @@ def make_knowledge(data: DataConfig, knobs: Knobs) -> Knowledge:
 
 
 def in_weights(indices: IndexSequence, knowledge: Knowledge, sample: IndexSequence) -> Ceiling:
-    """Knows classes and their own labels, and never looks at the context.
+    """Marks of a learner that knows classes and their own labels, and ignores the context.
 
-    For a class that it does not know it gives the label that is most often right for such, and,
-    among those in the context, the one that most often is.
+    For classes that it does not know it gives the label that is right most often for them, among
+    all labels or among those in the context.
 
-    sample: independent sequences of the same family, that tell which labels these are.
+    sample: independent sequences of the same family, from which it learns which labels these are.
     """
     context = read_context(indices)
     multiplicity = int(knowledge.knobs.label_multiplicity)
     meanings = knowledge.meanings(np.asarray(indices.classes[:, -1]))
     target = np.asarray(indices.labels[:, -1])
-    # Of its K labels one is right, or, where they are synonyms, all.
+    # One of a class's K labels is right, or all where they are synonyms.
     accuracy = (target // multiplicity == meanings) * (np.asarray(indices.synonyms) / multiplicity)
     own = context.is_label & (context.labels // multiplicity == meanings[:, None])
     among = one_of(context, own)
@@ -188,7 +188,7 @@ def in_weights(indices: IndexSequence, knowledge: Knowledge, sample: IndexSequen
 
 
 def of_symbols(indices: IndexSequence, table: Float[np.ndarray, "symbol label"]) -> Ceiling:
-    """In weights, for chains: the most probable label of a symbol, whatever the context.
+    """Marks of the in-weights learner of chains: the most probable label of a symbol.
 
     table: how often each label follows each symbol in the chains trained on.
     """
@@ -202,16 +202,16 @@ def of_symbols(indices: IndexSequence, table: Float[np.ndarray, "symbol label"])
 
 
 def count_followers(indices: IndexSequence, num_symbols: int) -> Float[np.ndarray, "symbol label"]:
-    """How often each label is that of each symbol, in context and query."""
+    """How often each symbol has each label, in contexts and queries."""
     pairs = np.asarray(indices.classes) * num_symbols + np.asarray(indices.labels)
     counts = np.bincount(pairs.ravel(), minlength=num_symbols**2)
     return counts.reshape(num_symbols, num_symbols).astype(np.float64)
 
 
 def alike(table: Float[np.ndarray, "symbol label"]) -> Float[np.ndarray, "symbol label"]:
-    """The means of a table over all orders of the symbols: to new chains, they are all alike.
+    """The mean of a table over all orders of the symbols, which new chains treat alike.
 
-    All that can be learned of them is how often a symbol follows itself.
+    Only how often a symbol follows itself can be learned from it.
     """
     size, itself = len(table), float(np.trace(table))
     other = (table.sum() - itself) / max(size * (size - 1), 1)

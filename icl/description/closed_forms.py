@@ -1,7 +1,7 @@
-"""The statistics of sequences as formulas, where there are exact ones.
+"""Exact formulas for the statistics of sequences.
 
-Functions return None where there is none here: no approximation stands in for it. Rounding of
-probabilities to multiples of 2**-32 and 2**-24 (docs/distribution.md) is left out.
+Functions return None where this file has no exact formula, and never an approximation. They leave
+out the rounding of probabilities to multiples of 2**-32 and 2**-24 (docs/distribution.md).
 """
 
 from collections.abc import Callable
@@ -13,9 +13,11 @@ from scipy.special import gammaln
 
 from icl.config import DataConfig
 from icl.config.sources import MarkovSource
-from icl.data.sequences import Bursty, Family, Independent
+from icl.data.families.base import Family
+from icl.data.families.bursty import Bursty
+from icl.data.families.independent import Independent
 
-# Pairs of classes: beyond this a sum over them is not worth the wait.
+# Pairs of classes and terms of a sum; larger sums take too long.
 MAX_PAIRS = 2**24
 MAX_TERMS = 2**29
 
@@ -23,7 +25,7 @@ Array = Float[np.ndarray, " k"]
 
 
 class Pool(NamedTuple):
-    """A distribution over consecutive classes; held-out ones are numbered on from the trained."""
+    """A distribution over consecutive classes; held-out classes follow the trained ones."""
 
     first: int
     probs: Float[np.ndarray, " class"]
@@ -37,7 +39,10 @@ Pools = Callable[[str], Pool | None]
 
 
 def make_pools(data: DataConfig, block: int | None = None) -> Pools:
-    """The pools by name; None for classes without end. block: what `train` is confined to."""
+    """A function from the name of a pool to the pool, or to None for classes without end.
+
+    block: of classes, to which `train` is confined.
+    """
     n = data.num_classes
     weights = np.arange(1, n + 1, dtype=np.float64) ** -data.zipf_exponent
     common = min(data.num_common_classes, n)
@@ -68,24 +73,24 @@ def make_pools(data: DataConfig, block: int | None = None) -> Pools:
 
 
 def is_all_relevant(family: Bursty, data: DataConfig) -> bool:
-    """Whether the query is always of a class of the context."""
+    """Whether the query's class is always in the context."""
     return not family.is_training or data.p_relevant == 1
 
 
-def query_law(family: Family, data: DataConfig, pools: Pools) -> Pool | None:
-    """Probability of each class to be the query's; of classes with an end."""
+def query_pool(family: Family, data: DataConfig, pools: Pools) -> Pool | None:
+    """The distribution of the query's class; None for classes without end."""
     if not isinstance(family, Bursty | Independent):
         return None
     pool = pools(family.classes)
     if pool is None:
         return None
     if isinstance(family, Bursty):
-        # The query of an irrelevant context is drawn last, without those drawn before.
+        # The query of an irrelevant context is drawn last, and differs from all other classes.
         is_pools = is_all_relevant(family, data) or (pool.is_uniform and family.others is None)
         return pool if is_pools else None
     if family.support != "always":
         return pool
-    # As drawn; or, where absent, of a random item of a context without the class drawn.
+    # Where the class drawn is not in the context, that of a random context item replaces it.
     absent = (1 - pool.probs) ** (family.context_len - 1)
     return Pool(pool.first, pool.probs * (1 + np.sum(pool.probs * absent) - absent))
 
@@ -93,24 +98,24 @@ def query_law(family: Family, data: DataConfig, pools: Pools) -> Pool | None:
 def class_frequencies(
     family: Family, data: DataConfig, pools: Pools
 ) -> Float[np.ndarray, " class"] | None:
-    """Probability of each training class to be the query's."""
+    """Probability that the query is of each training class."""
     if isinstance(data.source, MarkovSource):
-        # All symbols are alike to a chain that no other sequence has.
+        # A chain that no other sequence has treats all symbols alike.
         symbols = data.source.num_symbols
         return None if data.source.num_chains else np.full(symbols, 1 / symbols)
     frequencies = np.zeros(data.num_classes)
     if isinstance(family, Bursty | Independent) and family.classes == "novel":
         return frequencies
-    law = query_law(family, data, pools)
-    if law is None:
+    pool = query_pool(family, data, pools)
+    if pool is None:
         return None
-    inside = min(len(law.probs), max(0, data.num_classes - law.first))
-    frequencies[law.first : law.first + inside] = law.probs[:inside]
+    inside = min(len(pool.probs), max(0, data.num_classes - pool.first))
+    frequencies[pool.first : pool.first + inside] = pool.probs[:inside]
     return frequencies
 
 
 def p_present(family: Family, data: DataConfig, pools: Pools) -> float | None:
-    """Probability of the query's class to be in the context."""
+    """Probability that the query's class is in the context."""
     if isinstance(family, Bursty):
         return 1.0 if is_all_relevant(family, data) else data.p_relevant
     if not isinstance(family, Independent):
@@ -156,7 +161,7 @@ def is_distinct(family: Bursty, data: DataConfig) -> bool:
 def _relevant_counts(
     family: Bursty, data: DataConfig, pools: Pools
 ) -> Float[np.ndarray, " count"] | None:
-    """Where the query is of the first class."""
+    """The probabilities of `burst_counts` where the query is of the first class."""
     length, first = sum(family.pattern), family.pattern[0]
     if is_distinct(family, data):
         return np.eye(1, length + 1, first)[0]
@@ -194,10 +199,10 @@ def _binomial(n: int, k: int, p: Float[np.ndarray, "*shape"]) -> Float[np.ndarra
 def _counts_where_replaced(
     length: int, values: Array, repeats: Int[np.ndarray, " k"]
 ) -> Float[np.ndarray, " count"] | None:
-    """Joint probability of a first query absent from the context, and of 1, 2, ... length
-    occurrences of the class of a random context item, which it is replaced by.
+    """Joint probability that the class drawn for the query is not in the context, and that the
+    class of a random context item, which replaces it, occurs 1, 2, ... length times.
 
-    values, repeats: different probabilities of classes, and how many classes have each.
+    values, repeats: the different probabilities of classes, and how many classes have each.
     """
     if len(values) ** 2 * length > MAX_PAIRS * 8:
         return None
@@ -211,7 +216,7 @@ def _counts_where_replaced(
 
 
 def mixed(parts: list[tuple[float, Any]]) -> Any:
-    """The mean of what is known of all parts that have a weight: of arrays or of numbers."""
+    """The weighted mean of arrays or numbers; None where one that has a weight is not known."""
     parts = [(weight, value) for weight, value in parts if weight > 0]
     if any(value is None for _, value in parts):
         return None

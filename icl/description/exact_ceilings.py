@@ -1,7 +1,7 @@
-"""What the ideal learners of `icl.description.ceilings` score, where there are exact formulas.
+"""Exact scores of the ideal learners of `icl.description.ceilings`, by formula.
 
-None stands where there is none here. Notation: e = `label_noise`, N trained labels, K labels of a
-class; a label that is drawn anew is one of its class's own with probability K / N.
+None stands where this file has no formula. Notation: e = `label_noise`, N trained labels, K labels
+of a class; a label that is drawn anew is one of its class's own with probability K / N.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,9 @@ import numpy as np
 
 from icl.config import DataConfig
 from icl.config.sources import ENDLESS_CLASSES
-from icl.data.sequences import Bursty, Family, Independent
+from icl.data.families.base import Family
+from icl.data.families.bursty import Bursty
+from icl.data.families.independent import Independent
 from icl.description.ceilings import learned_pools
 from icl.description.closed_forms import (
     Pool,
@@ -22,23 +24,23 @@ from icl.description.closed_forms import (
     make_pools,
     p_present,
 )
-from icl.description.combining import Answer, Part
+from icl.description.combining import RuleScore, SequenceGroup
 from icl.description.votes import MAX_VOTES, most_frequent
 
 
 class Exact(NamedTuple):
-    """Of one learner: over all labels, and among those in the context."""
+    """The accuracy of one learner, over all labels and among those in the context."""
 
     accuracy: float | None
     accuracy_in_context: float | None
 
 
 NOTHING = Exact(None, None)
-LEARNERS = ("in_context", "in_weights", "combined")
+EXACT_METRICS = Exact._fields
 
 
 class Setting(NamedTuple):
-    """A family of a training mixture, or a condition, whose labels nothing disturbs.
+    """A family of a training mixture, or a condition, which has no noise.
 
     knows: whether all (True), none (False) or some (None) of a pool's classes are known by heart.
     """
@@ -76,13 +78,13 @@ class Setting(NamedTuple):
 
     @property
     def num_groups(self) -> int:
-        """Classes that the context is made of."""
+        """Number of groups of items in the context, one for each class of its pattern."""
         assert isinstance(self.family, Bursty)
         return len(self.family.pattern)
 
 
 def make_knows(data: DataConfig) -> Callable[[str], bool | None]:
-    """Which pools are learned in training."""
+    """A function of the name of a pool: whether training teaches the labels of its classes."""
     pools = make_pools(data)
     known = np.zeros(data.num_classes + data.num_holdout_classes, bool)
     for name in learned_pools(data):
@@ -103,11 +105,14 @@ def make_knows(data: DataConfig) -> Callable[[str], bool | None]:
 
 
 class FamilyCeilings(NamedTuple):
-    """parts: of which the combination is made, for each metric; None: not known."""
+    """Exact scores of a family.
+
+    groups: its sequences as the combination sees them, for each metric; None: not known.
+    """
 
     in_context: Exact
     in_weights: Exact
-    parts: Mapping[str, list[Part] | None]
+    groups: Mapping[str, list[SequenceGroup] | None]
 
 
 def exact_ceilings(
@@ -117,13 +122,13 @@ def exact_ceilings(
     is_training: bool,
     knows: Callable[[str], bool | None],
 ) -> FamilyCeilings:
-    """Of one family; is_training: as one of the training mixture."""
-    nothing = dict.fromkeys(Exact._fields)
+    """The exact scores of one family. is_training: as a part of the training mixture."""
+    nothing = dict.fromkeys(EXACT_METRICS)
     if not isinstance(family, Bursty | Independent):
         return FamilyCeilings(NOTHING, NOTHING, nothing)
     setting = Setting(family, data, pools, is_training, knows)
     if not setting.is_quiet and family.classes in ("holdout", "novel"):
-        # Labels that are drawn anew are those of training classes.
+        # Noise draws labels of training classes.
         return FamilyCeilings(NOTHING, NOTHING, nothing)
     present = p_present(family, data, pools)
     in_weights = _in_weights(setting, present)
@@ -134,51 +139,54 @@ def exact_ceilings(
     copied: float | None = 0.0
     for k, probability in enumerate(counts[1:], 1):
         if probability > 0:
-            copied = _plus(copied, float(probability), _copy(setting, k))
-    in_context = _plus(copied, absent, _lost(setting))
-    parts = {
-        metric: _parts(setting, absent, copied, getattr(in_weights, metric), metric)
-        for metric in Exact._fields
+            copied = _add_weighted(copied, float(probability), _p_right_by_copying(setting, k))
+    in_context = _add_weighted(copied, absent, _p_right_by_guessing(setting))
+    groups = {
+        metric: _groups(setting, absent, copied, getattr(in_weights, metric), metric)
+        for metric in EXACT_METRICS
     }
-    return FamilyCeilings(Exact(in_context, in_context), in_weights, parts)
+    return FamilyCeilings(Exact(in_context, in_context), in_weights, groups)
 
 
-def _parts(
+def _groups(
     setting: Setting, absent: float, copied: float | None, known: float | None, metric: str
-) -> list[Part]:
-    """Where the query's class is in the context, and where it is not.
+) -> list[SequenceGroup]:
+    """The sequences with the query's class in the context, and those without it.
 
-    copied: right from the context and present; known: right by heart.
+    absent: the share without it. copied: how often it is present and copying is right.
+    known: how often knowing by heart is right.
     """
-    is_known, lost = setting.knows(setting.family.classes), _lost(setting)
+    is_known, guessed = setting.knows(setting.family.classes), _p_right_by_guessing(setting)
     is_own = is_known is True and setting.labels == "own"
-    parts = []
+    groups = []
     if absent < 1:
         value = known if absent == 0 else None
         if is_own and metric == "accuracy":
-            # Any answer is right by accident alone where the query's label is drawn anew, and
-            # otherwise at most as often as its own labels, which always are.
-            answer = Answer((1 - absent) * _own_is_right(setting), is_best=True)
+            # Where noise draws the query's label, all answers are right equally often; elsewhere
+            # an own label of its class always is.
+            by_heart = RuleScore((1 - absent) * _own_is_right(setting), is_best=True)
         elif is_own and setting.is_quiet:
-            answer = Answer(1 - absent, is_best=True)
+            by_heart = RuleScore(1 - absent, is_best=True)
         else:
-            answer = Answer(value)
-        parts.append(Part(True, is_known, Answer(copied, _is_best_copied(setting)), answer))
+            by_heart = RuleScore(value)
+        from_context = RuleScore(copied, _is_best_copied(setting))
+        groups.append(SequenceGroup(True, is_known, from_context, by_heart))
     if absent > 0:
         value = getattr(_known_where_absent(setting), metric) if setting.labels == "own" else None
         is_best = is_own and metric == "accuracy"
-        from_context = Answer(None if lost is None else absent * lost, lost == 0 and value == 0)
-        by_heart = Answer(None if value is None else absent * value, is_best or value == 1)
-        parts.append(Part(False, is_known, from_context, by_heart))
-    return parts
+        is_hopeless = guessed == 0 and value == 0
+        from_context = RuleScore(_add_weighted(0.0, absent, guessed), is_hopeless)
+        by_heart = RuleScore(_add_weighted(0.0, absent, value), is_best or value == 1)
+        groups.append(SequenceGroup(False, is_known, from_context, by_heart))
+    return groups
 
 
 def _is_best_copied(setting: Setting) -> bool:
-    """Nothing is right more often than a label of the query's class in the context.
+    """Whether no answer is right more often than a context label of the query's class.
 
-    If there is nothing to know by heart, one of them is right at least as often as any other.
+    Where no label can be known by heart, such a label is right at least as often as any other.
     """
-    if _copy(setting, 1) is None:
+    if _p_right_by_copying(setting, 1) is None:
         return False
     return setting.is_quiet or (
         setting.labels in ("permuted", "assigned", "holdout_pairs")
@@ -186,18 +194,18 @@ def _is_best_copied(setting: Setting) -> bool:
     )
 
 
-def _plus(sum_: float | None, weight: float, value: float | None) -> float | None:
-    """What has no weight need not be known."""
+def _add_weighted(sum_: float | None, weight: float, value: float | None) -> float | None:
+    """The sum plus weight times value; None is unknown, but times a weight of 0 it is 0."""
     if weight == 0:
         return sum_
     return None if sum_ is None or value is None else sum_ + weight * value
 
 
-def _copy(setting: Setting, votes: int) -> float | None:
-    """The most frequent label of `votes` items of the query's class is right."""
+def _p_right_by_copying(setting: Setting, votes: int) -> float | None:
+    """Probability that the most frequent label of `votes` items of the query's class is right."""
     family, data = setting.family, setting.data
     if isinstance(family, Bursty) and not is_distinct(family, data):
-        # Ways of one class may go by different labels.
+        # Two ways may be of one class, and have different labels.
         return 1.0 if setting.is_quiet and setting.labels == "own" else None
     if setting.is_quiet:
         return 1.0
@@ -216,30 +224,30 @@ def _copy(setting: Setting, votes: int) -> float | None:
     return (1 - setting.noise) * right + setting.noise * synonyms / total
 
 
-def _lost(setting: Setting) -> float | None:
-    """A guess among the labels of a context without the query's class is right."""
+def _p_right_by_guessing(setting: Setting) -> float | None:
+    """Probability that a label in a context without the query's class is right."""
     if not setting.is_quiet or setting.shares_labels or setting.copies_label:
         return None
     return 0.0
 
 
 def _known_where_absent(setting: Setting) -> Exact:
-    """Knowing own labels, where the query's class is absent from the context."""
+    """The score of knowing own labels, given that the query's class is not in the context."""
     if setting.knows(setting.family.classes) is not True:
         return NOTHING
     if setting.copies_label and setting.is_quiet:
         return Exact(1.0, 1.0)
-    return Exact(_own_is_right(setting), _lost(setting))
+    return Exact(_own_is_right(setting), _p_right_by_guessing(setting))
 
 
 def _own_is_right(setting: Setting) -> float:
-    """The query's label is one of its class's own."""
+    """Probability that the query's label is one of its class's own."""
     data = setting.data
     return 1 - setting.noise + setting.noise * data.label_multiplicity / data.num_trained_labels
 
 
 def _in_weights(setting: Setting, present: float | None) -> Exact:
-    """present: probability that the query's class is in the context."""
+    """The score of knowing by heart. present: probability that the query's class is in context."""
     family, data = setting.family, setting.data
     knows = setting.knows(family.classes)
     if setting.labels == "own":
@@ -255,6 +263,7 @@ def _in_weights(setting: Setting, present: float | None) -> Exact:
 
 
 def _own_in_weights(setting: Setting, present: float | None) -> Exact:
+    """The score of knowing by heart where sequences have their classes' own labels."""
     among = present if setting.is_quiet else None
     if setting.shares_labels and among != 1:
         among = None
@@ -264,7 +273,7 @@ def _own_in_weights(setting: Setting, present: float | None) -> Exact:
 
 
 def _own_guessed(setting: Setting) -> Exact:
-    """Classes that were never learned, by the labels that they would have."""
+    """The score of guessing one label for all classes that training never shows."""
     family, data = setting.family, setting.data
     pool, meanings = setting.pools(family.classes), data.num_meanings
     is_pool_law = (
@@ -277,7 +286,7 @@ def _own_guessed(setting: Setting) -> Exact:
     elif pool is not None and is_pool_law:
         if meanings is None:
             accuracy = float(pool.probs.max())
-        elif pool.is_uniform:  # the commonest meaning of a run of classes, wherever it begins
+        elif pool.is_uniform:  # the commonest meaning of successive classes
             accuracy = -(-len(pool.probs) // meanings) / len(pool.probs)
     if setting.shares_labels or setting.copies_label:
         return Exact(accuracy, None)
@@ -289,10 +298,10 @@ def _own_guessed(setting: Setting) -> Exact:
 
 
 def _given_in_weights(setting: Setting, knows: bool) -> Exact:
-    """Labels that do not depend on the class: own labels are right by accident alone.
+    """The score where labels do not depend on the class, so that own labels are right by chance.
 
-    What is answered depends on the query's class and on the set of labels in the context, and
-    any of these is as probable to be the query's, if they are drawn uniformly.
+    The answer depends on the query's class and on the set of labels in the context; each of these
+    is equally likely to be the query's if labels are drawn uniformly.
     """
     family, data, multiplicity = setting.family, setting.data, setting.data.label_multiplicity
     among: float | None = 1 / setting.num_groups
@@ -325,7 +334,7 @@ def _given_in_weights(setting: Setting, knows: bool) -> Exact:
 
 
 def _meanings(pool: Pool, data: DataConfig) -> np.ndarray:
-    """Of each class of a pool, as `icl.data.labels.meanings_of`."""
+    """The meaning of each class of a pool, as in `icl.data.labels.meanings_of`."""
     classes = np.arange(pool.first, pool.first + len(pool.probs))
     if data.num_meanings:
         return classes % data.num_meanings
@@ -333,7 +342,7 @@ def _meanings(pool: Pool, data: DataConfig) -> np.ndarray:
 
 
 def _as_pool(first: np.ndarray, probs: np.ndarray, multiplicity: int) -> Pool:
-    """Probabilities of labels, from those of classes by the first label of each."""
+    """Probabilities of labels. first: the first label of each class; probs: of the classes."""
     start = int(first.min())
     dense = np.zeros(int(first.max()) + multiplicity - start)
     for i in range(multiplicity):

@@ -1,7 +1,7 @@
-"""What the query is called, given its class: a weighted sum of uniform laws, and its entropy.
+"""The distribution of the query's label given its class, and its entropy.
 
-Each law is uniform over a run of labels: the class's own, those that are permuted, the first few,
-or, by noise, all trained ones.
+It is a weighted sum of uniform distributions over ranges of labels: the class's own, those that are
+permuted, the first few, or, by noise, all trained ones.
 """
 
 import itertools
@@ -12,12 +12,14 @@ from jaxtyping import Float, Int
 
 from icl.config import DataConfig
 from icl.config.sources import MarkovSource
-from icl.data.sequences import Bursty, Family, Independent
-from icl.description.closed_forms import Pool, Pools, query_law
+from icl.data.families.base import Family
+from icl.data.families.bursty import Bursty
+from icl.data.families.independent import Independent
+from icl.description.closed_forms import Pool, Pools, query_pool
 
 
-class Run(NamedTuple):
-    """Labels first .. stop - 1, all alike; of `own` labels of a class, 0 .. K - 1 of its own."""
+class LabelRange(NamedTuple):
+    """Equally probable labels first .. stop - 1; if `is_own`, counted from a class's first own."""
 
     first: int
     stop: int
@@ -27,73 +29,73 @@ class Run(NamedTuple):
 class Component(NamedTuple):
     """A family of a mixture, with its weight.
 
-    law: of the query's class; None: not known.
-    is_endless: whether its classes are without end, so that none is any other family's.
+    pool: distribution of the query's class; None: not known.
+    is_endless: its classes have no end, so that no other family has them.
     """
 
     weight: float
-    run: Run
-    law: Pool | None
+    labels: LabelRange
+    pool: Pool | None
     is_endless: bool
 
 
-def run_of(family: Family, data: DataConfig) -> Run | None:
-    """What the query of a training sequence is called, before noise; None where not told here."""
+def range_of(family: Family, data: DataConfig) -> LabelRange | None:
+    """The labels of a training query before noise; None where they are no such range."""
     multiplicity = data.label_multiplicity
     if isinstance(data.source, MarkovSource) or not isinstance(family, Bursty | Independent):
         return None
     labels = family.labels if isinstance(family, Bursty) else "own"
     if labels == "own":
-        return Run(0, multiplicity, is_own=True)
+        return LabelRange(0, multiplicity, is_own=True)
     assert isinstance(family, Bursty)
-    if labels == "assigned":  # a further class, of which an irrelevant query is, has one too
-        return Run(0, len(family.pattern) + (data.p_relevant < 1))
+    if labels == "assigned":  # an irrelevant query is of a further class
+        return LabelRange(0, len(family.pattern) + (data.p_relevant < 1))
     if labels == "permuted" and not data.num_holdout_pairs:
-        return Run(0, data.num_permuted_labels or data.num_trained_labels)
+        return LabelRange(0, data.num_permuted_labels or data.num_trained_labels)
     if data.num_meanings is not None:
         return None
     n, common = data.num_classes, min(data.num_common_classes, data.num_classes)
-    runs = {
+    ranges = {
         "uniform": (0, n),
         "common": (n - common, n),
         "rare": (0, n - common),
     }
     if labels == "train" and data.zipf_exponent == 0 and data.num_blocks == 1:
         labels = "uniform"
-    if labels not in runs:
+    if labels not in ranges:
         return None
-    first, stop = runs[labels]
-    return Run(first * multiplicity, stop * multiplicity)
+    first, stop = ranges[labels]
+    return LabelRange(first * multiplicity, stop * multiplicity)
 
 
 def shift_of(families: dict[str, Family], data: DataConfig) -> str | None:
-    """By what to shift a class's labels so that all classes are called alike.
+    """The shift of a class's labels that gives all classes the same distribution.
 
-    `own`: by the first of its own, modulo the number of trained labels; `symbol`: by its number,
-    as symbols are all alike to chains that no other sequence has; `none`: not at all. None: no
-    shift does it, and each class must be looked at by itself.
+    `own`: by the first of its own labels, modulo the number of trained labels. `symbol`: by its
+    number, for chains that no other sequence has, which treat all symbols alike. `none`: no shift
+    is needed. None: no shift will do, and each class has a distribution of its own.
     """
     if isinstance(data.source, MarkovSource):
         return "symbol" if data.source.num_chains is None else None
-    runs = {run_of(family, data) for family in families.values()}
-    trained = Run(0, data.num_trained_labels)
-    if all(run is not None and (run.is_own or run == trained) for run in runs):
+    ranges = {range_of(family, data) for family in families.values()}
+    trained = LabelRange(0, data.num_trained_labels)
+    if all(labels is not None and (labels.is_own or labels == trained) for labels in ranges):
         return "own"
-    return "none" if len(runs) == 1 and None not in runs else None
+    return "none" if len(ranges) == 1 and None not in ranges else None
 
 
 def component(family: Family, data: DataConfig, pools: Pools, weight: float) -> Component | None:
-    """None where its labels have another law than those of this module."""
-    run = run_of(family, data)
-    if run is None:
+    """A family as a component; None where its labels have no distribution of this file."""
+    labels = range_of(family, data)
+    if labels is None:
         return None
     assert isinstance(family, Bursty | Independent)
-    law = query_law(family, data, pools)
-    return Component(weight, run, law, family.classes == "novel")
+    pool = query_pool(family, data, pools)
+    return Component(weight, labels, pool, family.classes == "novel")
 
 
 def label_entropy_bits(components: list[Component | None], data: DataConfig) -> float | None:
-    """Entropy of the query's label given its class, in bits, in a mixture; None where not known."""
+    """Entropy in bits of the query's label given its class, in a mixture; None: not known."""
     known = [part for part in components if part is not None]
     if len(known) < len(components):
         return None
@@ -102,30 +104,32 @@ def label_entropy_bits(components: list[Component | None], data: DataConfig) -> 
     others = [part for part in known if not part.is_endless]
     bits = 0.0
     if endless:
-        # The own labels of one class are as those of any other: all are trained ones.
+        # All classes have trained labels as their own, so one class stands for all.
         weights = np.array([[part.weight] for part in endless])
-        runs = [part.run for part in endless]
-        bits += weights.sum() / total * float(_entropies(weights, runs, np.zeros(1, int), data)[0])
+        ranges = [part.labels for part in endless]
+        bits += (
+            weights.sum() / total * float(_entropies(weights, ranges, np.zeros(1, int), data)[0])
+        )
     if not others:
         return bits
     weights = np.zeros((len(others), data.num_classes))
     for row, part in zip(weights, others, strict=True):
-        if part.law is not None:
-            row[part.law.first : part.law.first + len(part.law.probs)] = part.law.probs
-        elif len({other.run for other in others}) == 1:
-            row[:] = 1 / data.num_classes  # any: classes are called alike
+        if part.pool is not None:
+            row[part.pool.first : part.pool.first + len(part.pool.probs)] = part.pool.probs
+        elif len({other.labels for other in others}) == 1:
+            row[:] = 1 / data.num_classes  # any will do: all classes have the same entropy
         else:
             return None
         row *= part.weight / total
     of_class = weights.sum(axis=0)
     asked = np.flatnonzero(of_class)
-    runs = [part.run for part in others]
-    entropies = _entropies(weights[:, asked], runs, _first_labels(asked, data), data)
+    ranges = [part.labels for part in others]
+    entropies = _entropies(weights[:, asked], ranges, _first_labels(asked, data), data)
     return bits + float(of_class[asked] @ entropies)
 
 
 def _first_labels(classes: Int[np.ndarray, " class"], data: DataConfig) -> np.ndarray:
-    """The first of each class's own, before any drift."""
+    """The first own label of each class, before any drift."""
     meanings = data.num_classes - 1 - classes
     if data.num_meanings:
         meanings = classes % data.num_meanings
@@ -133,28 +137,28 @@ def _first_labels(classes: Int[np.ndarray, " class"], data: DataConfig) -> np.nd
 
 
 def _entropies(
-    weights: Float[np.ndarray, "run class"],
-    runs: list[Run],
+    weights: Float[np.ndarray, "range class"],
+    ranges: list[LabelRange],
     first_labels: Int[np.ndarray, " class"],
     data: DataConfig,
 ) -> Float[np.ndarray, " class"]:
-    """Of each class's label, in bits.
+    """The entropy of each class's label, in bits.
 
-    Between the ends of all runs labels are equally probable, but for the class's own.
+    Between the ends of ranges all labels are equally probable, except the class's own.
     """
     shares = weights / weights.sum(axis=0) * (1 - data.label_noise)
     multiplicity = data.label_multiplicity
-    noise = Run(0, data.num_trained_labels)
-    own = sum((s for s, run in zip(shares, runs, strict=True) if run.is_own), np.zeros(1))
-    given = [(s, run) for s, run in zip(shares, runs, strict=True) if not run.is_own]
+    noise = LabelRange(0, data.num_trained_labels)
+    own = sum((s for s, labels in zip(shares, ranges, strict=True) if labels.is_own), np.zeros(1))
+    given = [(s, labels) for s, labels in zip(shares, ranges, strict=True) if not labels.is_own]
     given.append((np.full(weights.shape[1], data.label_noise), noise))
     end = data.num_trained_labels
-    cuts = np.unique([0, end, *(cut for _, run in given for cut in (run.first, run.stop))])
+    cuts = np.unique([0, end, *(cut for _, labels in given for cut in (labels.first, labels.stop))])
     entropies = np.zeros(weights.shape[1])
     for low, high in itertools.pairwise(cuts):
         level = sum(
-            share / (run.stop - run.first) * (run.first <= low and high <= run.stop)
-            for share, run in given
+            share / (labels.stop - labels.first) * (labels.first <= low and high <= labels.stop)
+            for share, labels in given
         )
         stop = np.minimum(first_labels + multiplicity, high)
         inside = np.maximum(stop - np.maximum(first_labels, low), 0)

@@ -1,4 +1,4 @@
-"""Fair comparisons: a network made as large, or as dear, as another by its width alone."""
+"""Fair comparisons: a network made as large, or as expensive, as another by its width alone."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,8 +9,8 @@ from jaxtyping import Shaped
 from pydantic import ValidationError
 
 from icl.config import ExperimentConfig
-from icl.description.cost import network_costs, num_parameters
 from icl.errors import UserError
+from icl.problems.cost import network_costs, num_parameters
 
 MAX_WIDTH = 2**13
 COSTS: dict[str, Callable[[ExperimentConfig, np.ndarray], int]] = {
@@ -29,12 +29,11 @@ def match(
 ) -> tuple[ExperimentConfig, int]:
     """The config with the width whose cost is nearest to a budget, and that cost.
 
-    of: `parameters`, all that are trained, or `flops`, of training on one sequence, as
-        `icl.description.cost` counts them. Both grow with the width.
-    examples: of training classes, see there.
+    of: `parameters`, all that are trained, or `flops`, for training on one sequence, as
+        `icl.problems.cost` counts them. Both grow with the width.
+    examples: exemplars of training classes, see there.
 
-    Raises UserError where the width cannot be chosen, and where no width costs as much or as
-    little.
+    Raises UserError where the width cannot be chosen, and where the budget is out of reach.
     """
 
     @cache
@@ -56,7 +55,7 @@ def match(
 
 
 def _smallest(config: ExperimentConfig, step: int) -> int:
-    """The smallest width that the rest of the config allows; larger ones all are, then."""
+    """The smallest width that the rest of the config allows; all larger ones are allowed too."""
     if config.model.embedder.kind == "identity":
         raise UserError(
             "model.embedder.kind = identity; allowed: other kinds, as it fixes the width"

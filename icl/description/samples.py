@@ -1,7 +1,6 @@
-"""Samples of a distribution before any training: thousands of sequences, as integers."""
+"""Samples of a distribution before training: thousands of sequences as integers."""
 
 import functools
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,39 +12,32 @@ from jaxtyping import Array, Int, Key, Shaped, UInt32
 
 from icl.config import ExperimentConfig
 from icl.config.sources import MarkovSource
-from icl.data.batches import (
-    at_step,
-    choose,
-    count_words,
-    in_block,
-    keys_of,
-    look_up,
-    split_each,
-)
-from icl.data.distribution import Words
-from icl.data.exemplars import load_exemplars
-from icl.data.exemplars.on_device import exemplars_in_use, put_on_device
-from icl.data.families import make_families, make_knobs
-from icl.data.sequences import Family
-from icl.evaluation import make_conditions
-from icl.experiment import make_inputs
+from icl.data.batches import at_step, choose, count_bits, in_block, keys_of, look_up, split_each
+from icl.data.bits import RandomBits
+from icl.data.families.base import Family
+from icl.data.families.make import make_families
+from icl.data.knobs import make_knobs
+from icl.data.sources.load import load_exemplars
+from icl.data.sources.on_device import exemplars_in_use, put_on_device
+from icl.evaluation.conditions import make_conditions
+from icl.problems.streams import data_set_key, make_streams, named
 from icl.types import Exemplars, IndexSequence, Knobs
 
 NUM_TRAINING, NUM_CONDITION = 100_000, 20_000
 CHUNK = 10_000
 FEWEST = 500
-# Of matrices of chains, in all samples together: about a million are drawn in a second.
+# Entries of the matrices of chains, in all samples: about a million are drawn in a second.
 MAX_ENTRIES = 2**23
-LONG = 64  # items; longer sequences cost by the square of their length, and fewer are drawn
+LONG = 64  # items; of longer sequences, whose cost grows with the square, fewer are drawn
 
-# Each program runs a few times: compiling it well would take longer than it could save, but where
+# A program runs a few times only: full optimisation takes longer than it saves, except where
 # matrices are drawn.
 QUICK = {"xla_backend_optimization_level": 0}
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a description is made from."""
+    """The config and the data from which a description is made."""
 
     config: ExperimentConfig
     exemplars: Exemplars
@@ -65,38 +57,38 @@ class Parts:
 
     @functools.cached_property
     def data_set(self) -> Key[Array, " sequence"] | None:
-        """Of a finite data set, the keys of the sequences in the training sample, in order.
+        """Keys of the training sample, in order, from a finite data set; None without one.
 
-        They are those that a run trains on, chosen in the same way.
+        A run trains on the same sequences, chosen in the same way.
         """
-        inputs = make_inputs(self.config, self.exemplars)
-        if inputs.num_sequences is None:
+        size = self.config.data.num_sequences
+        if size is None:
             return None
-        chosen = choose(key_of(self, "train"), inputs.num_sequences, how_many(self, "train"))
-        return keys_of(inputs.train_key, chosen)
+        chosen = choose(key_of(self, "train"), jnp.int32(size), how_many(self, "train"))
+        return keys_of(data_set_key(make_streams(self.config.seed).train), chosen)
 
     @property
     def num_symbols(self) -> int | None:
-        """Of Markov chains."""
+        """The number of symbols of Markov chains; None for other sources."""
         source = self.config.data.source
         return source.num_symbols if isinstance(source, MarkovSource) else None
 
 
 def make_parts(config: ExperimentConfig) -> Parts:
-    """Load the exemplars and build what draws sequences.
+    """Load the exemplars and make the families.
 
-    Raises UserError where the source cannot be had.
+    Raises UserError where the source is not available.
     """
     data = config.data
     exemplars = put_on_device(data, load_exemplars(data.source))
     knobs = make_knobs(data, exemplars.num_classes, exemplars_in_use(data, exemplars))
     conditions = make_conditions(data, config.evaluation)
-    conditions.pop("train", None)  # described in any case
+    conditions.pop("train", None)  # it is always described
     return Parts(config, exemplars, knobs, make_families(data), conditions)
 
 
 def how_many(parts: Parts, name: str) -> int:
-    """Sequences in a sample: fewer if they are long, or of chains of many symbols."""
+    """The number of sequences in a sample: fewer of long ones, and of chains of many symbols."""
     wanted = NUM_TRAINING if name == "train" else NUM_CONDITION
     wanted = int(wanted * min(1.0, (LONG / (parts.config.data.context_len + 1)) ** 2))
     if parts.num_symbols is None:
@@ -108,21 +100,21 @@ def how_many(parts: Parts, name: str) -> int:
 def draw_sample(
     parts: Parts, name: str, family: Family, num_sequences: int | None = None
 ) -> IndexSequence:
-    """Independent sequences as NumPy integers; as trained on, if the name is `train`."""
+    """Independent sequences as NumPy integers; training sequences if the name is `train`."""
     wanted = how_many(parts, name) if num_sequences is None else num_sequences
-    entries = (parts.num_symbols or 1) ** 2  # of the matrix of a chain, drawn for each sequence
+    entries = (parts.num_symbols or 1) ** 2  # of a chain's matrix, drawn for each sequence
     size = max(1, min(CHUNK, wanted, MAX_ENTRIES // 8 // entries))
     is_training = name == "train"
     num_blocks = parts.config.data.num_blocks
 
     def draw(keys: Key[Array, "*batch"], blocks: Int[Array, " batch"], knobs: Knobs) -> Any:
-        def one(words: Array, block: Array) -> IndexSequence:
+        def one(integers: Array, block: Array) -> IndexSequence:
             own = knobs
             if is_training and knobs.num_blocks is not None:
                 own = in_block(at_step(knobs._replace(block_steps=jnp.int32(1)), block))
-            return family(Words(words), own._replace(step=knobs.step))
+            return family(RandomBits(integers), own._replace(step=knobs.step))
 
-        return jax.vmap(one)(_words(keys, size, count_words(family, knobs)), blocks)
+        return jax.vmap(one)(_random_bits(keys, size, count_bits(family, knobs)), blocks)
 
     compiled = jax.jit(draw, compiler_options=None if parts.num_symbols else QUICK)
     chosen = parts.data_set if is_training and num_sequences is None else None
@@ -138,8 +130,10 @@ def draw_sample(
     return jax.tree.map(lambda *a: np.concatenate(a)[:wanted], *chunks)
 
 
-def _words(keys: Key[Array, "*batch"], size: int, count: int) -> UInt32[Array, "batch word"]:
-    """Random words of sequences: of a batch with one key, or with one for each."""
+def _random_bits(
+    keys: Key[Array, "*batch"], size: int, count: int
+) -> UInt32[Array, "batch integer"]:
+    """Random bits of sequences: of a batch with one key, or with one for each."""
     if keys.ndim == 0:
         return jax.random.bits(keys, (size, count), jnp.uint32)
     return jax.vmap(lambda key: jax.random.bits(key, (count,), jnp.uint32))(keys)
@@ -150,12 +144,12 @@ def items_of(
 ) -> Shaped[Array, "batch item *shape"]:
     """The items of chosen sequences of a sample, given their integers.
 
-    key: for what is random about them, which a finite data set fixes.
+    key: for their randomness, unless a finite data set fixes it.
     """
     own = parts.data_set if name == "train" else None
     return parts.items(key if own is None else split_each(own[chosen], 2)[1], indices)
 
 
 def key_of(parts: Parts, name: str) -> Key[Array, ""]:
-    """The key of a family, by its name."""
-    return jax.random.fold_in(jax.random.key(parts.config.seed), zlib.crc32(name.encode()))
+    """The random key of a family."""
+    return named(jax.random.key(parts.config.seed), name)

@@ -1,4 +1,4 @@
-"""What a sample of sequences says about their distribution: plain NumPy over integers."""
+"""Statistics of a sample of sequences, in plain NumPy over integers."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from icl.types import IndexSequence
 
-MAX_UNSEEN = 0.01  # probability of labels never drawn, beyond which an entropy is not told
+MAX_UNSEEN = 0.01  # an entropy is not reported where labels never drawn are more probable
 
 
 class Estimate(NamedTuple):
@@ -18,10 +18,10 @@ class Estimate(NamedTuple):
 
 
 def estimate(values: Float[np.ndarray, " sequence"] | Bool[np.ndarray, " sequence"]) -> Estimate:
-    """The mean of one number for each sequence.
+    """The mean of one number for each sequence, and its standard error.
 
-    The error of a share, of zeros and ones, is at least that with one more of each (as Agresti
-    and Coull 1998 add two): what was never seen in n draws may well have a probability of 1 / n.
+    The error of a share of zeros and ones is at least that with one more of each (Agresti and
+    Coull 1998 add two): an event that n draws never show may have a probability of 1 / n.
     """
     count, mean = len(values), float(np.mean(values))
     error = float(np.std(values) / np.sqrt(count))
@@ -40,18 +40,19 @@ def bursts(indices: IndexSequence) -> Int[np.ndarray, " sequence"]:
 def shares(
     counted: Int[np.ndarray, " n"], num_values: int, total: int | None = None
 ) -> Float[np.ndarray, " value"]:
-    """The share of each of the values 0 .. num_values - 1; others belong to none.
+    """The share of each of the values 0 .. num_values - 1; other values are ignored.
 
-    total: what shares are of; None: all that are counted.
+    total: the number that has a share of 1; None: the length of `counted`.
     """
     inside = counted[(counted >= 0) & (counted < num_values)]
     return np.bincount(inside, minlength=num_values) / (total or len(counted))
 
 
 class Entropies(NamedTuple):
-    """Of the labels of each class that was drawn, in bits; its draws; and whether they suffice.
+    """The entropy of the labels of each class drawn, in bits.
 
-    mean: over all draws; None where they do not suffice.
+    draws: of each class. suffice: whether these are enough for its entropy. mean: over all draws;
+    None where they are not enough.
     """
 
     classes: Int[np.ndarray, " class"]
@@ -64,14 +65,14 @@ class Entropies(NamedTuple):
 def label_entropies(
     classes: Int[np.ndarray, " draw"], labels: Int[np.ndarray, " draw"]
 ) -> Entropies:
-    """Entropies of what independent draws come from.
+    """Entropies of the distribution of labels in each class, from independent draws.
 
-    Draws must be independent given the class: one of each sequence, as items of a sequence may
-    have a label in common. The plug-in estimate is too low by (labels - 1) / (2 draws) nats, to
-    first order in 1 / draws; this is added, with the number of labels seen (Miller 1955). It is of
-    no use where many labels were not seen: they have, together, about the probability that is the
-    share of labels seen once (Good 1953). Draws suffice where this is at most MAX_UNSEEN, for a
-    class and for all that were drawn as often or oftener.
+    Draws must be independent given the class, so one of each sequence, whose items may share
+    labels. The plug-in estimate is too low by (labels - 1) / (2 draws) nats, to first order in
+    1 / draws; this is added, with the number of labels seen (Miller 1955). The correction fails
+    where many labels were never seen. Their probability is about the share of labels seen once
+    (Good 1953), and draws suffice where this is at most MAX_UNSEEN, for a class and for all
+    classes drawn at least as often.
     """
     order = np.lexsort((labels, classes))
     classes, labels = classes[order], labels[order]
@@ -94,7 +95,7 @@ def label_entropies(
         error = float(np.sqrt(spread / len(labels)))
         mean = Estimate(value / np.log(2), error / np.log(2))
     bits = nats / np.log(2)
-    # Of all drawn as often or oftener: else a class that happened to meet few labels would pass.
+    # For all classes drawn as often: else one that by chance met few labels would pass.
     by_draws = np.argsort(-draws, kind="stable")
     suffice = np.zeros(len(draws), bool)
     suffice[by_draws] = np.logical_and.accumulate((once <= MAX_UNSEEN * draws)[by_draws])

@@ -1,4 +1,4 @@
-"""A description as text: what is measured beside what was asked for, costs, and ceilings."""
+"""A description as text: measured beside intended statistics, costs, and ceilings."""
 
 from pathlib import Path
 from typing import Any
@@ -8,32 +8,38 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from icl.description.task_tables import task_tables
+from icl.description.trial_tables import parameter_table, weight_tables
 
 WIDTH = 110
-MAX_BURSTS = 8  # rows of the table of bursts
+MAX_BURSTS = 8  # counts with a row of their own
 LEARNERS = ("nearest_neighbour", "in_context", "in_weights", "combined")
 
 
-def print_report(report: dict[str, Any], files: list[Path], out: Any) -> None:
-    """Tables of the report of `icl.description` or of a task, and where its files are.
+def print_tables(tables: list[Any], files: list[Path], out: Any) -> None:
+    """Print tables, and the paths of the files of a description.
 
-    out: a text file, or a terminal, whose width is then kept to.
+    out: a text file, or a terminal, whose width tables keep to.
     """
     console = Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
-    for table in task_tables(report) if "task" in report else _sequence_tables(report):
+    for table in tables:
         console.print(table)
     for path in files:
         console.print(str(path), markup=False, soft_wrap=True)
 
 
-def _sequence_tables(report: dict[str, Any]) -> list[Table]:
+def sequence_tables(report: dict[str, Any]) -> list[Table]:
+    """Tables of the numbers of `icl.description.sequence_report`."""
     metrics = {
         "accuracy": "over all labels",
         "accuracy_in_context": "among the labels in context",
     }
     ceilings = [_ceilings(report, metric, title) for metric, title in metrics.items()]
     return [_statistics(report), _costs(report), *ceilings]
+
+
+def program_tables(report: dict[str, Any]) -> list[Table | str]:
+    """Tables of the numbers of `icl.description.any_problem`."""
+    return [parameter_table(report), *weight_tables(report)]
 
 
 def _number(value: float | None) -> str:
@@ -79,7 +85,7 @@ def _statistics(report: dict[str, Any]) -> Table:
 
 
 def _largest(bursts: list[float], intended: list[float] | None) -> list[int]:
-    """The counts with the largest shares, in order."""
+    """The counts with the largest shares, in ascending order."""
     shares = [max(pair) for pair in zip(bursts, intended or bursts, strict=True)]
     rows = [k for k, share in enumerate(shares) if share > 1e-4]
     return sorted(sorted(rows, key=lambda k: -shares[k])[:MAX_BURSTS])

@@ -1,20 +1,20 @@
-"""Which label has the most votes, where each vote is drawn by itself."""
+"""The label with the most votes, where each vote is drawn independently."""
 
 import math
 
 import numpy as np
 from jaxtyping import Float
 
-# Beyond so many votes the formula takes long.
+# The formula takes long for more votes.
 MAX_VOTES = 24
 
 
 def most_frequent(votes: int, special: int, p_special: float, others: int, p_other: float) -> float:
-    """Probability that the most frequent of so many labels, ties by lot, is a special one.
+    """Probability that the most frequent label, chosen at random among ties, is a special one.
 
-    Each vote is independently for each special label with probability p_special, for each other
-    with p_other. By exponential generating functions: g special and h other labels with j votes
-    each, all the rest with fewer.
+    Each vote is for any one special label with probability p_special, and for any one other label
+    with p_other. The sum runs over j, the largest number of votes, and g special and h other
+    labels that have it, by exponential generating functions.
     """
     total = 0.0
     for j in range(1, votes + 1):
@@ -35,12 +35,12 @@ def most_frequent(votes: int, special: int, p_special: float, others: int, p_oth
 def _reached(
     size: int, winners: int, j: int, p: float, degree: int
 ) -> Float[np.ndarray, " degree"]:
-    """Of `size` labels some have j votes, the others fewer: coefficients of the others' votes."""
+    """Coefficients of the votes of losers, where `winners` of `size` labels have j votes each."""
     below = np.array([p**i / math.factorial(i) for i in range(min(j, degree + 1))])
     power = np.zeros(degree + 1)
     power[0] = 1.0
     n = size - winners
-    for k in range(1, degree + 1):  # the power of a series, by its logarithmic derivative
+    for k in range(1, degree + 1):  # the power of a series by its logarithmic derivative
         i = np.arange(1, min(k, len(below) - 1) + 1)
         power[k] = np.sum((n * i - (k - i)) * below[i] * power[k - i]) / k
     return math.comb(size, winners) * (p**j / math.factorial(j)) ** winners * power

@@ -1,5 +1,6 @@
 """Softmax attention from queries, keys and values of several heads."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -15,12 +16,19 @@ Pattern = Float[Array, "batch head out token"]
 
 
 def attend(
-    q: Float[Array, "batch out head dim"], k: Heads, v: Heads, scale: float
+    q: Float[Array, "batch out head dim"],
+    k: Heads,
+    v: Heads,
+    scale: float,
+    edit_pattern: Callable[[Pattern], Pattern] = lambda pattern: pattern,
 ) -> tuple[Float[Array, "batch out head dim"], Pattern]:
-    """What each of the last tokens reads, and its pattern over itself and all before it."""
+    """What each of the last tokens reads, and its pattern over itself and all tokens before it.
+
+    edit_pattern: from the pattern to the one that values are mixed by.
+    """
     scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=jnp.float32)
     visible = causal_mask(*scores.shape[-2:])
-    pattern = jax.nn.softmax(jnp.where(visible, scores * scale, -jnp.inf), axis=-1)
+    pattern = edit_pattern(jax.nn.softmax(jnp.where(visible, scores * scale, -jnp.inf), axis=-1))
     return jnp.einsum("bhqk,bkhd->bqhd", pattern.astype(v.dtype), v), pattern
 
 
@@ -28,11 +36,11 @@ def attend(
 def attend_in_training(
     q: Float[Array, "batch out head dim"], k: Heads, v: Heads, scale: float
 ) -> tuple[Float[Array, "batch out head dim"], Pattern]:
-    """The same, with a gradient of its own: there are no forward-mode derivatives of it.
+    """`attend` with a custom gradient, which has no forward-mode derivatives.
 
-    On a CPU a small product runs several times as fast where rows of the first matrix meet
-    columns of the second as they lie in memory. Patterns are kept as [token, out]: then all
-    products are of this form, both ways, and only queries, keys and values are moved for it.
+    On a CPU a small product runs several times as fast if rows of the first matrix meet columns of
+    the second as they lie in memory. Patterns are kept as [token, out]: all products, forward and
+    backward, then have this form, and only queries, keys and values are transposed.
     """
     return _forward(q, k, v, scale)[0]
 

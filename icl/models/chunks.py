@@ -1,4 +1,4 @@
-"""Linear recurrences in chunks: quadratic within a chunk, a state carried from one to the next.
+"""Linear recurrences in chunks: quadratic within a chunk, and a state carried from one to the next.
 
 The cost is linear in the length of the sequence (Yang et al. 2024, arXiv 2312.06635). Arrays are
 [batch, head, token, dim]; states are float32.
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from icl.models.layers import split_heads
+from icl.models.sites import Sites
 
 CHUNK = 64
 
@@ -21,27 +21,28 @@ Heads = Float[Array, "batch head token dim"]
 Step = Callable[..., tuple[State, Heads]]
 
 
-def to_heads(x: Float[Array, "batch token width"], num_heads: int) -> Heads:
-    return split_heads(x, num_heads).swapaxes(1, 2)
+def to_heads(x: Float[Array, "batch token head dim"]) -> Heads:
+    return x.swapaxes(1, 2)
 
 
-def from_heads(x: Heads) -> Float[Array, "batch token width"]:
+def from_heads(x: Heads, sites: Sites) -> Float[Array, "batch token width"]:
+    """Heads side by side, after the site `heads`: [batch, token, head, dim]."""
     batch, heads, tokens, dim = x.shape
-    return x.swapaxes(1, 2).reshape(batch, tokens, heads * dim)
+    return sites.site("heads", x.swapaxes(1, 2)).reshape(batch, tokens, heads * dim)
 
 
 def product(a: Array, b: Array) -> Array:
-    """Of matrices in the first one's type, summed in float32."""
+    """A matrix product in the type of the first, summed in float32."""
     return jnp.matmul(a, b.astype(a.dtype), preferred_element_type=jnp.float32)
 
 
 def scan_chunks(
     step: Step, *inputs: Float[Array, "batch head token _"]
 ) -> Float[Array, "batch head out value"]:
-    """Outputs of all chunks, one after the other.
+    """Outputs of all chunks, in order.
 
-    step: (state, chunk of each input) to (next state, output); the first state is None. The first
-        chunk has what remains of the tokens, so that all others are of one size.
+    step: (state, chunk of each input) -> (next state, output); the first state is None. The first
+        chunk has the tokens that are left over, so that all others have `CHUNK`.
     """
     num_tokens = inputs[0].shape[2]
     num_others = (num_tokens - 1) // CHUNK
@@ -72,7 +73,7 @@ def decaying_attention(
 ) -> Float[Array, "batch head out value"]:
     """Sum over tokens s <= t of decay ** (t - s) (q_t . k_s) v_s, in float32.
 
-    q: of all tokens, or of the last alone.
+    q: queries of all tokens, or of the last alone.
     """
 
     def powers(exponents: np.ndarray) -> np.ndarray:

@@ -1,18 +1,18 @@
-"""Causal convolutions, each channel by itself: short ones, and those as long as the sequence."""
+"""Causal convolutions of single channels: short ones, and those as long as the sequence."""
 
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.models.layers import LINEAR_INIT, Make
+from icl.models.layers import LINEAR_INIT, Layers
 
 
 class ShortConvolution(nnx.Module):
-    """Over a token and the `size - 1` before it, in float32; before the first are zeros."""
+    """A convolution over a token and the `size - 1` before it, padded with zeros; float32."""
 
-    def __init__(self, channels: int, size: int, make: Make):
-        self.kernel = make.param(LINEAR_INIT, size, channels)
-        self.bias = make.param(nnx.initializers.zeros, channels)
+    def __init__(self, channels: int, size: int, layers: Layers):
+        self.kernel = layers.param(LINEAR_INIT, size, channels)
+        self.bias = layers.param(nnx.initializers.zeros, channels)
 
     def __call__(
         self, x: Float[Array, "batch token channel"]
@@ -31,13 +31,13 @@ def long_convolution(
     query_only: bool,
     dtype: type,
 ) -> Float[Array, "batch out channel"]:
-    """Sum over tokens s <= t of kernel_{t - s} x_s; for the last t alone if `query_only`.
+    """Sum over tokens s <= t of kernel_{t - s} x_s, for the last t alone if `query_only`.
 
-    One product with a Toeplitz matrix for each channel, quadratic in the length. A Fourier
-    transform would be n log n, but each of its outputs is a sum over all tokens, in which the
-    later ones cancel only up to rounding.
+    Each channel is one product with a Toeplitz matrix, quadratic in the length. A Fourier transform
+    would take n log n, but each of its outputs is a sum over all tokens, in which later tokens
+    cancel only up to rounding.
 
-    dtype: of products; they are summed in float32.
+    dtype: type of products; they are summed in float32.
     """
     kernel, x = kernel.astype(dtype), x.astype(dtype)
     if query_only:
@@ -49,8 +49,8 @@ def long_convolution(
 def _toeplitz(kernel: Float[Array, "token channel"]) -> Float[Array, "channel token token"]:
     """[c, s, t]: kernel_{t - s} of channel c, and 0 where t < s.
 
-    Rows are cut from the kernel and zeros, repeated: each begins one number before the last one
-    did. Its gradient is a sum, where that of looking numbers up would be a scatter.
+    Rows are slices of the kernel followed by zeros, repeated; each starts one number before the row
+    above. The gradient is then a sum; that of an indexed lookup would be a scatter.
     """
     num_tokens, channels = kernel.shape
     period = jnp.pad(kernel.T, ((0, 0), (0, num_tokens)))

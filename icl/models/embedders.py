@@ -1,8 +1,7 @@
-"""From a raw exemplar to a vector of the network's width.
+"""Embedders map raw exemplars to vectors of the network's width.
 
-An embedder is made from (its config, example exemplars, width, number of classes, `Make`). The
-examples fix the shape, and what is fitted in advance is fitted on them; where they are symbols,
-these are the whole numbers below the number of classes, and a row of a table is kept for each.
+An embedder is made from (its config, `Data`, width, `Layers`) and called with a batch of exemplars.
+If exemplars are symbols, a table has a row for each class.
 """
 
 import jax
@@ -22,10 +21,10 @@ from icl.config.embedders import (
 )
 from icl.errors import UserError
 from icl.models.images import convolve
-from icl.models.layers import Frozen, Make
+from icl.models.layers import Constant, Data, Layers
 from icl.models.resnet import ResNet
 
-# Above this size only the leading eigenvectors are computed, by iteration.
+# Above this size only the leading eigenvectors are computed, iteratively.
 EXACT_PIXELS = 2048
 
 Examples = Float[np.ndarray, "example *shape"]
@@ -36,47 +35,37 @@ def _flatten(x: Float[Array, "n *shape"]) -> Float[Array, "n pixel"]:
 
 
 class Standardize(nnx.Module):
-    """Subtract the mean and divide by the deviation of all entries of the examples, two numbers.
+    """Subtracts the mean and divides by the deviation of all entries of the examples: two numbers.
 
-    Without it the embedding of mostly empty images is small beside the positions it is added
-    to, and what the images have in common is found later than what each is called.
+    Without it the embedding of mostly empty images is small beside the positions added to it, and
+    a network learns what images have in common later than the label of each.
     """
 
     def __init__(self, examples: Examples):
-        self.mean = Frozen(jnp.float32(examples.mean()))
-        self.deviation = Frozen(jnp.float32(examples.std() or 1.0))
+        self.mean = Constant(jnp.float32(examples.mean()))
+        self.deviation = Constant(jnp.float32(examples.std() or 1.0))
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n *shape"]:
         return (x - self.mean[...]) / self.deviation[...]
 
 
 class Linear(nnx.Module):
-    def __init__(
-        self,
-        config: LinearEmbedder,
-        examples: Examples,
-        width: int,
-        num_classes: int,
-        make: Make,
-    ):
-        self.out = make.linear(int(np.prod(examples.shape[1:])), width)
+    """A linear map of the raw exemplar."""
+
+    def __init__(self, config: LinearEmbedder, data: Data, width: int, layers: Layers):
+        self.out = layers.linear(int(np.prod(data.examples.shape[1:])), width)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
         return self.out(_flatten(x))
 
 
 class MLP(nnx.Module):
-    def __init__(
-        self,
-        config: MLPEmbedder,
-        examples: Examples,
-        width: int,
-        num_classes: int,
-        make: Make,
-    ):
-        self.standardize = Standardize(examples)
-        self.hidden = make.linear(int(np.prod(examples.shape[1:])), config.hidden_dim)
-        self.out = make.linear(config.hidden_dim, width)
+    """Standardised numbers, a hidden layer of ReLU units, then a linear map."""
+
+    def __init__(self, config: MLPEmbedder, data: Data, width: int, layers: Layers):
+        self.standardize = Standardize(data.examples)
+        self.hidden = layers.linear(int(np.prod(data.examples.shape[1:])), config.hidden_dim)
+        self.out = layers.linear(config.hidden_dim, width)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
         return self.out(jax.nn.relu(self.hidden(_flatten(self.standardize(x)))))
@@ -87,7 +76,7 @@ def principal_components(
 ) -> tuple[Float[np.ndarray, " pixel"], Float[np.ndarray, "pixel count"]]:
     """The mean and the leading eigenvectors of the covariance, largest first.
 
-    Raises UserError where so many cannot be told from the examples.
+    Raises UserError if the examples do not have so many.
     """
     flat = examples.reshape(len(examples), -1).astype(np.float64)
     if count > min(flat.shape):
@@ -100,7 +89,7 @@ def principal_components(
     if len(mean) <= EXACT_PIXELS or count == len(mean):
         _, vectors = np.linalg.eigh(covariance)
     else:
-        # Half a second to load, which every run would wait for and few need.
+        # Imported here because it takes half a second to load and few runs need it.
         from scipy.sparse.linalg import eigsh
 
         _, vectors = eigsh(covariance, count, v0=np.ones(len(mean)))
@@ -108,41 +97,31 @@ def principal_components(
 
 
 class PCA(nnx.Module):
-    def __init__(
-        self,
-        config: PCAEmbedder,
-        examples: Examples,
-        width: int,
-        num_classes: int,
-        make: Make,
-    ):
-        mean, components = principal_components(examples, config.num_components)
-        self.mean = Frozen(jnp.asarray(mean))
-        self.components = Frozen(jnp.asarray(components))
-        self.out = make.linear(config.num_components, width)
+    """Frozen principal components of the examples, then a linear map."""
+
+    def __init__(self, config: PCAEmbedder, data: Data, width: int, layers: Layers):
+        mean, components = principal_components(data.examples, config.num_components)
+        self.mean = Constant(jnp.asarray(mean))
+        self.components = Constant(jnp.asarray(components))
+        self.out = layers.linear(config.num_components, width)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
         return self.out((_flatten(x) - self.mean[...]) @ self.components[...])
 
 
 class Conv(nnx.Module):
-    def __init__(
-        self,
-        config: ConvEmbedder,
-        examples: Examples,
-        width: int,
-        num_classes: int,
-        make: Make,
-    ):
-        self.standardize = Standardize(examples)
-        height, breadth = examples.shape[1:]
+    """Standardised pixels, strided 3 x 3 convolutions with ReLU, then a linear map."""
+
+    def __init__(self, config: ConvEmbedder, data: Data, width: int, layers: Layers):
+        self.standardize = Standardize(data.examples)
+        height, breadth = data.examples.shape[1:]
         self.num_layers = len(config.channels)
         for i, (c_in, c_out) in enumerate(
             zip((1, *config.channels), config.channels, strict=False)
         ):
-            setattr(self, f"conv{i}", make.conv(c_in, c_out, 3, stride=2))
+            setattr(self, f"conv{i}", layers.conv(c_in, c_out, 3, stride=2))
             height, breadth = -(-height // 2), -(-breadth // 2)
-        self.out = make.linear(height * breadth * config.channels[-1], width)
+        self.out = layers.linear(height * breadth * config.channels[-1], width)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
         x = self.standardize(x)[..., None]
@@ -152,48 +131,31 @@ class Conv(nnx.Module):
 
 
 class OneHot(nnx.Module):
-    """A row of the linear map for each symbol, looked up: its product with a one-hot vector."""
+    """A linear map of one-hot vectors, computed as a lookup of the row of each symbol."""
 
-    def __init__(
-        self,
-        config: OneHotEmbedder,
-        examples: Int[np.ndarray, " example"],
-        width: int,
-        num_classes: int,
-        make: Make,
-    ):
-        self.out = make.linear(num_classes, width)
+    def __init__(self, config: OneHotEmbedder, data: Data, width: int, layers: Layers):
+        self.out = layers.linear(data.num_classes, width)
 
     def __call__(self, x: Int[Array, " n"]) -> Float[Array, "n width"]:
         return self.out.kernel[...][x] + self.out.bias[...]
 
 
 class Table(nnx.Module):
-    def __init__(
-        self,
-        config: TableEmbedder,
-        examples: Int[np.ndarray, " example"],
-        width: int,
-        num_classes: int,
-        make: Make,
-    ):
+    """A trained vector for each symbol."""
+
+    def __init__(self, config: TableEmbedder, data: Data, width: int, layers: Layers):
         init = nnx.initializers.normal(config.init_std)
-        self.table = nnx.Embed(num_classes, width, embedding_init=init, rngs=make.rngs)
+        self.table = nnx.Embed(data.num_classes, width, embedding_init=init, rngs=layers.rngs)
 
     def __call__(self, x: Int[Array, " n"]) -> Float[Array, "n width"]:
         return self.table(x)
 
 
 class Identity(nnx.Module):
-    def __init__(
-        self,
-        config: IdentityEmbedder,
-        examples: Examples,
-        width: int,
-        num_classes: int,
-        make: Make,
-    ):
-        size = int(np.prod(examples.shape[1:]))
+    """The exemplar's own numbers, as many as a token has room for."""
+
+    def __init__(self, config: IdentityEmbedder, data: Data, width: int, layers: Layers):
+        size = int(np.prod(data.examples.shape[1:]))
         if size != width:
             raise UserError(
                 f"model.embedder.kind = identity; allowed: other kinds, as an exemplar has {size} "

@@ -1,8 +1,8 @@
 """Convolution and pooling of images, in the form that the device is fastest at.
 
-XLA's CPU back end is slow at windows and fast at matrix products: there the pixels under a kernel
-are laid side by side, and a convolution is one product (up to 25 times as fast for training a
-first layer of 7 x 7, python -m benchmarks.levers). Accelerators have kernels of their own.
+XLA's CPU back end is slow at windows and fast at matrix products. On a CPU the pixels under a
+kernel are therefore laid side by side, and a convolution is one product: up to 25 times as fast for
+training a first layer of 7 x 7 (python -m benchmarks.levers). Accelerators have their own kernels.
 """
 
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ def convolve(layer: nnx.Conv, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 
 
 
 def max_pool(x: Float[Array, "n h w c"], size: int, stride: int) -> Float[Array, "n h2 w2 c"]:
-    """The largest under each window; of equal ones the first has the gradient."""
+    """The largest pixel under each window; of equal pixels the first gets the gradient."""
     if on_cpu():
         return as_maxima(x, size, stride)
     return nnx.max_pool(x, (size, size), (stride, stride), "SAME")
@@ -38,8 +38,8 @@ def as_product(layer: nnx.Conv, x: Float[Array, "n h w c"]) -> Float[Array, "n h
 
 
 def as_maxima(x: Float[Array, "n h w c"], size: int, stride: int) -> Float[Array, "n h2 w2 c"]:
-    """Pooling as the larger of two, again and again."""
-    # Columns first: of equal pixels, that of the first row then stays, as elsewhere.
+    """Pooling as repeated maxima of two pixels."""
+    # Columns first: of equal pixels, the one in the first row then stays, as on other devices.
     for axis in (2, 1):
         x, *others = _under_windows(x, size, stride, axis, -jnp.inf)
         for other in others:
@@ -50,7 +50,7 @@ def as_maxima(x: Float[Array, "n h w c"], size: int, stride: int) -> Float[Array
 def _under_windows(
     x: Float[Array, "n h w c"], size: int, stride: int, axis: int, outside: float
 ) -> list[Array]:
-    """Under the first place of the windows along an axis, under the second, and so on."""
+    """Pixels under the first place of every window along an axis, under the second, and so on."""
     count = -(-x.shape[axis] // stride)
     missing = max((count - 1) * stride + size - x.shape[axis], 0)
     padding = [(0, 0)] * x.ndim

@@ -1,11 +1,16 @@
-"""The pieces networks are built from, with the initialisation of the papers."""
+"""Layers and functions that networks share, with the initialisation of the papers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
+
+from icl.models.sites import Sites
 
 # Variance 1 / fan_in, truncated at two standard deviations: the linear initialisation of
 # Chan et al. 2022.
@@ -13,20 +18,35 @@ LINEAR_INIT = nnx.initializers.variance_scaling(1.0, "fan_in", "truncated_normal
 
 
 def on_cpu() -> bool:
-    """Whether to write products as XLA's CPU back end is fastest at; others have own kernels."""
+    """Whether to write products in the form that XLA's CPU back end is fastest at.
+
+    Accelerators have kernels of their own.
+    """
     return jax.default_backend() == "cpu"
 
 
-class Frozen(nnx.Variable):
+class Constant(nnx.Variable):
     """An array of the network that is not trained and not updated."""
 
 
+class Data(NamedTuple):
+    """What a network must know of its data when it is made.
+
+    examples: training exemplars. They give the shape, and embedders fixed in advance are fitted to
+        them.
+    num_classes: number of classes; exemplars that are symbols are the integers below it.
+    """
+
+    examples: Shaped[np.ndarray, "example *shape"]
+    num_classes: int
+
+
 @dataclass(frozen=True)
-class Make:
+class Layers:
     """Makes the layers of a network, from one stream of random numbers.
 
-    dtype: of products; parameters are float32, and so are sums, norms and what a product of
-        lower precision is added to.
+    dtype: type of products. Parameters, sums, norms and whatever a product of lower precision is
+        added to are float32.
     """
 
     rngs: nnx.Rngs
@@ -45,7 +65,7 @@ class Make:
     def conv(
         self, c_in: int, c_out: int, size: int, stride: int = 1, bias: bool = True
     ) -> nnx.Conv:
-        """Two-dimensional, padded so that a stride of 1 keeps the size."""
+        """A two-dimensional convolution, padded so that a stride of 1 keeps the size."""
         return nnx.Conv(
             c_in,
             c_out,
@@ -61,7 +81,7 @@ class Make:
         return nnx.LayerNorm(width, epsilon=1e-5, rngs=self.rngs)
 
     def param(self, init: nnx.Initializer, *shape: int) -> nnx.Param:
-        """An array of a shape of its own."""
+        """A trained array of any shape, float32."""
         return nnx.Param(init(self.rngs.params(), shape, jnp.float32))
 
 
@@ -79,7 +99,7 @@ def sinusoidal_positions(
 def rotate(
     x: Float[Array, "batch token head dim"], max_time: float
 ) -> Float[Array, "batch token head dim"]:
-    """Entries i and i + dim / 2 turned as a pair by position / max_time ** (2 i / dim).
+    """Rotary positions: entries i and i + dim / 2 turned by position / max_time ** (2 i / dim).
 
     Products of two rotated vectors depend on the difference of their positions (Su et al. 2021,
     arXiv 2104.09864).
@@ -98,7 +118,7 @@ def _angles(num_tokens: int, dim: int, max_time: float) -> Float[Array, "token h
 def project(
     layer: nnx.Linear, x: Float[Array, "batch token width"], num_parts: int, query_only: bool
 ) -> list[Array]:
-    """The parts of a fused layer's output, the first for the last token alone if `query_only`."""
+    """Parts of a fused layer's output; the first has the last token alone if `query_only`."""
     if not query_only:
         return jnp.split(layer(x), num_parts, axis=-1)
     kernel = layer.kernel[...].astype(layer.dtype)
@@ -110,6 +130,22 @@ def project(
     return [first, *jnp.split(others, num_parts - 1, axis=-1)]
 
 
+def project_heads(
+    layer: nnx.Linear,
+    x: Float[Array, "batch token width"],
+    num_heads: int,
+    query_only: bool,
+    sites: Sites,
+) -> Iterator[Float[Array, "batch token head dim"]]:
+    """Queries, keys and values of all heads, at the sites `query`, `key` and `value`.
+
+    Queries are those of the last token alone if `query_only`.
+    """
+    parts = project(layer, x, 3, query_only)
+    for name, part in zip(("query", "key", "value"), parts, strict=True):
+        yield sites.site(name, split_heads(part, num_heads))
+
+
 def split_heads(
     x: Float[Array, "batch token width"], num_heads: int
 ) -> Float[Array, "batch token head dim"]:
@@ -117,5 +153,5 @@ def split_heads(
 
 
 def causal_mask(num_out: int, num_tokens: int) -> jax.Array:
-    """[out, token]: whether each of the last tokens may see each token."""
+    """[out, token]: whether each of the last `num_out` tokens may see each token."""
     return jnp.tril(jnp.ones((num_out, num_tokens), bool), num_tokens - num_out)

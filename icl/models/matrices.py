@@ -1,7 +1,7 @@
 """The weight matrices of a network by name: kernels and tables, fused ones part by part.
 
-A name is the path of the layer, as `readout`, `block0/mlp_in` or `embedder/hidden`; of a kernel
-that holds several matrices side by side, with the name of the part: `block0/mixer/qkv/query`.
+A name is the path of the layer, such as `readout`, `block0/mlp_in` or `embedder/hidden`. A kernel
+that holds several matrices side by side has a name for each part: `block0/mixer/qkv/query`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,9 +18,9 @@ LEAVES = ("kernel", "embedding")
 
 
 def matrices(params: dict[str, Any], fused: Fused) -> Matrices:
-    """All of them; of convolutions, [all inputs of an output, channels].
+    """All weight matrices; those of convolutions are [all inputs of an output, channels].
 
-    fused: parts of the kernels of a mixer's layers, by name of the layer.
+    fused: names of the parts of a mixer's fused kernels, by layer.
     """
     return {
         name: part
@@ -57,7 +57,7 @@ def _keys(path: tuple[Any, ...]) -> tuple[str, ...]:
 
 def _names(path: tuple[str, ...], fused: Fused) -> list[str]:
     layer = "/".join(path[:-1])
-    # Layers of mixers, and those of networks for tasks, which are not within anything.
+    # Layers of mixers, and those of networks for tasks, whose paths have no parent.
     is_fused = "mixer" in path[:-2] or len(path) == 2
     parts = fused.get(path[-2], ()) if is_fused else ()
     return [f"{layer}/{part}" for part in parts] or [layer]

@@ -1,181 +1,96 @@
-"""The network around the mixers, the same for all: embedders, positions, blocks, readout."""
+"""Networks as two pure functions over plain nested dictionaries of arrays.
+
+Only this file splits flax's module objects into arrays and puts them together again.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int, Shaped, UInt32
+from jaxtyping import Array, Key, Shaped
 
-from icl.config.networks import NetworkConfig
-from icl.models.embedders import EMBEDDERS
-from icl.models.layers import Frozen, Make, sinusoidal_positions
-from icl.models.mixers import find_mixer
-from icl.models.noise import Shift, drop
-from icl.types import Aux, Sequence
-
-
-class Block(nnx.Module):
-    """x + mixer(norm(x)), then x + mlp(norm(x)), the MLP of one hidden layer with GELU."""
-
-    def __init__(self, config: NetworkConfig, make: Make):
-        width, hidden = config.width, config.mlp_ratio * config.width
-        self.residual = config.residual
-        has_norm = config.norm == "pre"
-        self.mixer_norm = make.layer_norm(width) if has_norm else None
-        self.mixer = find_mixer(config.kind)(config, make)
-        self.mlp_norm = make.layer_norm(width) if has_norm and hidden else None
-        self.mlp_in = make.linear(width, hidden) if hidden else None
-        self.mlp_out = make.linear(hidden, width) if hidden else None
-
-    def __call__(
-        self, x: Float[Array, "batch token width"], query_only: bool
-    ) -> tuple[Float[Array, "batch out width"], Aux]:
-        """For the last token alone if `query_only`."""
-        update, notes = self.mixer(_normed(self.mixer_norm, x), query_only)
-        x = self._add(x[:, -1:] if query_only else x, update)
-        if self.mlp_in is not None and self.mlp_out is not None:
-            hidden = jax.nn.gelu(self.mlp_in(_normed(self.mlp_norm, x)))
-            x = self._add(x, self.mlp_out(hidden))
-        return x, notes
-
-    def _add(self, x: Array, update: Array) -> Array:
-        return x + update if self.residual else update.astype(jnp.float32)
+from icl.config.networks import Model
+from icl.models.frame import SequenceNetwork
+from icl.models.layers import Data, Layers
+from icl.models.matrices import Fused
+from icl.models.mixers.find import find_mixer
+from icl.models.sites import NO_EDITS, Edits, Sites
+from icl.types import Aux, Sequence, Variables
 
 
-def _normed(norm: nnx.LayerNorm | None, x: Array) -> Array:
-    return x if norm is None else norm(x)
+class Network(NamedTuple):
+    """A network without its numbers.
+
+    init: key -> Variables. It can be jitted and vmapped over keys.
+    apply: (variables, sequence, training=False, query_only=True, edits={}) -> (logits, aux).
+        Logits are [batch, out, label], with out = 1 (the query) or all tokens. `aux` holds the
+        value of every site, after its edit. With `training`, batch norm uses the batch's own
+        statistics and `aux["state"]` is the new state.
+        edits: functions from value to value, by site; see `icl.models.sites`. Raises ValueError
+        for a site that the network does not have, and for an edit that changes shape or type.
+    fused: see `icl.models.matrices`.
+    """
+
+    init: Callable[[Key[Array, ""]], Variables]
+    apply: Callable[..., tuple[Array, Aux]]
+    fused: Fused
 
 
-class Head(nnx.Module):
-    """ReLU layers; with one bias for all units of a layer where it is `scalar` (Reddy 2023)."""
+def make_network(
+    config: Model,
+    num_labels: int,
+    examples: Shaped[np.ndarray, "example *shape"],
+    num_classes: int,
+) -> Network:
+    """The network that a config describes.
 
-    def __init__(self, config: NetworkConfig, make: Make):
-        self.num_layers = len(config.head)
-        is_scalar, width = config.head_bias == "scalar", config.width
-        for i, units in enumerate(config.head):
-            setattr(self, f"layer{i}", make.linear(width, units, bias=not is_scalar))
-            if is_scalar:
-                setattr(self, f"bias{i}", make.param(nnx.initializers.zeros, 1))
-            width = units
+    num_labels: size of the label table and of the readout.
+    examples, num_classes: see `icl.models.layers.Data`.
 
-    def __call__(self, x: Float[Array, "*batch width"]) -> Float[Array, "*batch units"]:
-        for i in range(self.num_layers):
-            bias = getattr(self, f"bias{i}", None)
-            x = getattr(self, f"layer{i}")(x)
-            x = jax.nn.relu(x if bias is None else x + bias[...])
-        return x
+    Raises UserError if the embedder cannot be fitted to the examples.
+    """
 
+    def build(key: Key[Array, ""]) -> nnx.Module:
+        layers = Layers(nnx.Rngs(key), getattr(jnp, config.compute_dtype))
+        return SequenceNetwork(config, num_labels, Data(examples, num_classes), layers)
 
-class Labels(nnx.Module):
-    """A vector for each label."""
+    abstract = nnx.eval_shape(lambda: build(jax.random.key(0)))
+    graph, abstract_params, abstract_state = nnx.split(abstract, nnx.Param, ...)
 
-    def __init__(self, config: NetworkConfig, num_labels: int, make: Make):
-        width, std = config.label_width, config.label_init_std
-        if config.labels == "one_hot":
-            self.embedding: nnx.Variable = Frozen(jnp.eye(num_labels, width))
-        elif config.labels == "fixed":
-            init = nnx.initializers.normal(std)
-            self.embedding = Frozen(make.param(init, num_labels, width)[...])
+    def init(key: Key[Array, ""]) -> Variables:
+        _, params, state = nnx.split(build(key), nnx.Param, ...)
+        return Variables(nnx.to_pure_dict(params), nnx.to_pure_dict(state))
+
+    def apply(
+        variables: Variables,
+        sequence: Sequence,
+        training: bool = False,
+        query_only: bool = True,
+        edits: Edits = NO_EDITS,
+    ) -> tuple[Array, Aux]:
+        params = _with_values(abstract_params, variables.params)
+        state = _with_values(abstract_state, variables.state)
+        module = nnx.merge(graph, params, state)
+        if training:
+            module.train()
         else:
-            init = nnx.initializers.truncated_normal(std)
-            self.embedding = make.param(init, num_labels, width)
+            module.eval()
+        module.set_attributes(is_training=training, raise_if_not_found=False)
+        sites = Sites(edits)
+        logits = module(sequence, query_only, sites)
+        sites.check()
+        aux = sites.notes
+        if training:
+            aux["state"] = nnx.to_pure_dict(nnx.split(module, nnx.Param, ...)[2])
+        return logits, aux
 
-    def __call__(self, labels: Int[Array, "*batch"]) -> Float[Array, "*batch width"]:
-        return self.embedding[...][labels]
-
-
-class SequenceNetwork(nnx.Module):
-    """Exemplars and labels become tokens; blocks mix them; the last token is read."""
-
-    def __init__(
-        self,
-        config: NetworkConfig,
-        num_labels: int,
-        examples: Shaped[np.ndarray, "example *shape"],
-        num_classes: int,
-        make: Make,
-    ):
-        self.config = config
-        self.embedder = EMBEDDERS[config.embedder.kind](
-            config.embedder, examples, config.item_width, num_classes, make
-        )
-        self.shift = Shift(config.max_shift) if config.max_shift else None
-        self.label_table = Labels(config, num_labels, make)
-        if config.positions.kind == "learned":
-            init = nnx.initializers.truncated_normal(config.positions.init_std)
-            self.position_table = make.param(init, config.positions.max_tokens, config.width)
-        for i in range(config.num_layers):
-            setattr(self, f"block{i}", Block(config, make))
-        has_final_norm = config.norm == "pre" and config.final_norm
-        self.norm = make.layer_norm(config.width) if has_final_norm else None
-        self.head = Head(config, make) if config.head else None
-        read = config.head[-1] if config.head else config.width
-        # In float32 throughout: the loss is taken of its logarithms.
-        float32 = Make(make.rngs)
-        if config.readout == "free":
-            self.readout = float32.linear(read, num_labels, config.readout_bias)
-        elif config.readout_bias:
-            self.readout_bias = make.param(nnx.initializers.zeros, num_labels)
-
-    def __call__(
-        self, sequence: Sequence, query_only: bool = True
-    ) -> tuple[Float[Array, "batch out label"], Aux]:
-        """Logits of the query alone, or of every token."""
-        batch, items, *shape = sequence.exemplars.shape
-        exemplars = sequence.exemplars
-        if self.shift is not None:
-            exemplars = self.shift(exemplars, sequence.bits)
-        embedded = self.embedder(exemplars.reshape(batch * items, *shape))
-        embedded = embedded.reshape(batch, items, -1).astype(jnp.float32)
-        embedded = drop(embedded, sequence.bits, self.config.example_dropout)
-        x = self._place(self._tokens(embedded, self.label_table(sequence.labels[:, :-1])), sequence)
-        aux: Aux = {"embedded": embedded}
-        for i in range(self.config.num_layers):
-            is_last = i == self.config.num_layers - 1
-            x, notes = getattr(self, f"block{i}")(x, query_only and is_last)
-            aux |= {f"block{i}/{name}": note for name, note in notes.items()}
-            aux[f"block{i}/out"] = x
-        return self._read(x), aux
-
-    def _tokens(
-        self,
-        items: Float[Array, "batch item item_dim"],
-        labels: Float[Array, "batch context label_dim"],
-    ) -> Float[Array, "batch token content"]:
-        """item 0, label 0, item 1, ... query; or each item beside its label, the query beside 0."""
-        if self.config.tokens == "concatenated":
-            return jnp.concatenate([items, jnp.pad(labels, ((0, 0), (0, 1), (0, 0)))], axis=-1)
-        batch, context, width = labels.shape
-        pairs = jnp.stack([items[:, :-1], labels], axis=2).reshape(batch, 2 * context, width)
-        return jnp.concatenate([pairs, items[:, -1:]], axis=1)
-
-    def _place(
-        self, x: Float[Array, "batch token content"], sequence: Sequence
-    ) -> Float[Array, "batch token width"]:
-        """Tell tokens their positions. Rotary ones are told where queries meet keys."""
-        positions, count = self.config.positions, x.shape[1]
-        if positions.kind == "sinusoidal":
-            return x + sinusoidal_positions(count, x.shape[2], positions.max_time)
-        if positions.kind == "learned":
-            return x + self.position_table[...][:count]
-        if positions.kind == "shifted":
-            assert sequence.bits is not None
-            return jnp.concatenate([x, _shifted(sequence.bits, count, positions.size)], axis=-1)
-        return x
-
-    def _read(self, x: Float[Array, "batch out width"]) -> Float[Array, "batch out label"]:
-        x = _normed(self.norm, x)
-        if self.head is not None:
-            x = self.head(x).astype(jnp.float32)
-        if self.config.readout == "free":
-            return self.readout(x)
-        logits = x @ self.label_table.embedding[...].T
-        return logits + self.readout_bias[...] if self.config.readout_bias else logits
+    return Network(init, apply, getattr(find_mixer(config.kind), "FUSED", {}))
 
 
-def _shifted(
-    bits: UInt32[Array, " batch"], num_tokens: int, size: int
-) -> Float[Array, "batch token size"]:
-    """One-hot positions, the first of them drawn for each sequence from those that leave room."""
-    first = (bits % (size - num_tokens + 1)).astype(jnp.int32)
-    return jax.nn.one_hot(first[:, None] + jnp.arange(num_tokens), size)
+def _with_values(abstract: nnx.State, values: dict) -> nnx.State:
+    state = nnx.State(abstract)
+    nnx.replace_by_pure_dict(state, values)
+    return state

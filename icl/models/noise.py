@@ -1,4 +1,4 @@
-"""What a network adds at random to what it is shown, from the bits of each sequence."""
+"""Noise that a network adds to its inputs, drawn from the bits of each sequence."""
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +9,9 @@ SHIFT, DROPOUT = 0, 1  # folded into the keys, so that each has its own
 
 
 class Shift(nnx.Module):
-    """Moves each image by up to `max_shift` pixels each way, what comes in being empty.
+    """Moves each image by up to `max_shift` pixels each way; pixels that come in are empty.
 
-    In training only: `train` and `eval` of nnx set `deterministic`.
+    Acts in training only: `train` and `eval` of nnx set `deterministic`.
     """
 
     def __init__(self, max_shift: int):
@@ -37,7 +37,7 @@ class Shift(nnx.Module):
 def drop(
     embedded: Float[Array, "batch item width"], bits: UInt32[Array, " batch"] | None, p: float
 ) -> Float[Array, "batch item width"]:
-    """Each number is 0 with probability p, and else divided by 1 - p."""
+    """Dropout: each number is 0 with probability p, otherwise divided by 1 - p."""
     if not p or bits is None:
         return embedded
     shape = embedded.shape[1:]

@@ -5,13 +5,12 @@ trained parameters for one input channel.
 """
 
 import jax
-import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
 from icl.config.embedders import ResNetEmbedder
 from icl.models.images import convolve, max_pool
-from icl.models.layers import Make
+from icl.models.layers import Data, Layers
 
 STAGES = ((16, 1), (32, 2), (32, 2), (64, 2))  # channels, stride of the first block
 STEM_CHANNELS = 64
@@ -20,22 +19,25 @@ STEM_CHANNELS = 64
 class ConvNorm(nnx.Module):
     """A convolution without bias, then batch norm."""
 
-    def __init__(self, c_in: int, c_out: int, size: int, stride: int, make: Make):
-        self.conv = make.conv(c_in, c_out, size, stride, bias=False)
-        self.norm = nnx.BatchNorm(c_out, momentum=0.9, epsilon=1e-5, rngs=make.rngs)
+    def __init__(self, c_in: int, c_out: int, size: int, stride: int, layers: Layers):
+        self.conv = layers.conv(c_in, c_out, size, stride, bias=False)
+        self.norm = nnx.BatchNorm(c_out, momentum=0.9, epsilon=1e-5, rngs=layers.rngs)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c2"]:
         return self.norm(convolve(self.conv, x))
 
 
 class Bottleneck(nnx.Module):
-    """1 x 1 to a quarter of the channels, 3 x 3, 1 x 1 back; the first of a stage projects."""
+    """Convolutions 1 x 1 to a quarter of the channels, 3 x 3, and 1 x 1 back, around a shortcut.
 
-    def __init__(self, c_in: int, c_out: int, stride: int, project: bool, make: Make):
-        self.reduce = ConvNorm(c_in, c_out // 4, 1, 1, make)
-        self.middle = ConvNorm(c_out // 4, c_out // 4, 3, stride, make)
-        self.expand = ConvNorm(c_out // 4, c_out, 1, 1, make)
-        self.project = ConvNorm(c_in, c_out, 1, stride, make) if project else None
+    The shortcut of the first block of a stage is a projection.
+    """
+
+    def __init__(self, c_in: int, c_out: int, stride: int, project: bool, layers: Layers):
+        self.reduce = ConvNorm(c_in, c_out // 4, 1, 1, layers)
+        self.middle = ConvNorm(c_out // 4, c_out // 4, 3, stride, layers)
+        self.expand = ConvNorm(c_out // 4, c_out, 1, 1, layers)
+        self.project = ConvNorm(c_in, c_out, 1, stride, layers) if project else None
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c2"]:
         shortcut = x if self.project is None else self.project(x)
@@ -45,24 +47,16 @@ class Bottleneck(nnx.Module):
 
 
 class ResNet(nnx.Module):
-    """Its last channels are the embedding where they are as many as asked for, as published;
-    else a linear map follows."""
+    """The encoder. A linear map follows unless the width is that of its last channels."""
 
-    def __init__(
-        self,
-        config: ResNetEmbedder,
-        examples: Float[np.ndarray, "example *shape"],
-        width: int,
-        num_classes: int,
-        make: Make,
-    ):
-        self.stem = ConvNorm(1, STEM_CHANNELS, 7, 2, make)
+    def __init__(self, config: ResNetEmbedder, data: Data, width: int, layers: Layers):
+        self.stem = ConvNorm(1, STEM_CHANNELS, 7, 2, layers)
         c_in = STEM_CHANNELS
         for i, (channels, stride) in enumerate(STAGES):
-            setattr(self, f"stage{i}_0", Bottleneck(c_in, channels, stride, True, make))
-            setattr(self, f"stage{i}_1", Bottleneck(channels, channels, 1, False, make))
+            setattr(self, f"stage{i}_0", Bottleneck(c_in, channels, stride, True, layers))
+            setattr(self, f"stage{i}_1", Bottleneck(channels, channels, 1, False, layers))
             c_in = channels
-        self.out = make.linear(c_in, width) if width != c_in else None
+        self.out = layers.linear(c_in, width) if width != c_in else None
 
     def __call__(self, x: Float[Array, "n h w"]) -> Float[Array, "n c"]:
         x = jax.nn.relu(self.stem(x[..., None]))

@@ -1,7 +1,7 @@
 """Networks for tasks over time, as plain functions of parameters: no biases, a linear readout.
 
-A cell is a step that takes numbers added to the product of its recurrent matrix, which is how the
-tangent kernel of that matrix is reached (`icl.probes.factored_kernel`).
+A step takes numbers that are added to the product of its recurrent matrix. The tangent kernel of
+this matrix is computed from their gradients (`icl.probes.factored_kernel`).
 """
 
 from collections.abc import Callable
@@ -12,41 +12,45 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from icl.config.task_networks import FeedForwardNetwork, RateNetwork, TaskNetworkConfig
+from icl.models.cells import GRU_GATES, gru_cell, lstm_cell, rate_cell
 from icl.models.matrices import Fused
-from icl.models.recurrence import Cell, State, hidden_states, set_apart
+from icl.models.recurrence import Cell, State, hidden_states, split_candidate
+from icl.models.sites import NO_EDITS, Edits, Sites
+from icl.types import Aux
 
-# The code of Liu et al. 2023: recurrent weights normal, of deviation 1.25 / sqrt(width); all others
-# uniform within 1 / sqrt(fan-in), as PyTorch's linear maps.
+# The code of Liu et al. 2023: recurrent weights are normal with deviation 1.25 / sqrt(width); all
+# others are uniform within 1 / sqrt(fan-in), as in PyTorch's linear maps.
 RECURRENT_GAIN = 1.25
 
 Params = dict[str, Any]  # {"input" | "recurrent" | "readout": {"kernel": [fan_in, out]}}
 
 
 class TaskCell(NamedTuple):
-    """A recurrent network in four facts; its parameters follow from them.
+    """A recurrent network in four facts, from which its parameters follow.
 
     step: see `icl.models.recurrence.Cell`.
-    gates: what the parts of its matrices, side by side, are of; empty for a single part.
-    num_arrays: of a state.
-    sets_apart: whether the last part of the input's product is not added to the recurrent one.
+    gates: names of the parts of its matrices, side by side; empty for a single part.
+    num_arrays: arrays in a state.
+    has_separate_candidate: whether the last part of the input's product is kept out of the sum
+        with the recurrent one.
     """
 
     step: Cell
     gates: tuple[str, ...] = ()
     num_arrays: int = 1
-    sets_apart: bool = False
+    has_separate_candidate: bool = False
 
 
 class TaskNetwork(NamedTuple):
     """A network without its numbers.
 
-    init: key to parameters.
-    as_steps: inputs [batch, step, channel] to those of the network's own steps.
-    hidden: (parameters, inputs of its own steps) to the hidden state after each.
-    state: the initial one of a single trial; what is read out is its first array.
-    step: (parameters, state, input [channel], numbers added to the product of `recurrent`) to the
-        next state and what entered that product.
-    num_skipped: of its own steps, those whose product is that of zeros.
+    init: key -> parameters.
+    as_steps: inputs [batch, step, channel] -> inputs of the network's own steps.
+    hidden: (parameters, inputs of its own steps) -> the hidden state after each.
+    state: the initial state of a single trial; its first array is read out.
+    step: (parameters, state, input [channel], numbers added to the product of `recurrent`) ->
+        (next state, what entered that product).
+    num_skipped: number of its own steps at which zeros enter this product.
     fused: matrices that share a kernel, side by side (`icl.models.matrices`): those of the gates.
     """
 
@@ -59,17 +63,30 @@ class TaskNetwork(NamedTuple):
     fused: Fused
 
     def apply(
-        self, params: Params, inputs: Float[Array, "batch step channel"]
-    ) -> tuple[Float[Array, "batch out output"], Float[Array, "batch out width"]]:
-        """Logits and hidden states after each of the network's own steps."""
-        hidden = self.hidden(params, self.as_steps(inputs))
-        return hidden @ params["readout"]["kernel"], hidden
+        self,
+        params: Params,
+        inputs: Float[Array, "batch step channel"],
+        edits: Edits = NO_EDITS,
+    ) -> tuple[Float[Array, "batch out output"], Aux]:
+        """Logits after each of the network's own steps, and the value of every site.
+
+        Sites: `input`, the inputs; `hidden`, the hidden states, [batch, out, width]. An edit of
+        `hidden` acts on what is read out, not within the recurrence.
+
+        edits: functions from value to value, by site; see `icl.models.sites`. Raises ValueError
+        for a site that the network does not have, and for an edit that changes shape or type.
+        """
+        sites = Sites(edits)
+        inputs = sites.site("input", inputs)
+        hidden = sites.site("hidden", self.hidden(params, self.as_steps(inputs)))
+        sites.check()
+        return hidden @ params["readout"]["kernel"], sites.notes
 
 
 def make_task_network(
     config: TaskNetworkConfig, num_steps: int, num_inputs: int, num_outputs: int
 ) -> TaskNetwork:
-    """The network that a config describes, for trials of so many steps."""
+    """The network that a config describes, for trials of `num_steps` steps."""
     width = config.width
     if isinstance(config, FeedForwardNetwork):
         return TaskNetwork(
@@ -81,21 +98,21 @@ def make_task_network(
             num_skipped=0,
             fused={},
         )
-    cell, gates, num_arrays, sets_apart = CELLS[config.kind](config)
+    cell, gates, num_arrays, has_separate_candidate = CELLS[config.kind](config)
 
     def split(products: Array) -> tuple[Array, Array | None]:
-        """Those that are added to the recurrent ones, and those that are not."""
-        return set_apart(products, width) if sets_apart else (products, None)
+        """Products that are added to the recurrent ones, and those that are not."""
+        return split_candidate(products, width) if has_separate_candidate else (products, None)
 
     def step(params: Params, state: State, x: Array, added: Array) -> tuple[State, Array]:
         product = state[0] @ params["recurrent"]["kernel"] + added
-        joined, apart = split(x @ params["input"]["kernel"])
-        return cell(joined + product, apart, state), state[0]
+        joined, candidate = split(x @ params["input"]["kernel"])
+        return cell(joined + product, candidate, state), state[0]
 
     def hidden(params: Params, inputs: Array) -> Array:
-        joined, apart = split(inputs.swapaxes(0, 1) @ params["input"]["kernel"])
+        joined, candidate = split(inputs.swapaxes(0, 1) @ params["input"]["kernel"])
         recurrent = params["recurrent"]["kernel"]
-        return hidden_states(cell, recurrent, joined, num_arrays, apart).swapaxes(0, 1)
+        return hidden_states(cell, recurrent, joined, num_arrays, candidate).swapaxes(0, 1)
 
     return TaskNetwork(
         init=lambda key: _init(key, num_inputs, width, max(len(gates), 1), num_outputs),
@@ -109,7 +126,7 @@ def make_task_network(
 
 
 def _feed_forward(params: Params, state: State, x: Array, added: Array) -> tuple[State, Array]:
-    """Two layers; `recurrent` is the matrix between them, so that all measures find it."""
+    """Two layers. The matrix between them is called `recurrent`, so that all measures find it."""
     first = jax.nn.relu(x @ params["input"]["kernel"])
     return (jax.nn.relu(first @ params["recurrent"]["kernel"] + added),), first
 
@@ -132,35 +149,16 @@ def _uniform(key: Key[Array, ""], shape: tuple[int, int]) -> Float[Array, "fan_i
 
 
 def _rate(config: RateNetwork) -> TaskCell:
-    leak = config.leak
-
-    def cell(total: Array, _: None, state: State) -> State:
-        (h,) = state
-        return (jax.nn.relu((1 - leak) * h + leak * total),)
-
-    return TaskCell(cell)
+    return TaskCell(rate_cell(config.leak))
 
 
 def _gru(config: TaskNetworkConfig) -> TaskCell:
-    def cell(total: Array, n: Array, state: State) -> State:
-        (h,) = state
-        r, z, n_h = jnp.split(total, 3, axis=-1)
-        candidate = jnp.tanh(n + jax.nn.sigmoid(r) * n_h)
-        kept = jax.nn.sigmoid(z)
-        return ((1 - kept) * candidate + kept * h,)
-
-    return TaskCell(cell, ("reset_gate", "update_gate", "candidate"), sets_apart=True)
+    return TaskCell(gru_cell(), GRU_GATES, has_separate_candidate=True)
 
 
 def _lstm(config: TaskNetworkConfig) -> TaskCell:
-    def cell(total: Array, _: None, state: State) -> State:
-        memory = state[1]
-        entering, forgotten, candidate, read = jnp.split(total, 4, axis=-1)
-        kept = jax.nn.sigmoid(forgotten) * memory
-        memory = kept + jax.nn.sigmoid(entering) * jnp.tanh(candidate)
-        return jax.nn.sigmoid(read) * jnp.tanh(memory), memory
-
-    return TaskCell(cell, ("input_gate", "forget_gate", "cell", "output_gate"), num_arrays=2)
+    gates = ("input_gate", "forget_gate", "cell", "output_gate")
+    return TaskCell(lstm_cell(gates), gates, num_arrays=2)
 
 
 CELLS: dict[str, Callable[[Any], TaskCell]] = {

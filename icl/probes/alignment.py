@@ -1,7 +1,7 @@
-"""How far learning has moved a network: lazy where weights, representations and kernel stay.
+"""Measures of how far learning moves a network; it is lazy if weights, states and kernel stay.
 
-All are of arrays alone, jittable and vmappable. Where a measure is 0 / 0, as of hidden states or
-kernels of zeros alone, it is NaN.
+All functions take arrays and are jittable and vmappable. A measure that is 0 / 0, as for hidden
+states or kernels that are all zero, is NaN.
 """
 
 import jax
@@ -14,7 +14,7 @@ Scalar = Float[Array, ""]
 
 
 def weight_change_norm(weights: PyTree, initial: PyTree) -> Scalar:
-    """|W - W(0)|, Frobenius, over all the weights given; small: lazy (Liu et al. 2023)."""
+    """Frobenius norm |W - W(0)| over all given weights; small: lazy (Liu et al. 2023)."""
     changes = jax.tree.leaves(jax.tree.map(jnp.subtract, weights, initial))
     return jnp.linalg.norm(jnp.concatenate([change.ravel() for change in changes]))
 
@@ -22,22 +22,23 @@ def weight_change_norm(weights: PyTree, initial: PyTree) -> Scalar:
 def sign_similarity(
     hidden: Float[Array, "*shape"], initial: Float[Array, "*shape"]
 ) -> Float[Array, ""]:
-    """mean[sign h = sign h(0)]: activation patterns that stay (the code of Liu et al. 2023).
+    """Share of unchanged signs, mean[sign h = sign h(0)] (the code of Liu et al. 2023).
 
-    Of ReLU units the share that are still on or still off, as the sign of 0 is 0.
+    For ReLU units, the share that are still on or still off, because the sign of 0 is 0.
     """
     return jnp.mean(jnp.sign(hidden) == jnp.sign(initial), dtype=jnp.float32)
 
 
 def representation_gram(hidden: Hidden) -> Float[Array, "trial trial"]:
-    """R = H H^T: how alike trials are in hidden states, which are not centred (Liu et al. 2023)."""
+    """Similarity of trials in uncentred hidden states, R = H H^T (Liu et al. 2023)."""
     return jnp.matmul(hidden, hidden.T, precision="highest")
 
 
 def representation_alignment(hidden: Hidden, initial: Float[Array, "trial other"]) -> Scalar:
     """RA = <R, R(0)> / (|R| |R(0)|) of `representation_gram`; 1: lazy (Liu et al. 2023).
 
-    Of the same trials in the same order; not changed by a rotation of the units.
+    Both arguments hold the same trials in the same order. A rotation of the units does not
+    change RA.
     """
     return _cosine(representation_gram(hidden), representation_gram(initial))
 
@@ -45,18 +46,18 @@ def representation_alignment(hidden: Hidden, initial: Float[Array, "trial other"
 def kernel_alignment(kernels: PyTree[Gram], initial: PyTree[Gram]) -> PyTree[Scalar]:
     """KA = <K, K(0)> / (|K| |K(0)|), Frobenius; 1: lazy (Liu et al. 2023).
 
-    The alignment of Cristianini et al. 2001, of tangent kernels after and before learning; of two
-    positive semi-definite matrices it is in [0, 1]. Of a tree of kernels, as those of each layer
-    (`icl.probes.kernel.layer_kernels`), a tree of alignments.
+    The alignment of Cristianini et al. 2001 between tangent kernels after and before learning. It
+    is in [0, 1] for positive semi-definite matrices. A tree of kernels, such as those of each layer
+    (`icl.probes.tangent_kernel.layer_kernels`), gives a tree of alignments.
     """
     return jax.tree.map(_cosine, kernels, initial)
 
 
 def kernel_target_alignment(kernel: Gram, targets: Float[Array, "n *dim"]) -> Scalar:
-    """y^T K y / (|y|^2 tr K): how much of the kernel is along the targets, in [0, 1].
+    """Share of the kernel along the targets, y^T K y / (|y|^2 tr K), in [0, 1].
 
-    After Cristianini et al. 2001, with the trace in place of the norm: 1 where K is y y^T, and
-    1 / n where K knows no direction. Of targets of several dimensions, tr(Y^T K Y) / (|Y|^2 tr K).
+    After Cristianini et al. 2001, with the trace in place of the norm: 1 if K is y y^T, and 1 / n
+    if K prefers no direction. For multi-dimensional targets, tr(Y^T K Y) / (|Y|^2 tr K).
     """
     if len(targets) != len(kernel):
         raise ValueError(f"{len(targets)} targets of {len(kernel)} outputs")
@@ -68,31 +69,11 @@ def kernel_target_alignment(kernel: Gram, targets: Float[Array, "n *dim"]) -> Sc
 def participation_ratio(gram: Gram) -> Scalar:
     """(sum of eigenvalues)^2 / sum of their squares = (tr K)^2 / |K|^2, from 1 to n.
 
-    An effective rank (Gao et al. 2017, there of the covariance of activity) that needs no
-    eigenvalue.
+    An effective rank that needs no eigenvalues (Gao et al. 2017, who take the covariance of
+    activity).
     """
     gram = _scaled(gram)
     return jnp.trace(gram) ** 2 / jnp.sum(gram**2)
-
-
-def effective_ranks(gram: Gram) -> dict[str, Scalar]:
-    """Of a kernel, or of states by their `representation_gram`; positive semi-definite.
-
-    participation_ratio: as above.
-    effective_rank: exp(-sum p log p), p the eigenvalues as shares of their sum, from 1 to n (Roy
-        and Vetterli 2007). Eigenvalues are squares of the singular values of states or Jacobian;
-        of weights, `icl.probes.weights` takes the singular values themselves.
-    eigenvalue_rank: sum of eigenvalues / (the largest * n), from 1 / n to 1: what Liu et al. 2023
-        take of weights.
-    """
-    # Of positive semi-definite matrices those below 0 are roundings.
-    values = jnp.maximum(jnp.linalg.eigvalsh(_scaled(gram)), 0)
-    shares = values / jnp.sum(values)
-    return {
-        "participation_ratio": participation_ratio(gram),
-        "effective_rank": jnp.exp(jnp.sum(jax.scipy.special.entr(shares))),
-        "eigenvalue_rank": 1 / (jnp.max(shares) * len(shares)),
-    }
 
 
 def _cosine(a: Gram, b: Gram) -> Scalar:
@@ -101,5 +82,5 @@ def _cosine(a: Gram, b: Gram) -> Scalar:
 
 
 def _scaled(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """To entries of at most 1, whose squares neither overflow float32 nor vanish."""
+    """Scale entries to at most 1, so that squares neither overflow float32 nor vanish."""
     return x / jnp.max(jnp.abs(x))

@@ -1,9 +1,9 @@
-"""The exact tangent kernel of one matrix, by far sooner than from its gradients.
+"""Exact tangent kernel of one matrix, much faster than from its gradients.
 
-Wherever inputs are multiplied by a matrix W, the gradient of output i with respect to W is a sum
-over the products, activity times error: sum_t h_t delta_it^T. So K_ij = sum over t and u of
-(h_t . h_u) (delta_it . delta_ju): no gradient the size of W is formed. Errors are gradients with
-respect to numbers added to the products, activities what enters the products.
+If inputs are multiplied by a matrix W, the gradient of output i with respect to W is a sum over
+the products of activity times error: sum_t h_t delta_it^T. So K_ij = sum over t and u of
+(h_t . h_u) (delta_it . delta_ju): no gradient the size of W is formed. Activities enter the
+products; errors are gradients with respect to numbers added to the products.
 """
 
 from collections.abc import Callable
@@ -14,18 +14,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-# Of steps that are told apart: more save little work, and take longer to compile.
+# Groups of steps: more save little work and take longer to compile.
 MAX_GROUPS = 4
 BLOCK_BYTES = 2**28
 
 
 class Factors(NamedTuple):
-    """What a matrix's kernel is made of; `fan_in` is the number of its rows, `width` of columns.
+    """Factors of a matrix's kernel. The matrix has `fan_in` rows and `width` columns.
 
-    errors: of each output with respect to each of its sequence's products. Outputs of the last
-        step may depend on all products, those of each step before on one product fewer. Where
-        this does not hold, all outputs are of one step.
-    activities: what enters the products.
+    errors: gradients of each output with respect to each product of its sequence. Outputs of the
+        last step may depend on all products, those of each earlier step on one product fewer. If
+        this does not hold, all outputs belong to one step.
+    activities: inputs of the products.
     """
 
     errors: Float[Array, "sequence step output product width"]
@@ -38,10 +38,10 @@ def perturbed_factors(
     num_products: int,
     width: int,
 ) -> Factors:
-    """Of a matrix in any network, and of any outputs.
+    """Factors of a matrix in any network, for any outputs.
 
-    function: (numbers [product, width] added to the products of the matrix, one sequence) to the
-        sequence's outputs, of any shape, and the activities [product, fan_in] of the products.
+    function: (numbers [product, width] added to the products of the matrix, one sequence) -> the
+        sequence's outputs, of any shape, and the activities [product, fan_in].
     sequences: arrays whose first axis counts sequences.
 
     Holds sequences x outputs x products x width numbers.
@@ -67,18 +67,18 @@ def recurrent_factors(
     width: int,
     num_skipped: int = 0,
 ) -> Factors:
-    """Of a matrix used once in every step of a recurrent network, and of the outputs of each step.
+    """Factors of a matrix used once a step in a recurrent network, for the outputs of each step.
 
-    An output is followed back from its own step, not from the last, which halves the work. The
-    program grows with the number of steps.
+    The backward pass of an output starts at its own step, not at the last, which halves the work.
+    The program grows with the number of steps.
 
-    step: (state, input, numbers [width] added to the product) to the next state, and the activity
-        [fan_in] that entered the product; of one sequence.
-    read: a state to the outputs read after its step.
-    state: the initial one.
+    step: (state, input, numbers [width] added to the product) -> the next state, and the activity
+        [fan_in] that entered the product; for one sequence.
+    read: a state -> the outputs after its step.
+    state: initial state.
     inputs: arrays [sequence, step, ...].
-    num_skipped: steps at the beginning whose activity is 0, as that of the first one is in a
-        network that starts from zeros: they add nothing, and their products are left out.
+    num_skipped: number of initial steps with zero activity, such as the first step of a network
+        that starts from zeros. They add nothing, and their products are left out.
     """
 
     def factors(inputs: Any) -> tuple[Array, Array]:
@@ -110,23 +110,23 @@ def recurrent_factors(
 def factored_kernel(
     make_factors: Callable[[PyTree], Factors], sequences: PyTree, block_bytes: int = BLOCK_BYTES
 ) -> Float[Array, "n n"]:
-    """K over outputs in the order of (sequence, step, output), the last the fastest; exact.
+    """Exact K over outputs in the order (sequence, step, output), the last the fastest.
 
-    make_factors: those of some sequences.
+    make_factors: sequences -> their factors.
     sequences: arrays whose first axis counts sequences.
-    block_bytes: of errors held at a time, with their copies, those of two sequences at least; the
-        kernel comes on top. Where not all errors fit, those of each block of sequences are
-        computed anew beside every other block.
+    block_bytes: bytes of errors and their copies held at a time, of at least two sequences; the
+        kernel comes on top. If not all errors fit, those of each block of sequences are
+        recomputed for every other block.
     """
     num_sequences = len(jax.tree.leaves(sequences)[0])
     one = jax.eval_shape(make_factors, jax.tree.map(lambda array: array[:1], sequences)).errors
-    # Two blocks, each with the copies that comparing them takes.
+    # Two blocks, each with the copies made to compare them.
     num_rows = max(block_bytes // (6 * one.size * one.dtype.itemsize), 1)
     if num_rows >= num_sequences:
         factors = make_factors(sequences)
         return _completed(_compared(factors, factors), one.shape[1], one.shape[2])
     num_blocks = -(-num_sequences // num_rows)
-    # Those beyond the last sequence are the last one's, and cut off in the end.
+    # The last sequence pads the last block; its copies are cut off below.
     order = np.minimum(np.arange(num_blocks * num_rows), num_sequences - 1)
     blocks = jax.tree.map(
         lambda array: array[order].reshape(num_blocks, num_rows, *array.shape[1:]), sequences
@@ -144,12 +144,12 @@ def factored_kernel(
 
 
 def _compared(rows: Factors, columns: Factors) -> Float[Array, "sequence own other other_own"]:
-    """K of the outputs of some sequences with those of others, of the same and earlier steps.
+    """K between outputs of `rows` and outputs of `columns` at the same and earlier steps.
 
-    For each of the others in turn, its activities' products with all weigh the errors of these,
-    and one matrix product with its own errors is left. Outputs of a group of steps are compared
-    with those of the same and earlier groups alone, on the products that they depend on; the
-    other half is the transpose (`_completed`). Holds up to three times the errors.
+    For each sequence of `columns` in turn, products of activities weight the errors of `rows`, and
+    one matrix product with the sequence's own errors remains. Outputs of a group of steps are
+    compared only with the same and earlier groups, on the products that they depend on; the other
+    half is the transpose (`_completed`). Holds up to three times the errors.
     """
     errors, activities = rows
     num_sequences, num_steps, num_outputs, num_products, width = errors.shape
@@ -164,7 +164,7 @@ def _compared(rows: Factors, columns: Factors) -> Float[Array, "sequence own oth
         owns.append(columns.errors[:, :end, :, :reach].reshape(own_shape))
 
     def of_one(one: tuple[Array, list[Array]]) -> Float[Array, "sequence output own"]:
-        """K of all outputs with those of one sequence."""
+        """K between all outputs and those of one sequence."""
         grams, owns = one  # [sequence, own product, product], [own, product * width]
         blocks = []
         for group, own in zip(others, owns, strict=True):
@@ -184,7 +184,7 @@ def _compared(rows: Factors, columns: Factors) -> Float[Array, "sequence own oth
 def _completed(
     kernel: Float[Array, "sequence own sequence own"], num_steps: int, num_outputs: int
 ) -> Float[Array, "n n"]:
-    """The kernel with what belongs to later steps, from its transpose."""
+    """Fill in the entries of later steps from the transpose of the kernel."""
     size = kernel.shape[0] * kernel.shape[1]
     ends = _group_ends(num_steps)
     group = np.repeat(np.searchsorted(ends, np.arange(num_steps), side="right"), num_outputs)
@@ -194,7 +194,7 @@ def _completed(
 
 
 def _group_ends(num_steps: int) -> list[int]:
-    """Where groups of consecutive steps end, of nearly equal sizes."""
+    """Ends of groups of consecutive steps, of nearly equal sizes."""
     count = min(num_steps, MAX_GROUPS)
     return [num_steps * (group + 1) // count for group in range(count)]
 

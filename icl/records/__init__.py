@@ -1,51 +1,9 @@
-"""The files of runs and sweeps: configs, metrics, checkpoints; and reading them back.
+"""The files of runs and sweeps, metrics and checkpoints, and reading them back.
 
-`load` is what analysis starts from. The rest is for the runs themselves: `config_file`,
-`run_directory`, `checkpoints`, `sweep_file`, `sweep_directory`.
+`run_directory` and `sweep_directory` write and judge the files, `checkpoints` holds states,
+`storage` copies a sweep to shared storage. Importing this package loads neither JAX nor xarray.
 """
 
-from typing import TYPE_CHECKING
+from icl.records.reading import load, local_copy, sweep_names
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import xarray
-
-    from icl.records.storage import Store
-
-
-def load(directory: "str | Path", name: str | None = None) -> "xarray.Dataset":
-    """The metrics of a run, over `condition` and `step`; of a sweep, over its knobs and `seed` too.
-
-    directory: of a run or a sweep, or the address of a sweep in shared storage.
-    name: of a grid, where the directory holds several.
-
-    Raises UserError where `directory` is neither.
-    """
-    # xarray is slow to import: only where it is used.
-    from icl.records.dataset import load_run, load_sweep_array
-
-    path = local_copy(directory).local
-    if (path / "grids").is_dir():
-        return load_sweep_array(path, name)
-    return load_run(path)
-
-
-def sweep_names(directory: "str | Path") -> list[str]:
-    """The names of the grids of a sweep's directory. Raises UserError where it is none."""
-    from icl.records.sweep_directory import list_grids
-
-    store = local_copy(directory)
-    store.check_is_sweep()
-    return list_grids(store.local)
-
-
-def local_copy(directory: "str | Path") -> "Store":
-    """A folder as it is; of a sweep in shared storage, its records fetched to this machine."""
-    from icl.records.storage import Store
-
-    store = Store(str(directory))
-    if store.is_remote:
-        store.check_is_sweep()
-    store.fetch_records()
-    return store
+__all__ = ["load", "local_copy", "sweep_names"]

@@ -1,33 +1,81 @@
 """Training states on disk, through Orbax: written in the background, whole or not at all."""
 
+import gc
 import hashlib
-import logging
 import shutil
-import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from icl.config import CheckpointConfig
 from icl.errors import UserError
+from icl.records.quiet import QuietOrbax, ocp
 
 State = TypeVar("State")
 
 # Left free on the disk beyond the checkpoints themselves, for metrics and figures.
 SPARE_BYTES = 16 * 2**20
 
-# Seconds: Orbax reads them off the wall clock, where a jump must not look like a write that hangs.
-TIMEOUT = 10**9
+# Orbax reads the wall clock; where that jumps, a write must not look as if it hung.
+TIMEOUT_SECONDS = 10**9
 
-# Orbax numbers its operations for the whole process, and mixes up those of two managers that
-# write at the same time: where several are open, each waits for the others and for its own.
-_writing = threading.RLock()
-_open: list[ocp.CheckpointManager] = []
+# After a failed write, for the other writes of the same checkpoint, which Orbax does not wait for.
+SECONDS_TO_END = 0.2
+
+
+class _Managers:
+    """The checkpoint managers that are open in this process.
+
+    Orbax numbers its operations for the whole process and mixes up those of two managers that
+    write at the same time. Hence all Checkpoints of a process share one registry: a manager writes
+    only once all others have finished, and is waited for itself where others are open.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()  # held by the manager that starts a write, reads or closes
+        self._open: list[ocp.CheckpointManager] = []
+        self._quiet = QuietOrbax()
+
+    def open(self, path: Path, options: ocp.CheckpointManagerOptions) -> ocp.CheckpointManager:
+        self._quiet.start()
+        try:
+            names = ("state", "digest")
+            manager = ocp.CheckpointManager(path, options=options, item_names=names)
+        except BaseException:
+            self._quiet.stop()
+            raise
+        self._open.append(manager)
+        return manager
+
+    def save(self, manager: ocp.CheckpointManager, step: int, items: ocp.args.Composite) -> None:
+        with self.lock:
+            for other in list(self._open):
+                if other is not manager:
+                    with suppress(Exception):  # its owner meets the error when it waits
+                        other.wait_until_finished()
+            manager.save(step, args=items, force=True)
+            if len(self._open) > 1:
+                manager.wait_until_finished()
+
+    def close(self, manager: ocp.CheckpointManager) -> None:
+        with self.lock:
+            self._open.remove(manager)
+            manager.close()
+
+    def end_silence(self, has_failed: bool) -> None:
+        """Let Orbax report again; has_failed: whether it may still have failures to report."""
+        if has_failed:
+            time.sleep(SECONDS_TO_END)
+            gc.collect()  # tasks that were given up report when they are collected
+        self._quiet.stop()
+
+
+_managers = _Managers()
 
 
 class Checkpoints:
@@ -37,46 +85,43 @@ class Checkpoints:
     """
 
     def __init__(self, path: Path, config: CheckpointConfig):
-        self.path = path
+        self.path, self._config = path, config
+        self._has_failed = False
         if path.exists() and not path.is_dir():
             raise UserError(f"{path}: a file; allowed: the folder of a run's checkpoints")
-        path.mkdir(exist_ok=True)
+
+    def __enter__(self) -> "Checkpoints":
+        self.path.mkdir(exist_ok=True)
         own, is_one_of_many = jax.process_index(), jax.process_count() > 1
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=config.keep_last,
-            keep_period=config.keep_every,
+            max_to_keep=self._config.keep_last,
+            keep_period=self._config.keep_every,
             create=False,
             cleanup_tmp_directories=True,
-            # Of many processes each has a folder of its own, see `icl.distributed`.
+            # Each of many processes has a folder of its own, see `icl.runs.distributed`.
             multiprocessing_options=ocp.options.MultiprocessingOptions(
                 primary_host=own,
                 active_processes={own} if is_one_of_many else None,
                 barrier_sync_key_prefix=str(own) if is_one_of_many else None,
             ),
-            # Folders are made at once: in the background, the signal of one process that its
-            # folder is there is taken by others for that of their own.
+            # Folders are made at once. Made in the background, the signal of one process that its
+            # folder exists is taken by other processes for that of theirs.
             async_options=ocp.AsyncOptions(
-                timeout_secs=TIMEOUT, create_directories_asynchronously=False
+                timeout_secs=TIMEOUT_SECONDS, create_directories_asynchronously=False
             ),
         )
-        self._manager = ocp.CheckpointManager(path, options=options, item_names=("state", "digest"))
-        _open.append(self._manager)
-
-    def __enter__(self) -> "Checkpoints":
-        _silence_background()
+        self._manager = _managers.open(self.path, options)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         try:
-            with _writing:
-                _open.remove(self._manager)
-                self._manager.close()
+            _managers.close(self._manager)
         except Exception as error:
+            failure = self._cannot_write(error)
             if kind is None:
-                raise self._cannot_write(error) from error
-        # After an error the process is about to end, and the threads with it: let them be silent.
-        if kind is None and not _open:
-            threading.excepthook, sys.unraisablehook = HOOKS
+                raise failure from error
+        finally:
+            _managers.end_silence(self._has_failed)
 
     @property
     def latest_step(self) -> int | None:
@@ -84,11 +129,14 @@ class Checkpoints:
 
     @property
     def steps(self) -> list[int]:
-        """Of all that are kept, in order."""
+        """The steps of all checkpoints that are kept, in order."""
         return sorted(self._manager.all_steps())
 
     def save(self, step: int, state: Any) -> None:
-        """Start writing; returns as soon as the state may change. Does nothing if it is there."""
+        """Start to write a state; returns as soon as the state may change.
+
+        Does nothing where this step is the latest.
+        """
         if step == self.latest_step:
             return
         # Copied, because the buffers are given up to the next training step.
@@ -97,19 +145,14 @@ class Checkpoints:
             state=ocp.args.StandardSave(leaves), digest=ocp.args.JsonSave(_digests(leaves))
         )
         try:
-            with _writing:
-                for other in _open:
-                    if other is not self._manager:
-                        with suppress(Exception):  # its owner is told when it waits
-                            other.wait_until_finished()
-                self._manager.save(step, args=items, force=True)
-                if len(_open) > 1:
-                    self._manager.wait_until_finished()
-        except Exception as error:  # whatever storage raises, the user's disk is the matter
+            _managers.save(self._manager, step, items)
+        except (
+            Exception
+        ) as error:  # storage raises nearly anything: the disk is what the user can act on
             raise self._cannot_write(error) from error
 
     def wait(self) -> None:
-        """Until all that was saved is on the disk."""
+        """Wait until all that was saved is on the disk."""
         try:
             self._manager.wait_until_finished()
         except Exception as error:
@@ -130,7 +173,7 @@ class Checkpoints:
     def restore_leaves(self, step: int) -> dict[str, np.ndarray]:
         """The arrays of a state by name, such as `variables.params.readout.kernel`."""
         try:
-            with _writing:
+            with _managers.lock:
                 items = self._manager.restore(
                     step,
                     args=ocp.args.Composite(
@@ -149,6 +192,7 @@ class Checkpoints:
         return leaves
 
     def _cannot_write(self, error: Exception) -> UserError:
+        self._has_failed = True
         reason = str(error).split("\n")[0] or type(error).__name__
         return UserError(
             f"{self.path}: cannot write a checkpoint ({reason[:200]}); "
@@ -156,19 +200,8 @@ class Checkpoints:
         )
 
 
-HOOKS = threading.__excepthook__, sys.__unraisablehook__
-
-
-def _silence_background() -> None:
-    """Orbax's threads print a stack trace each for the failure that is told in one line here."""
-    threading.excepthook = lambda args: None
-    sys.unraisablehook = lambda args: None
-    for name in ("absl", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-
-
 def check_space(path: Path, config: CheckpointConfig, shapes: Any) -> None:
-    """Raise UserError unless the disk can hold the checkpoints to come of such a state."""
+    """Raise UserError unless the disk has room for the checkpoints of a state of these shapes."""
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
     needed = (config.keep_last + 1) * size + SPARE_BYTES
     free = shutil.disk_usage(path).free

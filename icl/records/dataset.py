@@ -1,26 +1,23 @@
-"""Records as one labelled array."""
+"""The records of a run or a sweep as one labelled array."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray
-import yaml
 
+from icl.config import AnyConfig
+from icl.config.conditions import strategies_of
+from icl.config.grid import Sweep, dump_sweep
+from icl.config.sweeps import coordinate
+from icl.config.yaml import dump_config, load_config
+from icl.config.yaml_text import dump_yaml
 from icl.errors import UserError
-from icl.records.config_file import dump_config, load_config
-from icl.records.halving import stopped
+from icl.records.initial_weights import load_initial_weights
 from icl.records.run_directory import CONFIG, METRICS, read_lines
-from icl.records.starts import load_starts
-from icl.records.sweep_directory import (
-    CELLS,
-    SweepDirectory,
-    status_of,
-    sweep_of,
-    tolerant_records,
-)
-from icl.records.sweep_file import Sweep, coordinate, dump_sweep
+from icl.records.sweep_directory import CELLS, status_of, sweep_of, tolerant_records
 
 Records = list[dict[str, Any]]
 
@@ -28,12 +25,17 @@ Records = list[dict[str, Any]]
 def load_run(run: str | Path) -> xarray.Dataset:
     """The metrics of a run, finished or not.
 
-    Variables: `accuracy`, `accuracy_in_context`, `loss` and so on over (condition, step), and
-    `train_loss`, the mean over the steps since the evaluation before, over (step);
-    `accuracy_by_frequency` over (condition, step, stratum), tenths of the training classes, the
-    commonest first; `start_norm`, `start_effective_rank` and so on over (matrix), what weights
-    begin as. Attribute `config`: the resolved config as YAML. Metrics that a condition does not
-    have are NaN.
+    Variables, NaN where a condition does not have a metric:
+
+    - `accuracy`, `accuracy_in_context`, `loss` and so on over (condition, step);
+    - `train_loss` over (step): the mean over the steps since the last evaluation;
+    - `accuracy_by_frequency` over (condition, step, stratum): tenths of the training classes, the
+      commonest first;
+    - what probes measure over (condition, step) and the axes that they name;
+    - `start_norm`, `start_effective_rank` and so on over (matrix): the initial weights.
+
+    Coordinate `strategy` over (condition): ICL, IWL, or empty for neither alone. Attribute
+    `config`: the resolved config as YAML.
     """
     path = Path(run)
     if not (path / CONFIG).exists():
@@ -43,15 +45,16 @@ def load_run(run: str | Path) -> xarray.Dataset:
     conditions = list(config.evaluation.conditions)
     steps = [record["step"] for record in records]
     variables = {
-        metric: (_dims(values)[1:], values[0])
-        for metric, values in _arrays([records], steps, conditions).items()
+        metric: (dims, values[0])
+        for metric, (dims, values) in _arrays([records], steps, conditions).items()
     }
-    matrices, starts = load_starts([path])
+    matrices, starts = load_initial_weights([path])
     variables |= {name: (("matrix",), values[0]) for name, values in starts.items()}
     return xarray.Dataset(
         variables,
         coords={
             "condition": conditions,
+            "strategy": _strategies([config], conditions),
             "step": np.array(steps, dtype=np.int64),
             **({"matrix": matrices} if matrices else {}),
         },
@@ -64,21 +67,16 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
 
     The variables of `load_run`, over a dimension for each axis of the grid, named by its first
     knob (`cell` for single points), then `seed`, `condition` and `step`; `status` over axes and
-    seed: finished, diverged, stopped (by successive halving), partial or missing. What is not
-    there is NaN. Attributes: `name`, `sweep` and `base` (YAML), `claims` (JSON), and `missing`,
-    the cells that are not finished.
+    seed: finished, diverged, partial or missing. What is not there is NaN. Attributes: `name`,
+    `sweep` and `base` (YAML), `claims` (JSON), and `missing`, the cells that are not finished.
 
-    name: of the grid, where the directory holds several.
+    name: the grid's, where the directory holds several.
     """
     path = Path(directory)
     sweep = sweep_of(path, name)
     folders = [path / CELLS / cell.digest for cell in sweep.cells]
     records = [tolerant_records(folder) for folder in folders]
-    left = stopped([sweep], SweepDirectory(path)) if sweep.config.halving else ()
-    statuses = [
-        "stopped" if cell.digest in left else status_of(folder)
-        for cell, folder in zip(sweep.cells, folders, strict=True)
-    ]
+    statuses = [status_of(folder) for folder in folders]
     steps = sorted({record["step"] for of_cell in records for record in of_cell})
     conditions = list(
         dict.fromkeys(c for cell in sweep.cells for c in cell.config.evaluation.conditions)
@@ -86,10 +84,9 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
     dims, coords = _axes(sweep)
     shape = [len(coords[dim][1]) for dim in dims]
     variables: dict[str, Any] = {}
-    for metric, values in _arrays(records, steps, conditions).items():
-        own = _dims(values)[1:]
+    for metric, (own, values) in _arrays(records, steps, conditions).items():
         variables[metric] = ((*dims, *own), values.reshape(*shape, *values.shape[1:]))
-    matrices, starts = load_starts(folders)
+    matrices, starts = load_initial_weights(folders)
     for number, values in starts.items():
         variables[number] = ((*dims, "matrix"), values.reshape(*shape, -1))
     variables["status"] = (dims, np.array(statuses, dtype=object).reshape(shape).astype(str))
@@ -98,13 +95,14 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
         coords={
             **coords,
             "condition": conditions,
+            "strategy": _strategies((cell.config for cell in sweep.cells), conditions),
             "step": np.array(steps, dtype=np.int64),
             **({"matrix": matrices} if matrices else {}),
         },
         attrs={
             "name": sweep.name,
             "sweep": dump_sweep(sweep),
-            "base": yaml.safe_dump(sweep.config.base, sort_keys=False),
+            "base": dump_yaml(sweep.config.base),
             "claims": json.dumps([claim.model_dump(mode="json") for claim in sweep.config.claims]),
             "missing": [
                 f"{cell.text}: {status}"
@@ -115,14 +113,26 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
     )
 
 
-def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dict[str, np.ndarray]:
-    """By metric: [run, condition, step] or [run, condition, step, stratum]; train_loss [run, step].
+class _Array(NamedTuple):
+    """A metric of several runs. dims: names of the axes after the run's."""
 
-    Filled by position rather than looked up: a thousand runs take seconds.
+    dims: tuple[str, ...]
+    values: np.ndarray
+
+
+def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dict[str, _Array]:
+    """By metric, [run, condition, step, ...], with the axes that records name.
+
+    Values are placed by position, without a lookup by label: a thousand runs take seconds. Axes are
+    as long as in the largest array of any run.
     """
     places = {step: i for i, step in enumerate(steps)}
     rows = {condition: i for i, condition in enumerate(conditions)}
     shape = (len(runs), len(conditions), len(steps))
+    axes: dict[str, tuple[str, ...]] = {"accuracy_by_frequency": ("stratum",)}
+    for record in (record for records in runs for record in records):
+        axes |= {metric: tuple(names) for metric, names in record.get("axes", {}).items()}
+    sizes = _sizes(runs, axes)
     arrays: dict[str, np.ndarray] = {}
     train_loss = np.full((len(runs), len(steps)), np.nan)
     for i, records in enumerate(runs):
@@ -132,23 +142,49 @@ def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dic
             train_loss[i, at] = np.nan if loss is None else loss
             for condition, scores in record["conditions"].items():
                 for metric, value in scores.items():
+                    own = axes.get(metric, ())
                     if metric not in arrays:
-                        strata = (len(value),) if isinstance(value, list) else ()
-                        arrays[metric] = np.full((*shape, *strata), np.nan)
-                    if value is not None and condition in rows:
+                        arrays[metric] = np.full((*shape, *(sizes[name] for name in own)), np.nan)
+                    if value is None or condition not in rows:
+                        continue
+                    target = arrays[metric][i, rows[condition], at]
+                    if own:
+                        part = np.array(value, dtype=np.float64)  # None is NaN
+                        target[tuple(map(slice, part.shape))] = part
+                    else:
                         arrays[metric][i, rows[condition], at] = value
-    return arrays | {"train_loss": train_loss}
+    found = {
+        metric: _Array(("condition", "step", *axes.get(metric, ())), values)
+        for metric, values in arrays.items()
+    }
+    return found | {"train_loss": _Array(("step",), train_loss)}
 
 
-def _dims(values: np.ndarray) -> tuple[str, ...]:
-    """The names of an array's axes, by their number."""
-    if values.ndim == 2:
-        return "run", "step"
-    return ("run", "condition", "step", "stratum")[: values.ndim]
+def _sizes(runs: list[Records], axes: dict[str, tuple[str, ...]]) -> dict[str, int]:
+    """The length of each named axis: the largest of all arrays."""
+    sizes: dict[str, int] = {}
+    for scores in (
+        scores for records in runs for record in records for scores in record["conditions"].values()
+    ):
+        for metric, names in axes.items():
+            value = scores.get(metric)
+            for name in names if value is not None else ():
+                sizes[name] = max(sizes.get(name, 0), len(value))
+                value = value[0] if value else []
+    return sizes
+
+
+def _strategies(configs: Iterable[AnyConfig], conditions: list[str]) -> tuple[str, list[str]]:
+    """The coordinate `strategy`; empty where runs give a name to families that show others."""
+    found: dict[str, set[str]] = {}
+    for config in configs:
+        for name, strategy in strategies_of(config).items():
+            found.setdefault(name, set()).add(strategy)
+    return "condition", [found[name].pop() if len(found[name]) == 1 else "" for name in conditions]
 
 
 def _axes(sweep: Sweep) -> tuple[list[str], dict[str, Any]]:
-    """Dimensions of a grid, the seed's last, and their coordinates."""
+    """The dimensions of a grid, the seed last, and their coordinates."""
     coords: dict[str, Any] = {}
     dims = []
     for axis in sweep.config.axes:

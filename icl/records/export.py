@@ -1,4 +1,4 @@
-"""Arrays of sweeps in the formats of other tools."""
+"""Writes arrays of sweeps in the formats of other tools."""
 
 import json
 import os
@@ -7,28 +7,34 @@ from pathlib import Path
 
 import xarray
 
+from icl.config.probes import axes_of
 from icl.errors import UserError
 
 
 def to_zarr(dataset: xarray.Dataset, path: Path) -> None:
-    """A Zarr store: chunked, for arrays that grow large."""
+    """Write a Zarr store: chunked, for arrays that grow large."""
     dataset.to_zarr(path, mode="w", zarr_format=2)
 
 
 def to_netcdf(dataset: xarray.Dataset, path: Path) -> None:
-    """A netCDF-4 file: named dimensions in one file, for any language."""
+    """Write a netCDF-4 file: named dimensions in one file, for any language."""
     dataset.to_netcdf(path, engine="netcdf4")
 
 
 def to_parquet(dataset: xarray.Dataset, path: Path) -> None:
-    """A Parquet file: a row for each cell, seed, condition and step, for tables and SQL.
+    """Write a Parquet file: a row for each cell, seed, condition and step, for tables and SQL.
 
-    Of variables without condition, such as the training loss, the value stands in every row.
-    Accuracy by frequency and what weights begin as are left out.
+    Variables without condition, such as the training loss, repeat their value in every row.
+    Accuracy by frequency, arrays of probes, statistics of initial weights and the strategies of
+    conditions are left out.
     """
-    flat = dataset.drop_vars("accuracy_by_frequency", errors="ignore")
-    flat = flat.drop_dims(["stratum", "matrix"], errors="ignore")
+    flat = dataset.drop_vars(["accuracy_by_frequency", "strategy"], errors="ignore")
+    flat = flat.drop_dims(["stratum", "matrix", *_axes_of_probes(flat)], errors="ignore")
     flat.to_dataframe().reset_index().to_parquet(path)
+
+
+def _axes_of_probes(dataset: xarray.Dataset) -> set[str]:
+    return {axis for metric in dataset.data_vars for axis in axes_of(str(metric))}
 
 
 FORMATS: dict[str, Callable[[xarray.Dataset, Path], None]] = {
@@ -39,7 +45,7 @@ FORMATS: dict[str, Callable[[xarray.Dataset, Path], None]] = {
 
 
 def check_export(path: Path) -> None:
-    """Raise UserError where `export` could not write, as far as can be told without trying."""
+    """Raise UserError where `export` would fail, as far as that is known without writing."""
     if path.suffix.removeprefix(".") not in FORMATS:
         endings = ", ".join(f".{ending}" for ending in FORMATS)
         raise UserError(f"{path}: unknown format; allowed endings: {endings}")
@@ -48,10 +54,12 @@ def check_export(path: Path) -> None:
 
 
 def export(dataset: xarray.Dataset, path: str | Path) -> None:
-    """Write the array that `icl.records.load` gives; the format is told by the ending.
+    """Write the array that `icl.records.load` gives, in the format of the path's ending.
 
-    Written beside, then renamed: the file is whole or not there. Raises UserError for an unknown
-    ending, something that is already there, or a format whose library is not installed.
+    It is written under another name, then renamed: the file is whole or not there.
+
+    Raises UserError for an unknown ending, for a path that exists already, and for a format whose
+    library is not installed.
     """
     path = Path(path)
     check_export(path)

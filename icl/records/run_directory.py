@@ -1,11 +1,11 @@
-"""The directory of a run: who may write to it, and its files other than checkpoints.
+"""The directory of a run: its lock, and its files other than checkpoints.
 
     config.yaml         the resolved config; its presence makes a directory that of a run
     events.jsonl        starts, resumptions and ends, with versions, device, and wall-clock times
-    connectivity.json   what each weight matrix begins as: norms, ranks, spectral radius
-    metrics.jsonl       one line for each evaluation; the same bits however often a run was killed
+    connectivity.json   each initial weight matrix: norm, ranks, spectral radius
+    metrics.jsonl       one line for each evaluation; bit-identical however often a run was killed
     summary.json        final and best scores; its presence means that the run is finished
-    failure.json        why a run cannot go on, such as a loss that is not finite
+    failure.json        the reason why a run cannot go on, such as a loss that is not finite
 
 A file is either appended to, one fsynced line at a time, or replaced as a whole.
 """
@@ -21,38 +21,18 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from icl.config import AnyConfig
+from icl.config.yaml import differences, dump_config, load_config
 from icl.errors import UserError
-from icl.records.config_file import differences, dump_config, load_config
+from icl.files import write_whole
 
 CONFIG, EVENTS, METRICS, SUMMARY = "config.yaml", "events.jsonl", "metrics.jsonl", "summary.json"
 CONNECTIVITY, FAILURE = "connectivity.json", "failure.json"
 LOCK = ".lock"
-SEQUENCES = "sequences.png"  # what the network is shown
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Replace a file by new content, or leave it as it is if anything fails."""
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None
-
-
-def to_lines(table: dict[str, Any]) -> str:
-    """A JSON object with a line for each entry."""
-    parts = (f"{json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in table.items())
-    return "{" + ",\n ".join(parts) + "}\n"
+SEQUENCES = "sequences.png"  # examples of the training data
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
-    """Add one JSON line; it is on the disk when this returns."""
+    """Add one JSON line, which is on the disk when this returns."""
     try:
         with path.open("ab") as file:
             file.write(json.dumps(record).encode() + b"\n")
@@ -63,7 +43,7 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of a JSON-lines file. A torn last line, from a write cut short, is left out.
+    """The records of a JSON-lines file, without a torn last line from a write cut short.
 
     Raises UserError for a broken line before the last.
     """
@@ -89,10 +69,12 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 class RunDirectory:
     """A run's directory, held by one process at a time while used as a context manager.
 
-    Nothing but the lock is written before `begin`; if it never comes to that, folders made for
-    the lock are removed again. Raises UserError where the folder cannot be used for `config`.
+    Only the lock is written before `begin`; without a `begin`, folders made for the lock are
+    removed again.
 
     patience: seconds to wait where another process holds the folder.
+
+    Raises UserError where the folder cannot be used for `config`.
     """
 
     def __init__(self, path: str | Path, config: AnyConfig, patience: float = 0.0):
@@ -146,7 +128,7 @@ class RunDirectory:
         return json.loads(path.read_text())["reason"] if path.exists() else ""
 
     def begin(self, environment: dict[str, Any]) -> None:
-        """Write the config, if it is not there, and that a process started."""
+        """Write the config, if it is not there, and the event that a process started."""
         kind = "resume" if self.has_begun else "start"
         if not self.has_begun:
             write_whole(self.path / CONFIG, dump_config(self.config))
@@ -154,7 +136,7 @@ class RunDirectory:
         self.log(kind, **environment)
 
     def log(self, event: str, **details: Any) -> None:
-        """Note what happened, and when; for people."""
+        """Add an event with the wall-clock time, for people to read."""
         append_line(self.path / EVENTS, {"event": event, "time": time.time()} | details)
 
     def record(self, metrics: dict[str, Any]) -> None:
@@ -162,7 +144,7 @@ class RunDirectory:
         append_line(self.path / METRICS, metrics)
 
     def rewind(self, step: int) -> list[dict[str, Any]]:
-        """Forget evaluations after `step` and a torn last line; return those that are left."""
+        """Delete evaluations after `step` and a torn last line; return those that remain."""
         path = self.path / METRICS
         records = read_lines(path)
         if not all(isinstance(record.get("step"), int) for record in records):
@@ -175,7 +157,7 @@ class RunDirectory:
         return records
 
     def fail(self, step: int, reason: str) -> None:
-        """Note that the run cannot go on, once it has come to a step."""
+        """Write why the run cannot go on after a step."""
         self.log("diverged", step=step)
         write_whole(self.path / FAILURE, json.dumps({"step": step, "reason": reason}) + "\n")
 

@@ -1,13 +1,13 @@
-"""How far the cells of a sweep are, read from their folders."""
+"""The progress of the cells of a sweep, read from their folders."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from icl.config.grid import Cell
 from icl.records.run_directory import METRICS
 from icl.records.sweep_directory import status_of
-from icl.records.sweep_file import Cell
 
 TAIL_BYTES = 65536  # more than a line of metrics is long
 
@@ -26,23 +26,18 @@ class Snapshot:
 
     @property
     def share(self) -> float:
-        """Of its steps that are made; 1 if nothing is left to do."""
+        """The share of its steps that are made; 1 if none remains."""
         return 1.0 if self.is_over else self.step / self.cell.config.training.num_steps
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.status in ("finished", "diverged", "stopped")
+        """Whether no step remains to be made."""
+        return self.status in ("finished", "diverged")
 
 
-def snapshot(path: Path, cell: Cell, is_stopped: bool) -> Snapshot:
-    """Look at a cell's folder, whoever may be writing to it.
-
-    is_stopped: whether successive halving leaves the cell where it is.
-    """
-    status = status_of(path)
-    status = "stopped" if is_stopped and status == "partial" else status
-    return Snapshot(cell, status, _last_record(path / METRICS))
+def snapshot(path: Path, cell: Cell) -> Snapshot:
+    """Read a cell's folder, even while another process writes to it."""
+    return Snapshot(cell, status_of(path), _last_record(path / METRICS))
 
 
 def _last_record(path: Path) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
-"""Where a sweep is kept: a folder, or shared storage that `fsspec` knows, such as s3://.
+"""The place of a sweep: a folder, or shared storage that `fsspec` knows, such as s3://.
 
-A run always works in a local folder. With shared storage, what it has on the disk after each
-checkpoint is copied there; a manifest, written last, names the files that belong together, so
-that a copy cut short leaves the one before it whole.
+A run always works in a local folder. With shared storage its files are copied there after each
+checkpoint. A manifest, written last, names the files that belong together, so that a copy cut
+short leaves the one before it whole.
 """
 
 import hashlib
@@ -14,29 +14,23 @@ from typing import Any
 
 import fsspec
 
-from icl.data.exemplars.cache import cache_dir
+from icl.config.grid import Cell
 from icl.errors import UserError
-from icl.records.run_directory import (
-    CONFIG,
-    CONNECTIVITY,
-    FAILURE,
-    METRICS,
-    SEQUENCES,
-    SUMMARY,
-)
+from icl.files import cache_dir
+from icl.records.run_directory import CONFIG, CONNECTIVITY, FAILURE, METRICS, SEQUENCES, SUMMARY
 from icl.records.sweep_directory import CELLS, GRIDS, list_grids
-from icl.records.sweep_file import Cell
 
 MANIFEST = "manifest.json"
-# Of a finished cell, all that a reader needs.
+# All that a reader needs of a finished cell.
 SMALL = (CONFIG, CONNECTIVITY, METRICS, SUMMARY, FAILURE, SEQUENCES)
 
 
 class Store:
-    """A sweep's folder on this machine, and what it is a copy of, if it is one.
+    """A sweep's folder on this machine, and the shared storage it copies, if there is one.
 
-    out: a folder, or an address with `://`. Raises UserError where that cannot be reached. Nothing
-    is written there before `hold_place`.
+    out: a folder, or an address with `://`. Nothing is written there before `create_root`.
+
+    Raises UserError where the address cannot be reached.
     """
 
     def __init__(self, out: str):
@@ -52,8 +46,8 @@ class Store:
         except Exception as error:  # whatever a storage raises
             raise self._unreachable(error) from None
 
-    def hold_place(self) -> None:
-        """Make the folder in the shared storage. Raises UserError where that cannot be."""
+    def create_root(self) -> None:
+        """Make the folder in the shared storage. Raises UserError where that is impossible."""
         if not self.is_remote:
             return
         try:
@@ -62,19 +56,19 @@ class Store:
             raise self._unreachable(error) from None
 
     def check_is_sweep(self) -> None:
-        """Raise UserError where there are no grids, named as the user does."""
+        """Raise UserError where there are no grids; the error names the place as the user does."""
         if not (self._listed(GRIDS) if self.is_remote else list_grids(self.local)):
             raise UserError(
                 f"{self.out}: not the folder of a sweep (it has no {GRIDS}); allowed: one"
             )
 
     def fetch(self, cells: Iterable[Cell]) -> None:
-        """Make the folders of cells on this machine what they are in the shared storage."""
+        """Copy the folders of cells from the shared storage to this machine."""
         for cell in cells if self.is_remote else ():
             self.fetch_cell(cell.digest)
 
     def fetch_cell(self, digest: str, small: bool = False) -> None:
-        """One cell. small: without its checkpoints."""
+        """Copy one cell to this machine. small: without its checkpoints."""
         target = self.local / CELLS / digest
         names = self._manifest(digest)
         if not small or SUMMARY in names:
@@ -86,12 +80,12 @@ class Store:
                 self._files.get_file(f"{self._root}/{CELLS}/{digest}/{name}", str(target / name))
 
     def forget(self, cell: Cell) -> None:
-        """Have a cell made anew by whoever fetches it."""
+        """Delete the manifest of a cell, so that whoever fetches the cell makes it anew."""
         if self.is_remote and self._manifest(cell.digest):
             self._files.rm_file(f"{self._root}/{CELLS}/{cell.digest}/{MANIFEST}")
 
     def fetch_records(self) -> None:
-        """All that a reader needs: grids, and SMALL of every cell."""
+        """Copy all that a reader needs: the grids, and the files SMALL of every cell."""
         if not self.is_remote:
             return
         for path in self._listed(GRIDS):
@@ -109,11 +103,11 @@ class Store:
 
     @property
     def pushed(self) -> Callable[[Path], None] | None:
-        """Copies a cell's folder to the shared storage; None where it is there already."""
+        """The function that copies a cell's folder to the shared storage; None without one."""
         return self.push_cell if self.is_remote else None
 
     def push_cell(self, path: Path) -> None:
-        """Copy what is new of a cell, then say what belongs to it, then remove the rest."""
+        """Copy what is new of a cell, then write its manifest, then delete what is not in it."""
         digest, before = path.name, self._manifest(path.name)
         files = [file for file in sorted(path.rglob("*")) if file.is_file()]
         names = {
@@ -135,7 +129,7 @@ class Store:
             self._put(file, file.relative_to(self.local).as_posix())
 
     def where(self, file: Path) -> str:
-        """What a user calls a file of the sweep's folder."""
+        """The name of a file of the sweep's folder as the user knows it."""
         if self.is_remote and file.is_relative_to(self.local):
             return f"{self.out.rstrip('/')}/{file.relative_to(self.local).as_posix()}"
         return str(file)

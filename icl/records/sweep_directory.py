@@ -1,9 +1,9 @@
-"""The directory of sweeps: their grids, and the cells of all of them.
+"""The directory of sweeps: their grids, and the cells of all grids.
 
     grids/<name>.yaml   a grid, resolved: can be given as GRID
     cells/<digest>/     the run of a cell, as `scripts/train.py` leaves it
 
-What is finished is decided by looking at the cells. A cell of two grids is there once.
+The folders of the cells show what is finished. A cell of two grids is there once.
 """
 
 import hashlib
@@ -15,21 +15,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from icl.config.grid import Cell, Sweep, dump_sweep, load_sweep
+from icl.config.yaml import load_config
 from icl.errors import UserError
+from icl.files import write_whole
 from icl.records.checkpoints import Checkpoints
-from icl.records.config_file import load_config
-from icl.records.run_directory import (
-    CONFIG,
-    FAILURE,
-    LOCK,
-    METRICS,
-    SUMMARY,
-    read_lines,
-    write_whole,
-)
-from icl.records.sweep_file import Cell, Sweep, dump_sweep, load_sweep
+from icl.records.run_directory import CONFIG, FAILURE, LOCK, METRICS, SUMMARY, read_lines
 
-GRIDS, CELLS, ASIDE = "grids", "cells", "corrupt"
+GRIDS, CELLS, QUARANTINE = "grids", "cells", "corrupt"
 
 
 class SweepDirectory:
@@ -42,7 +35,7 @@ class SweepDirectory:
         return self.path / CELLS / cell.digest
 
     def check(self) -> None:
-        """Raise UserError where there is something other than a directory of sweeps."""
+        """Raise UserError where the folder holds something other than sweeps."""
         if self.path.is_dir() and not (self.path / GRIDS).is_dir():
             names = sorted({entry.name for entry in self.path.iterdir()} - {LOCK})
             if names:
@@ -53,7 +46,7 @@ class SweepDirectory:
 
     @contextmanager
     def held(self, sweeps: Iterable[Sweep]) -> Iterator[None]:
-        """Write the grids and keep other processes out. Raises UserError where that cannot be."""
+        """Write the grids and keep other processes out. Raises UserError where that fails."""
         self.check()
         lock = FileLock(self.path / LOCK)
         try:
@@ -76,21 +69,21 @@ class SweepDirectory:
         finally:
             lock.release()
 
-    def set_aside(self, cell: Cell) -> Path:
-        """Move what there is of a corrupt cell out of the way, to where it can be looked at."""
-        folder = self.path / ASIDE
+    def quarantine(self, cell: Cell) -> Path:
+        """Move a corrupt cell's folder to where a person can look at it; return that place."""
+        folder = self.path / QUARANTINE
         folder.mkdir(exist_ok=True)
         number = len(list(folder.glob(f"{cell.digest}*")))
         return self.cell_path(cell).rename(folder / f"{cell.digest}.{number}")
 
-    def mend(self, cell: Cell) -> Path | None:
-        """Set a cell aside if it cannot be relied upon, to be made anew; where it is now."""
+    def repair(self, cell: Cell) -> Path | None:
+        """Quarantine a cell if it is corrupt, so that it is made anew; return its new place."""
         path = self.cell_path(cell)
-        return self.set_aside(cell) if is_corrupt(path, cell) else None
+        return self.quarantine(cell) if is_corrupt(path, cell) else None
 
 
 def list_grids(path: str | Path) -> list[str]:
-    """The names of the grids in a directory of sweeps; none in another one."""
+    """The names of the grids in a directory of sweeps; none in any other directory."""
     return sorted(file.stem for file in (Path(path) / GRIDS).glob("*.yaml"))
 
 
@@ -105,7 +98,7 @@ def sweep_of(path: str | Path, name: str | None = None) -> Sweep:
 
 
 def status_of(path: Path) -> str:
-    """Of a cell's folder: finished, diverged, partial or missing."""
+    """The status of the run in a cell's folder: finished, diverged, partial or missing."""
     for name, status in ((SUMMARY, "finished"), (FAILURE, "diverged"), (CONFIG, "partial")):
         if (path / name).exists():
             return status
@@ -120,7 +113,7 @@ def step_of(path: Path) -> int:
 
 
 def tolerant_records(path: Path) -> list[dict[str, Any]]:
-    """Of a cell's folder; where their file is broken, none: the sweep makes the cell anew."""
+    """The records in a cell's folder; none if their file is broken: the cell is made anew."""
     try:
         records = read_lines(path / METRICS)
     except UserError:
@@ -129,7 +122,7 @@ def tolerant_records(path: Path) -> list[dict[str, Any]]:
 
 
 def is_corrupt(path: Path, cell: Cell) -> bool:
-    """Whether a cell's files cannot be read, do not go together, or are those of another."""
+    """Whether a cell's files cannot be read, contradict each other, or are another cell's."""
     status = status_of(path)
     if status == "missing":
         return path.is_dir() and bool({entry.name for entry in path.iterdir()} - {LOCK})

@@ -1,1 +1,1 @@
-"""What can be worked out on paper about learning, and the simulations that check it."""
+"""Theory: results on learning in closed form, and simulations that check them."""

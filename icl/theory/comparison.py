@@ -1,4 +1,4 @@
-"""Simulated gradient flow beside the formulas: kernel alignment by rank, and by anisotropy."""
+"""Comparison of simulated gradient flow with the formulas, by rank and by anisotropy."""
 
 from typing import Any
 
@@ -20,16 +20,16 @@ from icl.theory.two_layer import (
 
 INPUT_DIM = 20
 RANKS = (1, 2, 3, 5, 7, 10, 14, 20)
-SMALL = 1e-3  # norm of the weights at the start; alignments then lack some 1e-6 of their limit
+SMALL = 1e-3  # norm of the initial weights; alignments are then within 1e-6 of their limit
 KAPPAS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 FEATURE_STARTS = ("features", "rank_1", "balanced_rank_1")
 
 
 def compare(seed: int, num_draws: int = 1000, num_feature_draws: int = 50) -> dict[str, Any]:
-    """All that scripts/theory.py shows: `ranks`, `aligned` and `features`, lists of rows.
+    """Compute what scripts/theory.py shows: `ranks`, `aligned` and `features`, lists of rows.
 
-    Rows have formula, closed_form (mean over the draws), simulated (likewise), its stderr and
-    std over draws, and largest_gap: between the last two in any draw.
+    A row has `formula`; `closed_form` and `simulated`, means over draws; `stderr` and `std` of the
+    simulated values; and `largest_gap`, the largest difference of the two in any draw.
     """
     of_ranks, of_features = np.random.default_rng(seed).spawn(2)
     return {
@@ -46,7 +46,7 @@ def compare(seed: int, num_draws: int = 1000, num_feature_draws: int = 50) -> di
 def compare_rank(
     rng: np.random.Generator, rank: int, input_dim: int, num_draws: int
 ) -> dict[str, Any]:
-    """Random targets and starts of a rank with w2 = 0, white inputs."""
+    """Compare random targets and initial weights of a rank with w2 = 0, for white inputs."""
     targets = random_targets(rng, num_draws, input_dim)
     start = random_start(rng, num_draws, rank, input_dim, SMALL)
     formula = float(expected_alignment(np.array([float(rank)]), input_dim)[0])
@@ -56,7 +56,7 @@ def compare_rank(
 def compare_aligned(
     rng: np.random.Generator, is_balanced: bool, input_dim: int, num_draws: int = 10
 ) -> dict[str, Any]:
-    """Starts of rank 1 aligned with the target, white inputs."""
+    """Compare initial weights of rank 1 aligned with the target, for white inputs."""
     targets = random_targets(rng, num_draws, input_dim)
     formula = 1.0 if is_balanced else aligned_alignment(SMALL, input_dim)
     start = aligned_start(targets, SMALL, is_balanced)
@@ -66,9 +66,9 @@ def compare_aligned(
 def compare_features(
     rng: np.random.Generator, input_dim: int, num_draws: int
 ) -> list[dict[str, Any]]:
-    """Anisotropic inputs x = F z; starts that see all of F, or its strong half alone.
+    """Compare anisotropic inputs x = F z, for initial weights that see all of F or its strong half.
 
-    The same targets at every kappa, so that curves are smooth.
+    Targets are the same at every kappa, so that curves are smooth.
     """
     targets = random_targets(rng, num_draws, input_dim)
     rows: list[dict[str, Any]] = []
@@ -82,15 +82,15 @@ def compare_features(
 
 
 def feature_covariance(kappa: float, input_dim: int) -> Covariance:
-    """F F' of a matrix F whose upper half of singular values is kappa, and the lower half 1.
+    """The covariance F F' of a matrix F with half its singular values kappa and the others 1.
 
-    In the basis of its singular vectors: nothing else here has a preferred direction.
+    It is in the basis of F's singular vectors, as nothing else here has a preferred direction.
     """
     return np.diag(_halves(kappa, 1.0, input_dim) ** 2)
 
 
 def feature_start(name: str, targets: Targets, is_partial: bool) -> Weights:
-    """Small weights of networks that read x = F z, made for F or for its truncation.
+    """Small initial weights of networks that read x = F z, made for F or for its truncation.
 
     name: features: W1 F = F, or its truncation to rank d / 2; w2 = 0.
         rank_1: W1 F = u w' F, or u w' times the truncation; w2 = 0.
@@ -105,7 +105,7 @@ def feature_start(name: str, targets: Targets, is_partial: bool) -> Weights:
 
 
 def to_table(report: dict[str, Any]) -> list[str]:
-    """Lines: simulation beside formula."""
+    """Format the report as lines, with simulation beside formula."""
     lines = [f"{'start':45} formula  simulated ± standard error"]
     for row in report["ranks"]:
         lines.append(_line(f"rank {row['rank']}, any direction, w2 = 0", row, row["formula"]))

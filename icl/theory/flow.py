@@ -1,4 +1,4 @@
-"""Exact gradient flow of f(x) = w2 W1 x, for many networks at once, and where it starts."""
+"""Exact gradient flow of f(x) = w2 W1 x for many networks at once, and its initial weights."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,11 +7,11 @@ from scipy.integrate import solve_ivp
 from icl.errors import UserError
 from icl.theory.two_layer import Covariance, Targets, Weights
 
-# Weights in one system of equations: they fit in a cache, and a solver's sums over more of them
-# are shared between threads that wait for one another.
+# Weights in one system of equations. So many fit in a cache; over more of them, a solver's sums
+# are divided among threads that wait for one another.
 BLOCK = 8000
-RELATIVE, ABSOLUTE = 1e-9, 1e-12  # error of a step; far below what a flow is stopped at
-PATIENCE = 200.0  # time constants; to leave weights of 1e-6 takes some 15, to converge as many
+RELATIVE, ABSOLUTE = 1e-9, 1e-12  # error of a step, far below the tolerance that stops a flow
+PATIENCE = 200.0  # time constants; weights of 1e-6 take some 15 to grow, and as many to converge
 
 State = Float[np.ndarray, " weight"]
 
@@ -23,12 +23,13 @@ def flow(
     time: float | None = None,
     tolerance: float = 1e-6,
 ) -> Weights:
-    """Follow the gradient of (w - W1' w2)' S (w - W1' w2) / 2: the loss of endless inputs.
+    """Follow the gradient of (w - W1' w2)' S (w - W1' w2) / 2, the loss over endless inputs.
 
         dW1/dt = w2 e'    dw2/dt = W1 e    e = S (w - W1' w2)
 
-    time: where to stop; None: once |w - W1' w2| <= tolerance |w| in every network. Raises
-        UserError if it never comes to that, as from weights that are all 0.
+    time: when to stop; None: once |w - W1' w2| <= tolerance |w| in every network.
+
+    Raises UserError if a network never reaches the tolerance, as from weights that are all 0.
     """
     ends = []
     num = max(1, BLOCK // (start.first[0].size + start.readout[0].size))
@@ -40,7 +41,7 @@ def flow(
 
 
 def random_targets(rng: np.random.Generator, num: int, input_dim: int) -> Targets:
-    """Of norm 1, and of any direction alike."""
+    """Targets of norm 1 and random direction."""
     targets = rng.standard_normal((num, input_dim))
     return targets / np.linalg.norm(targets, axis=1, keepdims=True)
 
@@ -48,9 +49,9 @@ def random_targets(rng: np.random.Generator, num: int, input_dim: int) -> Target
 def random_start(
     rng: np.random.Generator, num: int, rank: int, input_dim: int, norm: float
 ) -> Weights:
-    """W1 of a rank, equal singular values and Frobenius norm, its row space random; w2 = 0.
+    """W1 of a rank and Frobenius norm, with equal singular values and random row space; w2 = 0.
 
-    As many hidden units as the rank: units that are added, or mixed by a rotation, change
+    There are as many hidden units as the rank. Adding units, or mixing them by a rotation, changes
     neither the function nor the kernel along the flow.
     """
     if not 1 <= rank <= input_dim:
@@ -119,11 +120,11 @@ def _unpack(state: State, like: Weights) -> Weights:
 
 
 def _function(weights: Weights) -> Targets:
-    """W1' w2: what the network computes, as a vector."""
+    """W1' w2, the function of the network as a vector."""
     return (weights.readout[:, None, :] @ weights.first)[:, 0]
 
 
 def _patience(norms: Float[np.ndarray, " draw"], covariance: Covariance | None) -> float:
-    """Many times the slowest time constant, 1 / (|w| * least variance)."""
+    """PATIENCE times the slowest time constant, 1 / (|w| * least variance)."""
     least = 1.0 if covariance is None else float(np.linalg.eigvalsh(covariance)[0])
     return PATIENCE / (float(norms.min()) * least)

@@ -1,8 +1,9 @@
 """The tangent kernel of f(x) = w2 W1 x, and how far learning turns it, in closed form.
 
 Inputs x have mean 0 and covariance S (the identity where none is given); the target is y = w.x.
-The kernel is K(x, x') = x' M x with M = W1' W1 + |w2|^2 1, so all that is asked of it can be
-asked of M, a matrix of the size of the input. docs/theory.md has the derivations.
+The kernel is K(x, x') = x' M x with M = W1' W1 + |w2|^2 I, where ' transposes and I is the
+identity. Its properties are therefore those of M, a matrix of the size of the input.
+docs/theory.md has the derivations.
 """
 
 from typing import NamedTuple
@@ -17,21 +18,21 @@ Scores = Float[np.ndarray, " draw"]
 
 
 class Weights(NamedTuple):
-    """Those of many networks: W1 and w2."""
+    """Weights W1 and w2 of many networks."""
 
     first: Float[np.ndarray, "draw hidden input"]
     readout: Float[np.ndarray, "draw hidden"]
 
 
 def kernel_matrix(weights: Weights) -> Kernels:
-    """M: the sum of what the readout (W1' W1) and the first layer (|w2|^2 1) can learn."""
+    """M, the sum of the kernels of the readout (W1' W1) and of the first layer (|w2|^2 I)."""
     of_readout = weights.first.swapaxes(1, 2) @ weights.first
     of_first = np.sum(weights.readout**2, axis=1)
     return of_readout + of_first[:, None, None] * np.eye(weights.first.shape[2])
 
 
 def kernel_alignment(a: Kernels, b: Kernels, covariance: Covariance | None = None) -> Scores:
-    """<Ka, Kb> / (|Ka| |Kb|) over endless inputs: 1 where learning leaves the kernel's shape.
+    """<Ka, Kb> / (|Ka| |Kb|) over endless inputs: 1 where learning keeps the kernel's shape.
 
     With inputs X of covariance S, <X A X', X B X'> is proportional to trace(S A S B).
     """
@@ -43,38 +44,39 @@ def kernel_alignment(a: Kernels, b: Kernels, covariance: Covariance | None = Non
 def small_start_alignment(
     start: Kernels, targets: Targets, covariance: Covariance | None = None
 ) -> Scores:
-    """Of a kernel at the start and after learning, as the weights at the start go to 0.
+    """Alignment of the initial with the final kernel, in the limit of small initial weights.
 
-    The end is then balanced and of rank 1: M = |w| (1 + b b') with b = w / |w|, whatever the
-    covariance. Of white inputs: (trace M0 + b' M0 b) / (sqrt(d + 3) |M0|).
+    The final weights are then balanced and of rank 1: M = |w| (I + b b') with b = w / |w|, whatever
+    the covariance. For white inputs this is (trace M0 + b' M0 b) / (sqrt(d + 3) |M0|).
 
-    start: M0, up to a factor. targets: not 0.
+    start: M0, up to a factor.
+    targets: none may be 0.
     """
     return kernel_alignment(_balanced_kernel(targets), start, covariance)
 
 
 def expected_alignment(rank: Scores, input_dim: int) -> Scores:
-    """Mean of `small_start_alignment` over targets of any direction, for white inputs and w2 = 0.
+    """Mean of `small_start_alignment` over random targets, for white inputs and w2 = 0.
 
-    (1 + 1/d) sqrt(r) / sqrt(d + 3). Exact for r equal singular values of W1, and for any others
-    with r = `participation_rank`, so no start has more than one of full rank and equal singular
+    It is (1 + 1/d) sqrt(r) / sqrt(d + 3), exactly, for r equal singular values of W1, and for any
+    others with r = `participation_rank`. It is therefore largest for full rank and equal singular
     values (Theorem 1 of Liu et al. 2023).
     """
     return (1 + 1 / input_dim) * np.sqrt(rank) / np.sqrt(input_dim + 3)
 
 
 def participation_rank(first: Float[np.ndarray, "draw hidden input"]) -> Scores:
-    """(sum of squared singular values)^2 / sum of their fourth powers: from 1 to the rank."""
+    """(Sum of squared singular values)^2 / (sum of their fourth powers): from 1 to the rank."""
     squares = np.linalg.svd(first, compute_uv=False) ** 2
     return squares.sum(axis=1) ** 2 / np.sum(squares**2, axis=1)
 
 
 def aligned_alignment(scale: float, input_dim: int) -> float:
-    """Of a start W1 = scale u b', w2 = 0, aligned with a target of norm 1; white inputs.
+    """Kernel alignment from W1 = scale u b', w2 = 0, aligned with a target of norm 1; white inputs.
 
-    It ends at W1 = p u b', w2 = q u with p q = 1 and p^2 - q^2 = scale^2. Towards
-    2 / sqrt(d + 3) for a small scale and 1 for a large one; with w2 = scale u, balanced, it is 1
-    at every scale (Proposition 1 of Liu et al. 2023).
+    The weights end at W1 = p u b', w2 = q u with p q = 1 and p^2 - q^2 = scale^2. The alignment
+    tends to 2 / sqrt(d + 3) for a small scale and to 1 for a large one. From balanced weights,
+    w2 = scale u, it is 1 at every scale (Proposition 1 of Liu et al. 2023).
     """
     q_squared = np.sqrt(1 + scale**4 / 4) - scale**2 / 2
     trace = q_squared + 1 / q_squared

@@ -6,13 +6,14 @@ import xarray
 
 from icl.analysis.derived import (
     DERIVED,
-    METRICS,
+    DERIVED_METRICS,
     NUMBERS,
     derive,
     is_undefined_at_end,
     number_of,
 )
-from tests.analysis.synthetic import make_sweep, without
+
+from .synthetic import make_sweep, without
 
 NAN = float("nan")
 
@@ -95,7 +96,7 @@ def test_a_measure_that_ended_undefined_is_not_what_it_was_before():
 def test_a_sweep_gets_each_number_of_both_accuracies():
     sweep = without(make_sweep(), **{"data.p_bursty": 1, "data.zipf_exponent": 0})
     derived = derive(sweep)
-    for metric in METRICS:
+    for metric in DERIVED_METRICS:
         for name in DERIVED:
             values = derived[f"{metric}_{name}"]
             assert values.dims == ("data.p_bursty", "data.zipf_exponent", "seed", "condition")

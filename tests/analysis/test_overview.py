@@ -9,9 +9,11 @@ import pytest
 import xarray
 from scipy import stats
 
-from icl.analysis.overview import SHOWN, Panel, described, panels_of
-from icl.analysis.overview_plots import draw_alone, draw_overview, looks_of
-from tests.analysis.synthetic import CONDITIONS, make_sweep, without
+from icl.analysis.figures.overview import draw_alone, draw_overview, looks_of
+from icl.analysis.overview import Panel, described, panels_of
+from icl.config.conditions import STANDARD
+
+from .synthetic import CONDITIONS, make_sweep, without
 
 
 def panel_of(dataset: xarray.Dataset) -> Panel:
@@ -47,7 +49,7 @@ def test_means_and_intervals_are_of_the_last_step_over_seeds():
         np.testing.assert_allclose(trace.chance, chance)
 
 
-def test_other_knobs_are_averaged_and_told():
+def test_other_knobs_are_averaged_and_named():
     sweep = make_sweep()
     panel = panel_of(sweep)
     means = sweep.accuracy.sel(condition="no_support").isel(step=-1)
@@ -79,7 +81,7 @@ def test_values_stand_at_even_distances_under_short_names(
     assert panel.axis == ("model" if texts else {"categories": "kind", "numbers": "width"}[kind])
 
 
-def test_knobs_that_vary_together_are_told_as_far_as_they_differ():
+def test_knobs_that_vary_together_are_named_as_far_as_they_differ():
     together = make_sweep({"data.n": [1, 10]}).assign_coords({"data.other": ("data.n", [3, 4])})
     assert (panel_of(together).axis, panel_of(together).texts) == ("n", ["1", "10"])
     cells = make_sweep({"cell": [0, 1, 2]}).assign_coords(
@@ -121,12 +123,12 @@ def test_what_is_claimed_is_shown_too():
         claim | {"condition": "fewshot_train", "metric": "accuracy"},
         claim | {"condition": "no_support", "metric": "accuracy_in_context"},
     ]
-    assert list(panel_of(make_sweep(claims=about)).traces) == [*SHOWN, "fewshot_train"]
+    assert list(panel_of(make_sweep(claims=about)).traces) == [*STANDARD.values(), "fewshot_train"]
     of_loss = [claim | {"condition": "fewshot_train", "metric": "loss"}]
-    assert list(panel_of(make_sweep(claims=of_loss)).traces) == list(SHOWN)
+    assert list(panel_of(make_sweep(claims=of_loss)).traces) == list(STANDARD.values())
 
 
-def test_what_is_not_finished_is_left_out_and_told():
+def test_what_is_not_finished_is_left_out_and_named():
     sweep = make_sweep({"n": [1, 2, 3]}, num_seeds=2)
     panel = panel_of(without(sweep, "partial", n=1))
     assert np.isnan(panel.traces["no_support"].mean).tolist() == [False, True, False]
@@ -157,7 +159,7 @@ def test_panels_alone_have_one_width_and_their_axes_at_one_height(panels: list[P
     assert len({frame[0].get("d") for frame in frames}) == 1
 
 
-def test_a_panel_is_told_in_words():
+def test_a_panel_is_described_in_words():
     sweep = make_sweep({"data.p_bursty": [0.0, 1.0]}, noise=0.0)
     assert described(panel_of(sweep)) == (
         "grid: accuracy at the end of training at p_bursty 0, 1. ICL: fewshot_holdout: 0.50, 0.79 "

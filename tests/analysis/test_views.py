@@ -1,4 +1,4 @@
-"""Where the values of a knob are drawn, and which conditions stand for what."""
+"""Where the values of a knob are drawn, and what they are called."""
 
 import json
 import re
@@ -6,15 +6,9 @@ from typing import Any
 
 import pytest
 
-from icl.analysis.views import (
-    colors_along,
-    first_metric,
-    knobs_of,
-    main_conditions,
-    own_metric,
-    what_is_averaged,
-)
-from tests.analysis.synthetic import make_sweep, without
+from icl.analysis.views import colors_along, knobs_of, what_is_averaged
+
+from .synthetic import make_sweep, without
 
 
 @pytest.mark.parametrize(
@@ -50,7 +44,7 @@ def test_every_value_has_a_colour_of_its_own(values: list[Any]):
     assert all(re.fullmatch("#[0-9a-f]{6}", color) for color in colors)  # as the page reads them
 
 
-def test_single_cells_are_told_by_their_knobs():
+def test_single_cells_are_named_by_their_knobs():
     sweep = make_sweep({"cell": [0, 1]}).assign_coords(
         {"data.x": ("cell", [0.5, 0.25]), "model.kind": ("cell", ["gru", "rnn"])}
     )
@@ -58,7 +52,7 @@ def test_single_cells_are_told_by_their_knobs():
     assert knob.texts == ["x=0.5, kind=gru", "x=0.25, kind=rnn"]
 
 
-def test_tables_of_settings_are_told_by_what_they_differ_in():
+def test_tables_of_settings_are_named_by_what_they_differ_in():
     tables = [
         {"kind": "gaussian"},
         {"kind": "dale", "kept": True},
@@ -70,14 +64,6 @@ def test_tables_of_settings_are_told_by_what_they_differ_in():
     assert knob.texts == ["gaussian", "dale kept", "motifs chain 0.1"]
     [knob] = knobs_of(make_sweep({"recurrent": texts}))
     assert knob.texts == ["gaussian", "dale kept", "motifs chain 0.1"]
-
-
-def test_what_most_claims_are_about_is_shown_first_where_conditions_have_one_metric():
-    claims = [{"metric": name} for name in ("accuracy", "loss", "loss", "kernel_alignment")]
-    one = make_sweep({"k": [1, 2]}, claims=claims).sel(condition=["no_support"])
-    assert first_metric(one) == "loss"
-    assert first_metric(one.assign_attrs(claims="[]")) == "accuracy"
-    assert first_metric(make_sweep({"k": [1, 2]}, claims=claims)) == "own"
 
 
 def test_names_that_would_be_too_long_tell_what_tells_them_apart():
@@ -117,7 +103,7 @@ def test_a_table_may_be_empty_or_none():
     assert not any("{" in text for text in knob.texts)
 
 
-def test_settings_of_tables_within_tables_are_told():
+def test_settings_of_tables_within_tables_are_named():
     qkv = "block*/mixer/qkv"
     large = {"kind": "own", "gain": 4.0}
     tables = [{f"{qkv}/*": large | {"gain": 1.0}}, {f"{qkv}/*": large}, {f"{qkv}/value": large}]
@@ -131,7 +117,7 @@ def test_settings_of_tables_within_tables_are_told():
     assert all(knob.texts)
 
 
-def test_kinds_of_tables_within_tables_are_told_where_they_differ():
+def test_kinds_of_tables_within_tables_are_named_where_they_differ():
     models = [{"embedder": {"kind": kind, "width": 8}, "mixer": {}} for kind in ("mlp", "linear")]
     [knob] = knobs_of(make_sweep({"model": list(map(json.dumps, models))}))
     assert knob.texts == ["embedder mlp", "embedder linear"]
@@ -142,7 +128,7 @@ def test_a_text_in_braces_is_not_a_table_of_settings():
     assert knob.texts == ["{seed}.npy", "x.npy"]
 
 
-def test_runs_that_are_not_finished_are_told_whatever_the_number_of_knobs():
+def test_runs_that_are_not_finished_are_named_whatever_the_number_of_knobs():
     sweep = without(make_sweep({"x": [1, 2]}), "partial", x=1, seed=0)
     assert what_is_averaged(sweep) == "without 1 of 6 runs, missing or not finished"
     assert what_is_averaged(make_sweep({"x": [1, 2]})) == ""
@@ -150,14 +136,3 @@ def test_runs_that_are_not_finished_are_told_whatever_the_number_of_knobs():
 
 def test_an_axis_with_one_value_is_not_a_knob():
     assert knobs_of(make_sweep({"data.x": [1]})) == []
-
-
-def test_each_strategy_has_its_metric():
-    sweep = make_sweep({})
-    assert main_conditions(["fewshot_train", "flip", "no_support"]) == [
-        "fewshot_train",
-        "no_support",
-    ]
-    assert main_conditions(["flip", "mine", "other"]) == ["flip", "mine"]
-    assert own_metric(sweep, "fewshot_holdout") == "accuracy_in_context"
-    assert own_metric(sweep, "no_support") == "accuracy"

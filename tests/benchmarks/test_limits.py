@@ -4,18 +4,15 @@ import pytest
 
 from benchmarks.limits import sequence_products, trial_products
 from benchmarks.parts import NETWORKS, config_of, useful_flops
-from icl.command_line import CONFIGS
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_program
-from icl.loading import load_program
-from icl.records.config_file import load_config
-from icl.task_experiment import TaskProgram
+from icl.cli import CONFIGS
+from icl.config.yaml import load_config
+from icl.problems.load import load_program
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "12 layers" not in name])
 def test_listed_products_make_the_operations_of_the_formula(name: str):
     config = config_of(NETWORKS[name])
-    program = make_program(config, load_exemplars(config.data.source))
+    program = load_program(config)
     listed = sum(
         2 * p.rows * p.inner * p.columns * p.batch * p.times
         for p in sequence_products(program, config)
@@ -27,7 +24,6 @@ def test_listed_products_make_the_operations_of_the_formula(name: str):
 
 def test_a_recurrent_network_multiplies_at_each_step_of_a_trial():
     program = load_program(load_config(CONFIGS / "liu2023" / "base.yaml"))
-    assert isinstance(program, TaskProgram)
     products = trial_products(program)
     counts = {(p.rows, p.inner, p.columns): p.times for p in products}
     # Of 8 steps, forward and backward; and the gradient, one product over all but the first.

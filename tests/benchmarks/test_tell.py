@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from benchmarks.tell import Median, median, sections_in, write
-from icl.errors import UserError
+
+from ..messages import refused
 
 
 def test_a_record_keeps_its_sections(tmp_path: Path):
@@ -32,5 +31,5 @@ def test_a_record_of_another_machine_is_left_alone(tmp_path: Path):
     write({"machine": {"peak": 1.0}}, str(file))
     record = json.loads(file.read_text())
     file.write_text(json.dumps(record | {"environment": record["environment"] | {"cores": 999}}))
-    with pytest.raises(UserError, match=r"record.json: of another machine"):
+    with refused("record.json", "machine"):
         sections_in(str(file))

@@ -9,11 +9,14 @@ import numpy as np
 from icl.config import DataConfig, EvaluationConfig
 from icl.config.families import NAMED
 from icl.config.sources import GlyphsSource
-from icl.data import families
+from icl.data import knobs
 from icl.data.batches import draw_indices
-from icl.data.sequences import Bursty, Family, Independent
+from icl.data.families import Family, make_family
+from icl.data.families.bursty import Bursty
+from icl.data.families.independent import Independent
 from icl.types import IndexSequence, Knobs
-from tests.data import reference
+
+from . import reference
 
 NUM = 20_000
 CAPACITY = 64  # classes of the source
@@ -34,9 +37,7 @@ TRAINED = (
     "supported",
 )
 NAMED_FAMILIES: dict[str, Family] = {
-    name: families.make_family(
-        config, DataConfig(), None if name in TRAINED else EvaluationConfig()
-    )
+    name: make_family(config, DataConfig(), None if name in TRAINED else EvaluationConfig())
     for name, config in NAMED.items()
     if config.kind != "markov"
 }
@@ -62,7 +63,7 @@ def make_data(num_source_classes: int = CAPACITY, **settings) -> DataConfig:
 
 def make_knobs(num_exemplars: int = 20, num_source_classes: int = CAPACITY, **settings) -> Knobs:
     data = make_data(num_source_classes, **settings)
-    return families.make_knobs(data, num_source_classes, num_exemplars)
+    return knobs.make_knobs(data, num_source_classes, num_exemplars)
 
 
 def knobs_of(setting: reference.Setting) -> Knobs:

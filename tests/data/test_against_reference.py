@@ -6,11 +6,15 @@ import pytest
 
 from icl.config.sources import ENDLESS_CLASSES, GaussianSource
 from icl.data.batches import at_step
-from icl.data.families import make_knobs as knobs_of_data
+from icl.data.families.bursty import Bursty
+from icl.data.families.independent import Independent
+from icl.data.families.mixture import Mixture
+from icl.data.knobs import make_knobs as knobs_of_data
 from icl.data.labels import meanings_of
-from icl.data.sequences import Bursty, Independent, Mixture
-from tests.data import reference
-from tests.data.drawing import (
+
+from ..chi_square import assert_same_samples
+from . import reference
+from .drawing import (
     NAMED_FAMILIES,
     context_counts,
     draw,
@@ -21,7 +25,6 @@ from tests.data.drawing import (
     plain_family,
     same,
 )
-from tests.statistics import assert_same_samples
 
 NUM_PLAIN = 1000
 SETTINGS = {

@@ -1,4 +1,4 @@
-"""Batches: words counted, finite data sets, blocks, drift, and what is looked up."""
+"""Batches: random bits counted, finite data sets, blocks, drift, and what is looked up."""
 
 import functools
 import math
@@ -11,24 +11,27 @@ from scipy import stats
 
 from icl.config import DataConfig, ExperimentConfig
 from icl.config.embedders import LinearEmbedder
-from icl.config.models import TransformerConfig
+from icl.config.networks import TransformerConfig
 from icl.config.sources import GlyphsSource
-from icl.data.batches import at_step, choose, count_words, draw_indices, in_block, look_up
-from icl.data.distribution import Words
-from icl.data.exemplars.on_device import put_on_device
-from icl.data.families import make_families
-from icl.data.sequences import Independent
-from icl.evaluation import make_conditions
-from icl.experiment import draw_batch, draw_training_batch, make_inputs
-from icl.program import Inputs
-from icl.types import ExemplarBank, Exemplars, IndexSequence
-from tests.data.drawing import QUICKLY
-from tests.statistics import (
-    ALPHA,
-    assert_proportion,
-    assert_same_distribution,
-    assert_same_samples,
+from icl.data.batches import (
+    at_step,
+    choose,
+    count_bits,
+    draw_batch,
+    draw_indices,
+    in_block,
+    look_up,
 )
+from icl.data.bits import RandomBits
+from icl.data.families import make_families
+from icl.data.families.independent import Independent
+from icl.evaluation.conditions import make_conditions
+from icl.problems.base import Inputs
+from icl.problems.sequences import SequenceProblem, make_problem
+from icl.types import ExemplarBank, Exemplars, IndexSequence
+
+from ..chi_square import ALPHA, assert_proportion, assert_same_distribution
+from .drawing import QUICKLY
 
 SOURCE = GlyphsSource(num_classes=24, num_exemplars=2, size=8)
 SMALL = {"num_classes": 20, "num_holdout_classes": 4, "context_len": 2, "shots": 1, "ways": 1}
@@ -42,28 +45,30 @@ def bank() -> ExemplarBank:
 
 
 @functools.cache
-def make(**data) -> tuple[DataConfig, Inputs, Exemplars]:
+def make_problem_of(batch_size: int = 2, **data) -> SequenceProblem:
     config = ExperimentConfig(
         data=DataConfig(**{"source": SOURCE, "mixture": {"independent": 1.0}} | SMALL | data),
         model=TransformerConfig(embedder=LinearEmbedder()),
+        training={"batch_size": batch_size},
         evaluation={"conditions": ("no_support",)},
     )
-    exemplars = put_on_device(config.data, bank())
-    return config.data, make_inputs(config, exemplars), exemplars
+    return make_problem(config, bank())
+
+
+def make(**data) -> tuple[DataConfig, Inputs, Exemplars]:
+    problem = make_problem_of(**data)
+    return problem.config.data, problem.inputs(problem.config), problem.exemplars
 
 
 @functools.cache
-def program(batch_size: int, generator: str = "threefry", **data):
+def program(batch_size: int, **data):
     """(key, step) -> a training batch."""
-    config, inputs, exemplars = make(**data)
-    train = make_families(config)["train"]
+    problem = make_problem_of(batch_size, **data)
+    inputs = problem.inputs(problem.config)
 
     @functools.partial(jax.jit, compiler_options=QUICKLY)
     def draw(key, step, inputs):
-        arrays = exemplars.arrays
-        return draw_training_batch(
-            key, step, batch_size, train, inputs, exemplars, arrays, generator
-        )
+        return problem.draw_batch(key, step, inputs, problem.arrays)
 
     return lambda seed, step=0: jax.tree.map(
         np.asarray, draw(jax.random.key(seed), jnp.int32(step), inputs)
@@ -76,29 +81,29 @@ def rows(sequence) -> np.ndarray:
     return np.concatenate([items.reshape(len(items), -1), sequence.labels], axis=1)
 
 
-# Words.
+# RandomBits.
 
 
-def test_words_are_counted_as_a_family_takes_them():
+def test_bits_are_counted_as_a_family_takes_them():
     knobs = make()[1].knobs
     family = Independent(8)
-    count = count_words(family, knobs)
+    count = count_bits(family, knobs)
     bits = jax.random.bits(jax.random.key(0), (count,), jnp.uint32)
-    words = Words(bits)
-    family(words, knobs)
-    assert words.used == count
-    with pytest.raises(AssertionError, match="more words taken"):
-        family(Words(bits[:-1]), knobs)
+    taken = RandomBits(bits)
+    family(taken, knobs)
+    assert taken.used == count
+    with pytest.raises(AssertionError, match="more random bits taken"):
+        family(RandomBits(bits[:-1]), knobs)
     batch = draw_indices(jax.random.key(0), family, knobs, 3)
     assert batch.classes.shape == (3, 9)
 
 
 def test_words_are_taken_once():
-    words = Words(jnp.arange(10, dtype=jnp.uint32))
-    first, other = words.take(2, 2), words.copy()
+    bits = RandomBits(jnp.arange(10, dtype=jnp.uint32))
+    first, other = bits.take(2, 2), bits.copy()
     assert first.tolist() == [[0, 1], [2, 3]]
-    assert words.take().tolist() == other.take(1).tolist()[0] == 4
-    assert words.take(5).tolist() == [5, 6, 7, 8, 9]
+    assert bits.take().tolist() == other.take(1).tolist()[0] == 4
+    assert bits.take(5).tolist() == [5, 6, 7, 8, 9]
 
 
 # Finite data sets.
@@ -148,16 +153,16 @@ def test_blocks_share_out_all_classes_and_come_again(num_classes, num_blocks):
     _, inputs, _ = make(num_classes=num_classes, num_blocks=num_blocks, block_steps=10)
     covered = []
     for block in range(num_blocks):
-        laws = [
-            in_block(at_step(inputs.knobs, jnp.int32(step))).laws
+        pools = [
+            in_block(at_step(inputs.knobs, jnp.int32(step))).pools
             for step in (10 * block, 10 * block + 9, 10 * (block + 3 * num_blocks))
         ]
-        ends = [(int(law["train"].first), int(law["train"].size)) for law in laws]
+        ends = [(int(pool["train"].first), int(pool["train"].size)) for pool in pools]
         assert len(set(ends)) == 1
         first, size = ends[0]
         assert num_classes // num_blocks <= size <= num_classes // num_blocks + 1
         covered += range(first, first + size)
-        assert laws[0]["uniform"] == inputs.knobs.laws["uniform"]
+        assert pools[0]["uniform"] == inputs.knobs.pools["uniform"]
     assert covered == list(range(num_classes))
 
 
@@ -227,18 +232,14 @@ def test_no_noise_is_none():
 
 
 @pytest.mark.parametrize("noise_scale", [0.1, 2.0])
-@pytest.mark.parametrize(
-    ("own_keys", "generator"),
-    [(False, "threefry"), (True, "threefry"), (False, "rbg")],
-    ids=["a key", "a key for each sequence", "another generator"],
-)
-def test_noise_is_gaussian_and_each_items_own(noise_scale, own_keys, generator):
+@pytest.mark.parametrize("own_keys", [False, True], ids=["a key", "a key for each sequence"])
+def test_noise_is_gaussian_and_each_items_own(noise_scale, own_keys):
     """All items are the same exemplar: whatever differs is noise."""
     _, inputs, exemplars = make()
     knobs = inputs.knobs._replace(noise_scale=jnp.float32(noise_scale))
     indices = indices_of(np.zeros((100, 9), int), np.zeros((100, 9), int))
     key = jax.random.split(jax.random.key(3), 100) if own_keys else jax.random.key(3)
-    items = look_up(key, indices, exemplars, exemplars.arrays, knobs, generator).exemplars
+    items = look_up(key, indices, exemplars, exemplars.arrays, knobs).exemplars
     plain = look_up(key, indices, exemplars, exemplars.arrays, inputs.knobs).exemplars
     noise = (np.asarray(items, np.float64) - plain) / noise_scale
     size = noise.size
@@ -293,59 +294,20 @@ def test_rare_classes_get_a_random_image_for_each_sequence(own_keys):
     "data", [{}, {"noise_scale": 0.5}, {"random_rare_exemplars": True}, RANDOM], ids=str
 )
 def test_no_key_is_used_twice(data, num_sequences):
-    config, inputs, exemplars = make(num_sequences=num_sequences, **data)
-    train = make_families(config)["train"]
+    problem = make_problem_of(num_sequences=num_sequences, **data)
+    inputs = problem.inputs(problem.config)
 
     def draw(key, inputs):
-        step, arrays = jnp.int32(3), exemplars.arrays
-        return draw_training_batch(key, step, 2, train, inputs, exemplars, arrays)
+        return problem.draw_batch(key, jnp.int32(3), inputs, problem.arrays)
 
     with jax.debug_key_reuse(True):
         jax.jit(draw, compiler_options=QUICKLY)(jax.random.key(0), inputs)
 
 
-@functools.cache
-def indices_by(generator: str):
-    """(key) -> 3,000 sequences as integers."""
-    config, inputs, _ = make()
-    train = make_families(config)["train"]
-    return jax.jit(
-        lambda key: draw_indices(key, train, inputs.knobs, 3000, generator),
-        compiler_options=QUICKLY,
-    )
-
-
-def test_another_generator_draws_other_sequences_of_the_same_law():
-    ours, theirs = (indices_by(name)(jax.random.key(7)) for name in ("threefry", "rbg"))
-    assert np.mean(ours.classes != theirs.classes) > 0.9
-    for position in range(ours.classes.shape[1]):
-        assert_same_samples(ours.classes[:, position], theirs.classes[:, position])
-
-
-def test_lanes_of_another_generator_draw_what_each_draws_alone():
-    draw, keys = indices_by("rbg"), jax.random.split(jax.random.key(3), 3)
-    together = jax.vmap(draw)(keys)
-    for i, key in enumerate(keys):
-        alone = draw(key)
-        jax.tree.map(lambda a, b, i=i: np.testing.assert_array_equal(a, b[i]), alone, together)
-    assert (together.classes[0] != together.classes[1]).any()
-
-
-def test_training_draws_by_the_generator_asked_for():
-    ours, theirs = (rows(program(500, name)(7)) for name in ("threefry", "rbg"))
-    assert (ours != theirs).any(axis=1).mean() > 0.9
-    np.testing.assert_array_equal(theirs, rows(program(500, "rbg")(7)))
-
-
-def test_a_finite_data_set_has_one_generator():
-    with pytest.raises(ValueError, match=r"data\.random_bits = rbg .* threefry"):
-        DataConfig(random_bits="rbg", num_sequences=10)
-
-
 def test_a_condition_draws_what_training_would_without_blocks():
     data, inputs, exemplars = make()
     train = make_conditions(data, evaluation("train"))["train"]
-    _, tested = draw_batch(jax.random.key(7), 500, train, inputs.knobs, exemplars, exemplars.arrays)
+    _, tested = draw_batch(jax.random.key(7), 500, train, inputs.knobs, exemplars)
     np.testing.assert_allclose(rows(program(500)(7)), rows(tested), rtol=1e-6)
 
 

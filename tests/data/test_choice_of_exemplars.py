@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from icl.data.sequences import Bursty
-from tests.data.drawing import (
+from icl.data.families.bursty import Bursty
+
+from ..chi_square import assert_same_distribution
+from .drawing import (
     BURSTY,
     INDEPENDENT,
     NAMED_FAMILIES,
@@ -16,7 +18,6 @@ from tests.data.drawing import (
     same,
     with_values,
 )
-from tests.statistics import assert_same_distribution
 
 FAMILIES = {
     "bursty": BURSTY,

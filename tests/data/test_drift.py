@@ -7,9 +7,10 @@ import pytest
 
 from icl.data.batches import at_step
 from icl.data.labels import meanings_of, own_labels, times_redrawn
-from tests.data import reference
-from tests.data.drawing import BURSTY, QUICKLY, draw, make_knobs, same
-from tests.statistics import assert_independent, assert_same_distribution
+
+from ..chi_square import assert_independent, assert_same_distribution
+from . import reference
+from .drawing import BURSTY, QUICKLY, draw, make_knobs, same
 
 UNITS = 2**32
 CLASSES = np.arange(64)

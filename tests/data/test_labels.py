@@ -8,9 +8,12 @@ import pytest
 from icl.config import DataConfig, EvaluationConfig
 from icl.config.families import NAMED, FewShotFamily
 from icl.data.families import make_family
-from icl.data.sequences import Bursty, Mixture
-from tests.data import reference
-from tests.data.drawing import (
+from icl.data.families.bursty import Bursty
+from icl.data.families.mixture import Mixture
+
+from ..chi_square import assert_independent, assert_proportion, assert_same_distribution
+from . import reference
+from .drawing import (
     BURSTY,
     INDEPENDENT,
     NAMED_FAMILIES,
@@ -23,7 +26,6 @@ from tests.data.drawing import (
     same,
     with_values,
 )
-from tests.statistics import assert_independent, assert_proportion, assert_same_distribution
 
 FEWSHOT = NAMED_FAMILIES["fewshot_train"]
 THREE_WAYS = Bursty((1, 1, 2), labels="assigned")

@@ -11,20 +11,13 @@ import numpy as np
 import pytest
 
 from icl.config.families import num_ways
-from icl.data.distribution import Words
+from icl.data.bits import RandomBits
+from icl.data.families.bursty import Bursty
 from icl.data.orders import ORDERS
-from icl.data.sequences import Bursty
-from tests.data import reference
-from tests.data.drawing import (
-    BURSTY,
-    NAMED_FAMILIES,
-    QUICKLY,
-    context_counts,
-    draw,
-    make_knobs,
-    same,
-)
-from tests.statistics import assert_same_distribution, assert_same_samples
+
+from ..chi_square import assert_same_distribution, assert_same_samples
+from . import reference
+from .drawing import BURSTY, NAMED_FAMILIES, QUICKLY, context_counts, draw, make_knobs, same
 
 PATTERNS = [(1,), (2, 2), (3, 1, 1), (1, 2), (2, 1, 2), (3, 2, 1), (2, 2, 1, 1)]
 NUM_ORDERS = 20_000
@@ -34,7 +27,7 @@ NUM_ORDERS = 20_000
 def orders(name: str, pattern: tuple[int, ...]) -> np.ndarray:
     """[sequence, place]: the number of the item there."""
     bits = jax.random.bits(jax.random.key(9), (NUM_ORDERS, 2 * sum(pattern)), jnp.uint32)
-    order = jax.vmap(lambda row: ORDERS[name](Words(row), pattern))
+    order = jax.vmap(lambda row: ORDERS[name](RandomBits(row), pattern))
     return np.asarray(jax.jit(order, compiler_options=QUICKLY)(bits))
 
 

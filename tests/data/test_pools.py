@@ -1,4 +1,4 @@
-"""Pools of classes: their laws, draws one after another, and what never meets."""
+"""Pools of classes: their distributions, draws one after another, and what never meets."""
 
 import functools
 import itertools
@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from icl.config.sources import ENDLESS_CLASSES, GaussianSource
-from icl.data.distribution import draw_classes, draw_independent_classes
-from icl.data.families import make_knobs as knobs_of_data
-from icl.data.sequences import Bursty
-from icl.types import Law
-from tests.data import reference
-from tests.data.drawing import (
+from icl.data.classes import draw_classes, draw_independent_classes
+from icl.data.families.bursty import Bursty
+from icl.data.knobs import make_knobs as knobs_of_data
+from icl.types import ClassDistribution
+
+from ..chi_square import assert_same_distribution
+from . import reference
+from .drawing import (
     NAMED_FAMILIES,
     QUICKLY,
     context_counts,
@@ -23,7 +25,6 @@ from tests.data.drawing import (
     make_data,
     make_knobs,
 )
-from tests.statistics import assert_same_distribution
 
 NUM_DRAWS, LARGEST = 50_000, 100_000
 POOLS = ("train", "uniform", "common", "rare", "common_zipfian", "rare_zipfian", "holdout", "novel")
@@ -31,25 +32,31 @@ ZIPFIAN = ("train", "common_zipfian", "rare_zipfian")
 
 
 @functools.partial(jax.jit, static_argnums=3, compiler_options=QUICKLY)
-def _draw_many(bits, law, excluded, distinct):
+def _draw_many(bits, pool, excluded, distinct):
     draw = draw_classes if distinct else draw_independent_classes
-    return jax.vmap(draw, (0, None, None))(bits, law, excluded)
+    return jax.vmap(draw, (0, None, None))(bits, pool, excluded)
 
 
 def draw_many(
-    law: Law, distinct: bool, seed: int = 0, count: int = 4, excluded: tuple[int, ...] = ()
+    pool: ClassDistribution,
+    distinct: bool,
+    seed: int = 0,
+    count: int = 4,
+    excluded: tuple[int, ...] = (),
 ) -> np.ndarray:
     """Laws of one kind share a program."""
     bits = jax.random.bits(jax.random.key(seed), (NUM_DRAWS, count), jnp.uint32)
     padded = np.array([*excluded, -1, -1][:2], np.int32)
-    return np.asarray(_draw_many(bits, law, padded, distinct))
+    return np.asarray(_draw_many(bits, pool, padded, distinct))
 
 
 @functools.cache
-def laws(num_classes: int = 1600, zipf_exponent: float = 0.0, **settings) -> dict[str, Law]:
+def pools_of(
+    num_classes: int = 1600, zipf_exponent: float = 0.0, **settings
+) -> dict[str, ClassDistribution]:
     settings = {"num_source_classes": LARGEST, "num_holdout_classes": 23} | settings
     settings["num_holdout_classes"] *= num_classes < settings["num_source_classes"]
-    return make_knobs(num_classes=num_classes, zipf_exponent=zipf_exponent, **settings).laws
+    return make_knobs(num_classes=num_classes, zipf_exponent=zipf_exponent, **settings).pools
 
 
 def assert_distinct(drawn: np.ndarray) -> None:
@@ -62,7 +69,7 @@ def assert_distinct(drawn: np.ndarray) -> None:
 @pytest.mark.parametrize("zipf_exponent", [0.0, 1.0, 3.0, 5.0])
 @pytest.mark.parametrize("num_classes", [4, 5, 1600, LARGEST])
 def test_distinct_classes_never_repeat(num_classes, zipf_exponent):
-    drawn = draw_many(laws(num_classes, zipf_exponent)["train"], True)
+    drawn = draw_many(pools_of(num_classes, zipf_exponent)["train"], True)
     assert_distinct(drawn)
     assert drawn.min() >= 0
     assert drawn.max() < num_classes
@@ -71,16 +78,17 @@ def test_distinct_classes_never_repeat(num_classes, zipf_exponent):
 @pytest.mark.parametrize("zipf_exponent", [0.0, 5.0])
 def test_distinct_classes_can_be_all_of_them(zipf_exponent):
     settings = {"num_classes": 8, "num_common_classes": 4, "num_holdout_classes": 4}
-    for name, law in laws(zipf_exponent=zipf_exponent, **settings).items():
+    for name, pool in pools_of(zipf_exponent=zipf_exponent, **settings).items():
         if name not in ("train", "uniform", "novel"):
-            assert set(draw_many(law, True).ravel()) == set(range(law.first, law.first + 4)), name
+            expected = set(range(pool.first, pool.first + 4))
+            assert set(draw_many(pool, True).ravel()) == expected, name
 
 
 @pytest.mark.parametrize("distinct", [True, False])
 @pytest.mark.parametrize("zipf_exponent", [0.0, 1.0, 2.0, 3.0])
 @pytest.mark.parametrize("num_classes", [5, 10, 1600, LARGEST])
 def test_the_first_class_is_distributed_as_the_law_says(num_classes, zipf_exponent, distinct):
-    drawn = draw_many(laws(num_classes, zipf_exponent)["train"], distinct, seed=2)
+    drawn = draw_many(pools_of(num_classes, zipf_exponent)["train"], distinct, seed=2)
     counts = np.bincount(drawn[:, 0], minlength=num_classes)
     assert_same_distribution(counts, reference.class_probabilities(num_classes, zipf_exponent))
 
@@ -109,7 +117,7 @@ def assert_joint(drawn: np.ndarray, p: np.ndarray, distinct: bool) -> None:
 @pytest.mark.parametrize("distinct", [True, False])
 @pytest.mark.parametrize("zipf_exponent", [0.0, 1.0, 3.0])
 def test_joint_distribution_of_pairs_and_triples(zipf_exponent, distinct):
-    drawn = draw_many(laws(5, zipf_exponent)["train"], distinct, seed=3)
+    drawn = draw_many(pools_of(5, zipf_exponent)["train"], distinct, seed=3)
     assert_joint(drawn, reference.class_probabilities(5, zipf_exponent), distinct)
 
 
@@ -120,7 +128,7 @@ def test_joint_distribution_within_each_pool(pool, distinct):
     setting = reference.Setting(
         10, 1.5, num_source_classes=22, num_common_classes=5, num_holdout_classes=6
     )
-    table = laws(10, 1.5, num_source_classes=22, num_common_classes=5, num_holdout_classes=6)
+    table = pools_of(10, 1.5, num_source_classes=22, num_common_classes=5, num_holdout_classes=6)
     first, end = reference.pool_range(setting, pool)
     excluded = (first + 1, 11 if first < 10 else 0)
     _, p = reference.pool_probabilities(setting, pool, excluded)
@@ -143,12 +151,12 @@ def test_joint_distribution_within_each_pool(pool, distinct):
 )
 @pytest.mark.parametrize("zipf_exponent", [0.0, 1.0, 2.0, 3.0])
 def test_frequencies_of_each_pool(pool, first, end, zipf_exponent):
-    law = laws(50, zipf_exponent, num_source_classes=64, num_holdout_classes=14)[pool]
+    pools = pools_of(50, zipf_exponent, num_source_classes=64, num_holdout_classes=14)
     weights = np.zeros(64)
     weights[first:end] = np.arange(first + 1.0, end + 1) ** -zipf_exponent
     if pool not in ZIPFIAN:
         weights[first:end] = 1
-    counts = np.bincount(draw_many(law, False, seed=6).ravel(), minlength=64)
+    counts = np.bincount(draw_many(pools[pool], False, seed=6).ravel(), minlength=64)
     assert_same_distribution(counts, weights / weights.sum())
 
 
@@ -156,7 +164,7 @@ def test_frequencies_of_each_pool(pool, first, end, zipf_exponent):
 def test_there_may_be_no_common_classes_or_no_rare_ones(num_common_classes):
     """Whatever is there, a pool has all the classes on its side."""
     for zipfian in ("", "_zipfian"):
-        pools = laws(50, 1.0, num_common_classes=num_common_classes)
+        pools = pools_of(50, 1.0, num_common_classes=num_common_classes)
         common, rare = pools["common" + zipfian], pools["rare" + zipfian]
         assert (common.first, common.size) == (0, min(50, num_common_classes))
         assert (rare.first, rare.size) == (min(50, num_common_classes), 50 - common.size)
@@ -164,7 +172,7 @@ def test_there_may_be_no_common_classes_or_no_rare_ones(num_common_classes):
 
 def test_all_classes_common_is_zipfs_law():
     drawn = [
-        draw_many(laws(50, 1.0, num_common_classes=c)[pool], True)
+        draw_many(pools_of(50, 1.0, num_common_classes=c)[pool], True)
         for c, pool in ((0, "train"), (50, "common_zipfian"), (0, "rare_zipfian"))
     ]
     np.testing.assert_array_equal(drawn[0], drawn[1])
@@ -172,16 +180,16 @@ def test_all_classes_common_is_zipfs_law():
 
 
 def test_spare_capacity_changes_no_draw():
-    small = laws(8, 1.0, num_source_classes=8)["train"]
-    large = laws(8, 1.0)["train"]
+    small = pools_of(8, 1.0, num_source_classes=8)["train"]
+    large = pools_of(8, 1.0)["train"]
     assert len(small.thresholds) < len(large.thresholds)
     np.testing.assert_array_equal(draw_many(small, True), draw_many(large, True))
 
 
 def test_many_distinct_classes_compile_and_are_distinct():
-    law = laws(2000, 1.0)["train"]
+    pool = pools_of(2000, 1.0)["train"]
     bits = jax.random.bits(jax.random.key(0), (3, 512), jnp.uint32)
-    assert_distinct(np.asarray(_draw_many(bits, law, np.array([-1, -1]), True)))
+    assert_distinct(np.asarray(_draw_many(bits, pool, np.array([-1, -1]), True)))
 
 
 # ---- which pools the families draw from

@@ -3,8 +3,8 @@
 import functools
 from pathlib import Path
 
+from icl.config.yaml import load_config
 from icl.description.samples import Parts, draw_sample, make_parts
-from icl.records.config_file import load_config
 from icl.types import IndexSequence
 
 QUICKSTART = Path(__file__).parent.parent.parent / "configs" / "quickstart.yaml"

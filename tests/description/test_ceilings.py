@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from icl.config.families import NAMED, IndependentFamily
-from icl.description import ceilings, exact, is_known, learned
+from icl.description import ceilings
 from icl.description.combining import combined
-from icl.description.exact_ceilings import LEARNERS
 from icl.description.samples import draw_sample
+from icl.description.sequences import exact, is_known, learned
 from icl.description.votes import most_frequent
-from icl.evaluation import score
+from icl.evaluation.scores import score
 from icl.types import IndexSequence
-from tests.description.samples import NUM_SEQUENCES, TRAINING, parts_of, training_sample
+
+from .samples import NUM_SEQUENCES, TRAINING, parts_of, training_sample
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -162,7 +163,7 @@ def assert_exact(parts, name: str, sample: IndexSequence, at_least: int) -> None
         assert means["combined"] >= max(means["in_context"], means["in_weights"]) - 1e-12
         formulas = {learner: getattr(e, metric) for learner, e in exact(parts, name).items()}
         if formulas["combined"] is not None:
-            for learner in LEARNERS[:2]:
+            for learner in ("in_context", "in_weights"):
                 assert formulas["combined"] >= (formulas[learner] or 0) - 1e-12
     found = 0
     for learner, formulas in exact(parts, name).items():
@@ -248,7 +249,7 @@ def test_formulas_are_silent_where_there_is_none():
     noisy = parts_of("data.label_noise=0.2", "data.p_bursty=0.5")
     assert exact(noisy, "train")["in_context"].accuracy is None
     assert exact(noisy, "train")["combined"].accuracy is not None
-    assert set(exact(noisy, "train")) == set(LEARNERS)
+    assert set(exact(noisy, "train")) == {"in_context", "in_weights", "combined"}
 
 
 def test_chains_are_known_by_what_follows_a_symbol():

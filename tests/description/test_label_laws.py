@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from icl.description import measure, theory
 from icl.description.label_laws import shift_of
 from icl.description.samples import draw_sample
-from tests.description.samples import parts_of
+from icl.description.sequences import measure, theory
+
+from .samples import parts_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -74,13 +75,13 @@ def test_an_entropy_is_measured_without_bias_or_not_at_all():
         "data.num_classes=1600",
         "data.num_holdout_classes=10",
     )
-    for more, is_told in (((), True), (("data.num_permuted_labels=800",), False)):
+    for more, is_known in (((), True), (("data.num_permuted_labels=800",), False)):
         parts = parts_of(*many, *more)
         sample = draw_sample(parts, "train", parts.families["train"], 20_000)
         measured, (classes, _) = measure(parts, sample)
         bits = measured["label_entropy_bits"]
-        assert (bits is not None) == is_told
-        if is_told:
+        assert (bits is not None) == is_known
+        if is_known:
             error = Z * measured["label_entropy_bits_stderr"]
             assert abs(bits - theory(parts)["label_entropy_bits"]) < error + 0.02
         assert len(classes) == 0

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from icl.config import ExperimentConfig
-from icl.description.cost import num_parameters
+from icl.config.yaml import load_config
 from icl.description.matching import COSTS, match
-from icl.errors import UserError
-from icl.records.config_file import load_config
-from tests.conftest import QUICKSTART, small
+from icl.problems.cost import num_parameters
+
+from ..conftest import QUICKSTART, small
+from ..messages import check_line, refused
 
 EXAMPLES = np.ones((20, 12, 12), np.float32)
 
@@ -55,25 +56,24 @@ def test_all_but_the_width_stays():
 
 
 @pytest.mark.parametrize(
-    ("overrides", "budget", "line"),
+    ("overrides", "budget", "subject"),
     [
-        (["model.kind=gru"], 100, "--parameters = 100; allowed: "),
-        (["model.kind=gru"], 10**14, "--parameters = 100000000000000; allowed: "),
+        (["model.kind=gru"], 100, "--parameters = 100"),
+        (["model.kind=gru"], 10**14, "--parameters = 100000000000000"),
         (
             ["model.kind=gru", "model.width=144", "model.embedder={kind: identity}"],
             10**5,
-            "model.embedder.kind = identity; allowed: other kinds",
+            "model.embedder.kind = identity",
         ),
     ],
     ids=["small", "large", "fixed"],
 )
-def test_what_cannot_be_matched_is_told(overrides, budget, line):
+def test_what_cannot_be_matched_is_refused(overrides, budget, subject):
     config = load_config(
         QUICKSTART, [w for w in small(*overrides) if "num_heads" not in w and "hidden" not in w]
     )
-    with pytest.raises(UserError) as error:
+    with refused(subject):
         match(config, "parameters", budget, EXAMPLES)
-    assert error.value.args[0].startswith(line)
 
 
 def test_the_command_prints_a_width_and_both_costs(tmp_path: Path):
@@ -101,17 +101,17 @@ def test_the_command_prints_a_width_and_both_costs(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("words", "named"),
     [
-        ([], "budget: give one; allowed: --parameters N or --flops N"),
-        (["--parameters", "9", "--flops", "9"], "budget: give one"),
-        (["--flops", "3x"], "--flops = 3x; allowed: a whole number of at least 1"),
-        (["--flops", "9", "model.width=0"], "model.width = 0; allowed: "),
+        ([], ["budget", "--parameters", "--flops"]),
+        (["--parameters", "9", "--flops", "9"], ["budget", "--parameters", "--flops"]),
+        (["--flops", "3x"], ["--flops = 3x", "1"]),
+        (["--flops", "9", "model.width=0"], ["model.width = 0"]),
     ],
 )
-def test_mistakes_are_told_in_a_line(script, tmp_path: Path, words: list[str], line: str):
+def test_one_line_names_a_mistake(script, tmp_path: Path, words: list[str], named: list[str]):
     done = script("match.py", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith(f"error: {line}"), done.stderr
-    assert done.stderr.count("\n") == 1
+    (line,) = done.stderr.splitlines()
+    check_line(line, *named)

@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from icl.description import describe
 from icl.description.samples import MAX_ENTRIES, draw_sample, how_many, items_of
-from icl.experiment import draw_training_batch, make_inputs
-from tests.description.samples import parts_of
+from icl.description.sequences import describe
+from icl.problems.sequences import load
+
+from .samples import parts_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -32,18 +33,11 @@ def test_a_finite_data_set_is_the_one_trained_on(more: tuple[str, ...]):
     parts = parts_of(*FINITE, *more)
     family = parts.families["train"]
     sample = draw_sample(parts, "train", family)
-    inputs, num_blocks = make_inputs(parts.config, parts.exemplars), 1 + len(more) // 2
+    problem, num_blocks = load(parts.config), 1 + len(more) // 2
+    inputs = problem.inputs(parts.config)
     items, labels = [], set()
     for step in range(num_blocks):
-        batch = draw_training_batch(
-            jax.random.key(step),
-            jnp.int32(step),
-            64,
-            family,
-            inputs,
-            parts.exemplars,
-            parts.exemplars.arrays,
-        )
+        batch = problem.draw_batch(jax.random.key(step), jnp.int32(step), inputs, problem.arrays)
         items.append(np.unique(batch.exemplars, axis=0))
         labels |= rows(batch.labels)
     trained = np.concatenate(items)
@@ -61,7 +55,9 @@ def test_a_finite_data_set_is_the_one_trained_on(more: tuple[str, ...]):
     assert len(rows(other.labels)) == 20
 
 
-def test_a_finite_data_set_is_told_from_what_it_is_drawn_from(monkeypatch: pytest.MonkeyPatch):
+def test_a_finite_data_set_is_described_apart_from_what_it_is_drawn_from(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.setattr("icl.description.samples.NUM_TRAINING", 2_000)
     monkeypatch.setattr("icl.description.samples.NUM_CONDITION", 1_000)
     report = describe(parts_of(*FINITE).config).report

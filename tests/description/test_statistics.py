@@ -6,17 +6,13 @@ import math
 import numpy as np
 import pytest
 
-from icl.description import measure, theory
 from icl.description.closed_forms import burst_counts, class_frequencies, make_pools
-from icl.description.statistics import (
-    bursts,
-    estimate,
-    label_entropies,
-    shares,
-)
+from icl.description.sequences import measure, theory
+from icl.description.statistics import bursts, estimate, label_entropies, shares
 from icl.types import IndexSequence
-from tests.description.samples import NUM_SEQUENCES, TRAINING, parts_of, training_sample
-from tests.statistics import ALPHA, assert_same_distribution
+
+from ..chi_square import ALPHA, assert_same_distribution
+from .samples import NUM_SEQUENCES, TRAINING, parts_of, training_sample
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -72,7 +68,7 @@ def test_entropy_has_the_bias_of_few_draws_taken_out():
     assert entropy_of(np.array([1] * 7)).mean.value == 0
 
 
-def test_an_entropy_of_labels_that_were_not_all_seen_is_not_told():
+def test_an_entropy_of_labels_that_were_not_all_seen_has_no_mean():
     """1000 labels, 500 draws: corrected for its bias it is still 1.4 bits low."""
     rng = np.random.default_rng(0)
     found = entropy_of(rng.integers(1000, size=500))
@@ -168,7 +164,7 @@ def test_support_by_exhaustion():
         np.testing.assert_allclose(class_frequencies(built, parts.config.data, pools), frequencies)
 
 
-def test_support_is_told_where_counts_are_not():
+def test_support_is_reported_where_counts_are_not():
     """Too many classes for a sum over pairs of their probabilities; but the class is there."""
     parts = parts_of(
         "data.source={kind: symbolic, num_classes: 6000}",

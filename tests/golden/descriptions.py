@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from icl.config.yaml import load_config
 from icl.description.any_config import describe_any
-from icl.records.config_file import load_config
-from icl.records.run_directory import to_lines
+from icl.files import to_lines
 from tests.golden.grids import FILES
 from tests.golden.store import shortened
 
@@ -29,5 +29,15 @@ NAMES = list(DESCRIBED)
 def compute(name: str, folder: Path) -> dict[str, Any]:
     """The document that `describe --json` prints, and the names of the pictures beside it."""
     file, words = DESCRIBED[name]
-    report, pictures = describe_any(load_config(FILES[file], list(words)))
-    return shortened(json.loads(to_lines(report))) | {"pictures": sorted(pictures)}
+    report = describe_any(load_config(FILES[file], list(words)))
+    document = json.loads(to_lines(report.numbers))
+    _with_former_settings(document["config"])
+    return shortened(document) | {"pictures": sorted(report.pictures)}
+
+
+def _with_former_settings(config: dict[str, Any]) -> None:
+    """Give settings the names and places that they had when the values were recorded."""
+    probes = config["evaluation"].pop("probes")
+    if "data" in config:
+        config["data"]["random_bits"] = "threefry"
+        config["evaluation"]["measures"] = bool(probes)

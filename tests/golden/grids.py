@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from icl.command_line import parse_arguments
+from icl.cli import parse_arguments
+from icl.config.grid import load_sweep
 from icl.config.traced import digest_of, program_of
-from icl.records.config_file import load_config, read_settings
-from icl.records.sweep_file import load_sweep
+from icl.config.yaml import load_config, read_settings
 from tests.golden.store import digest
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"

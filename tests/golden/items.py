@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from icl.config.yaml import parse_config
 from icl.data.batches import look_up
-from icl.data.exemplars import load_exemplars
-from icl.data.exemplars.on_device import exemplars_in_use, put_on_device
-from icl.data.families import make_knobs
+from icl.data.knobs import make_knobs
+from icl.data.sources.load import load_exemplars
+from icl.data.sources.on_device import exemplars_in_use, put_on_device
 from icl.data.tasks import make_task, make_task_knobs
-from icl.records.config_file import parse_config
 from icl.types import IndexSequence
 from tests.golden.store import fingerprints
 

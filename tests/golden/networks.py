@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from icl.config.models import NETWORKS
-from icl.loading import load_program
-from icl.records.config_file import parse_config
+from icl.config.networks import NETWORKS
+from icl.config.yaml import parse_config
+from icl.problems.load import load_program
 from icl.types import Sequence
 from tests.golden.store import fingerprints
 
@@ -90,6 +90,23 @@ NAMES = [
     *(f"law {name}" for name in LAWS),
     *(f"laws of {name}" for name in PATTERNS),
 ]
+# Fast enough to be compared on every run of the tests: of each room at least one.
+QUICK = (
+    "mixer transformer",
+    "mixer lstm",
+    "mixer delta_net",
+    "frame learned positions",
+    "frame rotary",
+    "frame concatenated",
+    "embedder conv",
+    "task network rate",
+    "task network gru",
+    "law dale kept",
+    "law cell_types",
+    "law motifs",
+    "laws of a transformer",
+)
+SLOW = frozenset(NAMES) - frozenset(QUICK)
 
 
 def compute(name: str, folder: Path) -> dict[str, Any]:
@@ -111,19 +128,19 @@ def compute(name: str, folder: Path) -> dict[str, Any]:
 def _logits(program: Any, variables: Any) -> jax.Array:
     """What the network answers on items that are the same on every machine."""
     rng = np.random.default_rng(2)
-    if not hasattr(program, "exemplars"):
-        steps, channels = program.task.num_steps, program.task.num_inputs
+    if not hasattr(program.problem, "exemplars"):
+        steps, channels = program.problem.task.num_steps, program.problem.task.num_inputs
         inputs = rng.standard_normal((3, steps, channels)).astype(np.float32)
-        return jax.jit(program.network.apply)(variables.params, inputs)[0]
-    shape = (3, 9, *program.exemplars.shape)
-    is_symbols = program.exemplars.shape == ()
+        return jax.jit(program.problem.network.apply)(variables.params, inputs)[0]
+    shape = (3, 9, *program.problem.exemplars.shape)
+    is_symbols = program.problem.exemplars.shape == ()
     items = rng.integers(0, 12, shape) if is_symbols else rng.random(shape)
     sequence = Sequence(
         jnp.asarray(items, np.int32 if is_symbols else np.float32),
         jnp.asarray(rng.integers(0, 12, (3, 9)), np.int32),
         jnp.asarray(rng.integers(0, 2**32, 3), np.uint32),
     )
-    return jax.jit(program.network.apply)(variables, sequence)[0]
+    return jax.jit(program.problem.network.apply)(variables, sequence)[0]
 
 
 def _tree(name: str, folder: Path) -> dict[str, Any]:

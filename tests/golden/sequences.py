@@ -13,11 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from icl.config.families import NAMED
+from icl.config.yaml import parse_config
 from icl.data.batches import at_step, draw_indices, draw_numbered, in_block, keys_of
-from icl.data.families import make_knobs
+from icl.data.knobs import make_knobs
 from icl.errors import UserError
-from icl.evaluation import make_conditions
-from icl.records.config_file import parse_config
+from icl.evaluation.conditions import make_conditions
+from icl.problems.streams import ABOVE_ALL_STEPS
 from tests.golden.store import digest
 
 NUM_SEQUENCES = 64
@@ -45,7 +46,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "noise": {"label_noise": 0.2, "cue_reliability": 0.7},
     "irrelevant": {"p_relevant": 0.6},
     "copies": {"p_copied_exemplar": 0.5, "p_matched_exemplar": 0.4},
-    "finite": {"num_sequences": 40, "random_bits": "threefry"},
+    "finite": {"num_sequences": 40},
     "blocks": {"num_blocks": 4, "block_steps": 1000},
     "coinciding": {"distinct_classes": False},
     "coinciding and irrelevant": {"distinct_classes": False, "p_relevant": 0.6},
@@ -182,7 +183,7 @@ def drawn(key: jax.Array, family: Any, knobs: Any, is_training: bool, step: jax.
 @partial(jax.jit, static_argnums=1)
 def drawn_of_finite(key: jax.Array, family: Any, knobs: Any, numbers: jax.Array) -> Any:
     """Sequences of a finite data set by their numbers."""
-    return draw_numbered(keys_of(key, numbers), family, knobs)
+    return draw_numbered(keys_of(jax.random.fold_in(key, ABOVE_ALL_STEPS), numbers), family, knobs)
 
 
 def _digest(sequences: Any) -> str:

@@ -27,7 +27,7 @@ class Subject:
 SUBJECTS = {
     "sequences": Subject(sequences.NAMES, sequences.compute),
     "items": Subject(items.NAMES, items.compute),
-    "networks": Subject(networks.NAMES, networks.compute, 1e-4),
+    "networks": Subject(networks.NAMES, networks.compute, 1e-4, networks.SLOW),
     "runs": Subject(runs.NAMES, runs.compute, 1e-4, runs.SLOW),
     "descriptions": Subject(descriptions.NAMES, descriptions.compute, 1e-4),
     "grids": Subject(grids.NAMES, grids.compute),

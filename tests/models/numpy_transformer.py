@@ -4,11 +4,13 @@ It shares no code with `icl`: a network's parameters are all that it is given.
 """
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 Params = dict[str, Any]
+Edits = Mapping[str, Callable[[np.ndarray], np.ndarray]]
 
 
 def layer_norm(x: np.ndarray, params: Params) -> np.ndarray:
@@ -53,9 +55,17 @@ def rotated(x: np.ndarray, position: int, base: float) -> np.ndarray:
 
 
 def attention(
-    x: np.ndarray, params: Params, num_heads: int, scale: float | None, rotary: float | None
+    x: np.ndarray,
+    params: Params,
+    num_heads: int,
+    scale: float | None,
+    rotary: float | None,
+    edits: Edits,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of one sequence [token, width]: the output, and the pattern [head, token, token]."""
+    """Of one sequence [token, width]: the output, and the pattern [head, token, token].
+
+    edits: of the pattern, `attention`, and of what heads read, `heads`: [token, head, dim].
+    """
     num_tokens, width = x.shape
     head_dim = width // num_heads
     scale = scale or 1 / math.sqrt(head_dim)
@@ -70,7 +80,13 @@ def attention(
             keys = np.array([rotated(row, t, rotary) for t, row in enumerate(keys)])
         for t in range(num_tokens):
             pattern[head, t, : t + 1] = softmax(keys[: t + 1] @ queries[t] * scale)
+    if "attention" in edits:
+        pattern = edits["attention"](pattern)
+    for head in range(num_heads):
+        own = slice(head * head_dim, (head + 1) * head_dim)
         mixed[:, own] = pattern[head] @ v[:, own]
+    if "heads" in edits:
+        mixed = edits["heads"](mixed.reshape(num_tokens, num_heads, -1)).reshape(mixed.shape)
     return (linear(mixed, params["out"]) if "out" in params else mixed), pattern
 
 
@@ -81,11 +97,13 @@ def transformer(
     embedded: np.ndarray,
     labels: np.ndarray,
     first_position: int = 0,
+    edits: Mapping[int, Edits] | None = None,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Logits [token, label] and each layer's pattern for one sequence.
 
     embedded: [item, width], the query last. labels: [context].
     first_position: of shifted positions.
+    edits: by layer, see `attention`.
     """
     table = (params.get("label_table") or state["label_table"])["embedding"]
     tokens = []
@@ -122,6 +140,7 @@ def transformer(
             config.num_heads,
             config.attention_scale,
             rotary,
+            (edits or {}).get(i, {}),
         )
         patterns.append(pattern)
         x = x * config.residual + update

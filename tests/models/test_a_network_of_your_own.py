@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import QUICKSTART
+from ..conftest import QUICKSTART
 
 ROOT = QUICKSTART.parent.parent
 KIND = "moving_average"
@@ -19,16 +19,19 @@ def test_a_network_added_as_the_documentation_says_is_tested_like_all_others(tmp
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     text = (ROOT / "docs" / "networks.md").read_text().partition("## A network of your own")[2]
-    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    [entry] = re.findall(rf'^    ("{KIND}": .*,)$', text, re.MULTILINE)
-    (tmp_path / "icl" / "models" / "mixers" / f"{KIND}.py").write_text(code)
-    registry = tmp_path / "icl" / "config" / "models.py"
-    last = '    "hyena": HyenaConfig,\n'
-    listed = registry.read_text().replace(last, f"{last}    {entry}\n")
-    assert entry in listed
-    registry.write_text(listed)
+    mixer, settings = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    [name] = re.findall(r"^class (\w+)", settings)
+    (tmp_path / "icl" / "models" / "mixers" / f"{KIND}.py").write_text(mixer)
+    networks = tmp_path / "icl" / "config" / "networks.py"
+    for place, added in (
+        ("Model = Annotated[", f"{settings}\n\nModel = Annotated["),
+        ("    | HyenaConfig,", f"    | HyenaConfig\n    | {name},"),
+    ):
+        content = networks.read_text()
+        assert content.count(place) == 1
+        networks.write_text(content.replace(place, added))
     chosen = f"{KIND} and (enters or query or batch or init or matrices)"
-    files = ["tests/models/test_networks.py", "tests/models/test_connectivity.py"]
+    files = ["tests/models/test_networks.py", "tests/models/initial/test_connectivity.py"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-n", "0", "-q", "-k", chosen, *files],
         cwd=tmp_path,

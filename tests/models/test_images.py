@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from icl.models.images import as_maxima, as_product
-from icl.models.layers import Make
+from icl.models.layers import Layers
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from icl.models.layers import Make
     ],
 )
 def test_a_convolution_as_a_product_and_its_gradients(side, c_in, c_out, size, stride, bias, dtype):
-    layer = Make(nnx.Rngs(0), dtype).conv(c_in, c_out, size, stride, bias)
+    layer = Layers(nnx.Rngs(0), dtype).conv(c_in, c_out, size, stride, bias)
     graph, params = nnx.split(layer)
     x = jax.random.normal(jax.random.key(1), (3, side, side, c_in))
 

@@ -2,11 +2,12 @@
 
 import pytest
 
-from icl.config.models import NETWORKS
-from icl.data.exemplars import load_exemplars
-from icl.experiment import make_experiment
-from icl.records.config_file import load_config
-from tests.conftest import QUICKSTART
+from icl.config.networks import NETWORKS
+from icl.config.yaml import load_config
+from icl.problems.base import bind
+from icl.problems.load import load_program
+
+from ..conftest import QUICKSTART
 
 CONFIG = QUICKSTART.parent / "in_context_only.yaml"
 ENOUGH = 0.5 + 6 * 0.5 / 32  # six standard errors of 1,024 sequences above chance
@@ -16,7 +17,7 @@ ENOUGH = 0.5 + 6 * 0.5 / 32  # six standard errors of 1,024 sequences above chan
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_every_network_learns_in_context(kind: str):
     config = load_config(CONFIG, [f"model.kind={kind}"])
-    experiment = make_experiment(config, load_exemplars(config.data.source))
+    experiment = bind(load_program(config), config)
     state, accuracy = experiment.init(), 0.0
     for stop in (4000, config.training.num_steps):
         if accuracy < ENOUGH:

@@ -2,125 +2,40 @@
 
 import itertools
 import math
-from functools import cache
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
 
-from icl.config.embedders import PCAEmbedder, ResNetEmbedder, TableEmbedder
-from icl.config.models import NETWORKS, Model, TransformerConfig
-from icl.config.network_checks import EMBEDDERS_BY_RANK
-from icl.errors import UserError
-from icl.models import Network, make_network
-from icl.models.embedders import EMBEDDERS, principal_components
+from icl.config.embedders import ResNetEmbedder
+from icl.config.networks import TransformerConfig
 from icl.models.layers import LINEAR_INIT, rotate, sinusoidal_positions
-from icl.types import Sequence, Variables
-from tests.models import numpy_transformer
+from icl.models.network import make_network
+from icl.types import Sequence
 
-# Of a kind not named here, the defaults are tested.
-SMALL: dict[str, dict[str, Any]] = {
-    "transformer": {"num_layers": 2, "num_heads": 2},
-    "linear_attention": {"num_heads": 2},
-    "delta_net": {"num_heads": 2},
-    "retention": {"num_heads": 2},
-    "mamba": {"state_dim": 4},
-    "hyena": {"filter_dim": 8},
-    "mlp": {"hidden_dim": 8},
-    "pca": {"num_components": 8},
-    "conv": {"channels": (4, 4)},
-}
-SIZE, CONTEXT, NUM_LABELS, NUM_CLASSES = 8, 3, 7, 11
-SYMBOLS, VECTORS, IMAGES = (EMBEDDERS_BY_RANK[rank] for rank in range(3))
-ITEMS, TOKENS = CONTEXT + 1, 2 * CONTEXT + 1
-BATCH = ITEMS  # one sequence for each item that a test may change
-# Mixers and embedders do not know each other: every one of either with one of the other.
-CASES = list(
-    dict.fromkeys(
-        [(kind, "linear") for kind in NETWORKS] + [("transformer", name) for name in EMBEDDERS]
-    )
+from . import numpy_transformer
+from .cases import (
+    BATCH,
+    CASES,
+    CONTEXT,
+    IMAGES,
+    ITEMS,
+    NUM_CLASSES,
+    NUM_LABELS,
+    TOKENS,
+    VARIANTS,
+    Case,
+    assert_trees_close,
+    assert_trees_equal,
+    every_network,
+    make_case,
+    make_examples,
+    make_sequence,
+    moved,
 )
-every_network = pytest.mark.parametrize(("kind", "embedder"), CASES)
-
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
-
-
-class Case(NamedTuple):
-    """variables: initial ones, all moved by noise, so that no bias is zero and no scale one."""
-
-    config: Any
-    network: Network
-    init: Any
-    variables: Variables
-    full: Any
-    query: Any
-    train: Any
-
-
-def make_config(kind: str, embedder: str, variant: str | None = None) -> Any:
-    width = 64 if embedder in ("resnet", "identity") else 16  # as published; as many pixels
-    described = {"kind": embedder} | SMALL.get(embedder, {})
-    changes = VARIANTS[variant] if variant else {}
-    return TypeAdapter(Model).validate_python(
-        {"kind": kind, "width": width, "embedder": described} | SMALL.get(kind, {}) | changes
-    )
-
-
-def make_items(rng: np.random.Generator, embedder: str, *shape: int) -> np.ndarray:
-    if embedder in SYMBOLS:
-        return rng.integers(NUM_CLASSES, size=shape, dtype=np.int32)
-    return rng.random((*shape, SIZE, SIZE), np.float32)
-
-
-def make_examples(embedder: str, count: int = 40) -> np.ndarray:
-    return make_items(np.random.default_rng(0), embedder, count)
-
-
-def moved(variables: Variables, scale: float = 0.1) -> Variables:
-    rng = np.random.default_rng(1)
-    params = jax.tree.map(
-        lambda a: a + scale * rng.standard_normal(a.shape, np.float32), variables.params
-    )
-    return Variables(params, variables.state)
-
-
-@cache
-def make_case(kind: str, embedder: str, variant: str | None = None) -> Case:
-    config = make_config(kind, embedder, variant)
-    network = make_network(config, NUM_LABELS, make_examples(embedder), NUM_CLASSES)
-    init = jax.jit(network.init)
-    return Case(
-        config,
-        network,
-        init,
-        moved(init(jax.random.key(0))),
-        jax.jit(lambda variables, sequence: network.apply(variables, sequence, query_only=False)),
-        jax.jit(network.apply),
-        jax.jit(lambda variables, sequence: network.apply(variables, sequence, training=True)),
-    )
-
-
-def make_sequence(embedder: str, batch: int = BATCH, seed: int = 2) -> Sequence:
-    rng = np.random.default_rng(seed)
-    return Sequence(
-        jnp.asarray(make_items(rng, embedder, batch, ITEMS)),
-        jnp.asarray(rng.integers(NUM_LABELS, size=(batch, ITEMS), dtype=np.int32)),
-        jnp.asarray(rng.integers(2**32, size=batch, dtype=np.uint32)),
-    )
-
-
-def assert_trees_close(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-5) -> None:
-    assert jax.tree.structure(a) == jax.tree.structure(b)
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=rtol, atol=atol), a, b)
-
-
-def assert_trees_equal(a: Any, b: Any) -> None:
-    assert jax.tree.structure(a) == jax.tree.structure(b)
-    jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
 # What a token may see.
@@ -250,21 +165,6 @@ def test_attention_patterns_are_causal_and_sum_to_one(kind, embedder):
         np.testing.assert_allclose(query[name], pattern[:, :, -num_out:], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("embedder", EMBEDDERS)
-def test_the_intermediates_of_the_transformer(embedder):
-    case = make_case("transformer", embedder)
-    width, heads = case.config.width, case.config.num_heads
-    for answer, last in ((case.full, TOKENS), (case.query, 1)):
-        aux = answer(case.variables, make_sequence(embedder))[1]
-        assert {name: value.shape for name, value in aux.items()} == {
-            "embedded": (BATCH, ITEMS, width),
-            "block0/attention": (BATCH, heads, TOKENS, TOKENS),
-            "block0/out": (BATCH, TOKENS, width),
-            "block1/attention": (BATCH, heads, last, TOKENS),
-            "block1/out": (BATCH, last, width),
-        }
-
-
 # Initialisation.
 
 
@@ -353,41 +253,6 @@ def test_the_transformer_is_the_one_written_in_numpy(embedder):
     assert_same_as_in_numpy(make_case("transformer", embedder), embedder)
 
 
-# What the literature turns on, each with what it goes with.
-VARIANTS: dict[str, dict[str, Any]] = {
-    "attention only": {"mlp_ratio": 0},
-    "learned positions": {"positions": {"kind": "learned", "max_tokens": 9}},
-    "rotary positions": {"positions": {"kind": "rotary", "base": 100.0}},
-    "no positions": {"positions": {"kind": "none"}},
-    "shifted positions": {"positions": {"kind": "shifted", "size": 10}, "width": 26},
-    "no norms": {"norm": "none"},
-    "no residual": {"residual": False},
-    "scale": {"attention_scale": 1.0},
-    "bare attention": {"attention_bias": False, "attention_out": False},
-    "concatenated": {"tokens": "concatenated", "label_dim": 6},
-    "tied readout": {"readout": "tied"},
-    "tied readout without bias": {"readout": "tied", "readout_bias": False},
-    "readout without bias": {"readout_bias": False},
-    "head": {"head": (12, 5)},
-    "head of scalar biases": {"head": (12, 5), "head_bias": "scalar"},
-    "one-hot labels": {"labels": "one_hot"},
-    "fixed labels": {"labels": "fixed", "label_init_std": 0.4},
-    "Reddy": {
-        "positions": {"kind": "shifted", "size": 10},
-        "width": 26,
-        "mlp_ratio": 0,
-        "norm": "none",
-        "attention_scale": 1.0,
-        "num_heads": 1,
-        "attention_bias": False,
-        "attention_out": False,
-        "labels": "fixed",
-        "head": (26, 26, 26),
-        "head_bias": "scalar",
-    },
-}
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_is_the_one_written_in_numpy(variant):
     assert_same_as_in_numpy(make_case("transformer", "linear", variant), "linear")
@@ -400,7 +265,7 @@ def test_of_every_variant_the_query_alone_is_the_last_of_all_tokens(variant):
     np.testing.assert_allclose(query, full[:, -1:], rtol=1e-5, atol=1e-5)
 
 
-def assert_same_as_in_numpy(case: "Case", embedder: str) -> None:
+def assert_same_as_in_numpy(case: Case, embedder: str) -> None:
     config, sequence = case.config, make_sequence(embedder)
     # Far from the start; without norms, not so far that rounding is drowned in large scores.
     variables = moved(case.variables, scale=0.3 if config.norm == "pre" else 0.1)
@@ -482,144 +347,3 @@ def test_in_bfloat16_answers_agree_and_parameters_stay_float32():
     error = np.abs(np.asarray(logits) - expected)
     # bfloat16 has 8 bits: 2 ** -8 for each of a few products in a row.
     assert 1e-4 < error.max() < 0.05 * np.abs(expected).max()
-
-
-# Batch norm: the running statistics are the network's only changing state.
-
-
-def stem(variables: Variables, sequence: Sequence) -> np.ndarray:
-    """The stem's convolution, whose statistics the first norm keeps; [n, h, w, channel]."""
-    images = sequence.exemplars.reshape(-1, SIZE, SIZE, 1)
-    return np.asarray(
-        jax.lax.conv_general_dilated(
-            images,
-            variables.params["embedder"]["stem"]["conv"]["kernel"],
-            window_strides=(2, 2),
-            padding="SAME",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
-    )
-
-
-def test_batch_norm_moves_its_statistics_a_tenth_of_the_way_to_the_batchs():
-    case = make_case("transformer", "resnet")
-    variables, sequence = case.variables, make_sequence("resnet")
-    x = stem(variables, sequence)
-    mean, variance = np.zeros(64), np.ones(64)
-    for _ in range(3):
-        state = case.train(variables, sequence)[1]["state"]
-        variables = Variables(variables.params, state)
-        mean = 0.9 * mean + 0.1 * x.mean(axis=(0, 1, 2))
-        variance = 0.9 * variance + 0.1 * x.var(axis=(0, 1, 2))
-        norm = state["embedder"]["stem"]["norm"]
-        np.testing.assert_allclose(norm["mean"], mean, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(norm["var"], variance, rtol=1e-4, atol=1e-5)
-
-
-def test_evaluation_uses_the_running_statistics():
-    """Once they are those of a batch, both modes give that batch the same answers."""
-    case = make_case("transformer", "resnet")
-    params, sequence = case.variables.params, make_sequence("resnet")
-    state = case.variables.state
-    first = case.query(case.variables, sequence)[0]
-    for _ in range(200):
-        trained, aux = case.train(Variables(params, state), sequence)
-        state = aux["state"]
-    evaluated = case.query(Variables(params, state), sequence)[0]
-    np.testing.assert_allclose(evaluated, trained, rtol=1e-3, atol=1e-3)
-    assert np.abs(np.asarray(evaluated) - first).max() > 0.01
-
-
-# What is fitted to the examples in advance.
-
-
-@pytest.mark.parametrize("embedder", ["mlp", "conv"])
-def test_pixels_are_standardised_as_those_of_the_examples(embedder):
-    fitted = make_case("transformer", embedder).variables.state["embedder"]["standardize"]
-    assert float(fitted["mean"]) == pytest.approx(make_examples(embedder).mean())
-    assert float(fitted["deviation"]) == pytest.approx(make_examples(embedder).std())
-
-
-@pytest.mark.parametrize("count", [1, 6, 25])
-def test_principal_components_are_those_of_a_singular_value_decomposition(count):
-    scales = 0.7 ** np.arange(25)  # well apart, so that each component is defined
-    rng = np.random.default_rng(0)
-    rotation, _ = np.linalg.qr(rng.standard_normal((25, 25)))
-    flat = rng.standard_normal((200, 25)) * scales @ rotation + 0.5
-    examples = flat.reshape(200, 5, 5).astype(np.float32)
-    mean, components = principal_components(examples, count)
-    np.testing.assert_allclose(mean, examples.reshape(200, 25).mean(axis=0), atol=1e-6)
-    np.testing.assert_allclose(components.T @ components, np.eye(count), atol=1e-5)
-    flat = examples.reshape(200, 25).astype(np.float64)
-    _, _, expected = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)
-    cosines = np.abs(np.sum(components.T * expected[:count], axis=1))
-    np.testing.assert_allclose(cosines, 1, atol=1e-5)
-
-
-def test_principal_components_are_not_trained():
-    case = make_case("transformer", "pca")
-    variables = case.init(jax.random.key(0))
-    frozen = variables.state["embedder"]
-    assert frozen["components"].shape == (SIZE**2, 8)
-    assert set(frozen) == {"mean", "components"}
-    assert set(variables.params["embedder"]) == {"out"}
-    mean, components = principal_components(make_examples("pca"), 8)
-    np.testing.assert_array_equal(frozen["mean"], mean)
-    np.testing.assert_array_equal(frozen["components"], components)
-
-
-@pytest.mark.parametrize("count", [1, 5])
-def test_principal_components_of_few_dimensions(count):
-    examples = np.random.default_rng(0).standard_normal((9, count), np.float32)
-    _, components = principal_components(examples, count)
-    np.testing.assert_allclose(components.T @ components, np.eye(count), atol=1e-5)
-
-
-@pytest.mark.parametrize("shape", [(3, 9), (9, 3), (3, 2, 2)])
-def test_no_more_principal_components_than_dimensions_or_examples(shape):
-    config = TransformerConfig(embedder=PCAEmbedder(num_components=5))
-    limit = min(shape[0], math.prod(shape[1:]))
-    message = rf"model\.embedder\.num_components = 5; allowed: at most {limit}, "
-    with pytest.raises(UserError, match=message):
-        make_network(config, NUM_LABELS, np.ones(shape, np.float32), NUM_CLASSES)
-
-
-# Exemplars that are no images.
-
-
-@pytest.mark.parametrize("embedder", VECTORS)
-def test_a_vector_is_read_as_the_image_of_the_same_numbers(embedder):
-    case = make_case("transformer", embedder)
-    flat = make_examples(embedder).reshape(-1, SIZE**2)
-    network = make_network(case.config, NUM_LABELS, flat, NUM_CLASSES)
-    sequence = make_sequence(embedder)
-    vectors = sequence._replace(exemplars=sequence.exemplars.reshape(BATCH, ITEMS, -1))
-    logits = jax.jit(network.apply)(case.variables, vectors)[0]
-    np.testing.assert_allclose(logits, case.query(case.variables, sequence)[0], rtol=1e-5)
-
-
-@pytest.mark.parametrize("embedder", SYMBOLS)
-def test_every_symbol_has_a_vector_and_only_those_shown_are_trained(embedder):
-    case = make_case("transformer", embedder)
-    sequence = make_sequence(embedder, batch=1)
-
-    @jax.jit
-    @jax.grad
-    def gradient(params):
-        variables = Variables(params, case.variables.state)
-        return case.network.apply(variables, sequence)[0][..., 0].sum()
-
-    params = gradient(case.variables.params)["embedder"]
-    table = params["out"]["kernel"] if embedder == "one_hot" else params["table"]["embedding"]
-    assert table.shape == (NUM_CLASSES, case.config.width)
-    is_trained = np.asarray(table != 0).any(axis=1)
-    assert set(np.flatnonzero(is_trained)) == set(np.asarray(sequence.exemplars).ravel().tolist())
-
-
-@pytest.mark.parametrize("init_std", [0.5, 1.0])
-def test_the_table_of_symbols_starts_normal_with_the_deviation_asked_for(init_std):
-    config = TransformerConfig(embedder=TableEmbedder(init_std=init_std))
-    network = make_network(config, 2, np.zeros(2, np.int32), 2000)
-    table = np.asarray(network.init(jax.random.key(0)).params["embedder"]["table"]["embedding"])
-    assert table.std() == pytest.approx(init_std, rel=5 / math.sqrt(2 * table.size))
-    assert np.abs(table).max() > 4 * init_std  # not truncated

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from icl.config.models import TransformerConfig
-from icl.models import make_network
+from icl.config.networks import TransformerConfig
+from icl.models.network import make_network
 from icl.models.noise import Shift, drop
 from icl.types import Sequence
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from icl.description.cost import num_parameters
-from icl.records.config_file import load_config
-from tests.conftest import QUICKSTART
+from icl.config.yaml import load_config
+from icl.problems.cost import num_parameters
+
+from ..conftest import QUICKSTART
 
 IMAGES, VECTORS = np.zeros((4, 105, 105), np.float32), np.zeros((4, 512), np.float32)
 ITEMS = np.zeros((4, 63), np.float32)

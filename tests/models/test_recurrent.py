@@ -11,14 +11,16 @@ import pytest
 from flax import nnx
 from pydantic import TypeAdapter
 
-from icl.config.models import Model
-from icl.models import make_network
-from icl.models.layers import Make
+from icl.config.networks import Model
+from icl.models.layers import Layers
 from icl.models.matrices import with_matrices
-from icl.models.mixers import find_mixer
-from icl.training import query_loss
+from icl.models.mixers.find import find_mixer
+from icl.models.network import make_network
+from icl.models.sites import Sites
+from icl.training.losses import query_loss
 from icl.types import Sequence, Variables
-from tests.models import numpy_recurrent
+
+from . import numpy_recurrent
 
 BATCH, WIDTH = 2, 6
 CASES: dict[str, dict[str, Any]] = {
@@ -40,7 +42,7 @@ class Cell:
 
     def __init__(self, name: str, width: int = WIDTH, dtype: Any = jnp.float32):
         self.config: Any = TypeAdapter(Model).validate_python(CASES[name] | {"width": width})
-        mixer = find_mixer(self.config.kind)(self.config, Make(nnx.Rngs(0), dtype))
+        mixer = find_mixer(self.config.kind)(self.config, Layers(nnx.Rngs(0), dtype))
         self.fused = getattr(mixer, "FUSED", {})
         self.graph, self.state = nnx.split(mixer)
         self.params: Any = nnx.to_pure_dict(self.state)
@@ -52,9 +54,10 @@ class Cell:
         nnx.replace_by_pure_dict(state, params)
         mixer = nnx.merge(self.graph, state)
         mixer.is_training = is_training
-        out, notes = mixer(x, query_only)
-        assert notes.keys() == {"hidden"}
-        assert notes["hidden"] is out
+        sites = Sites()
+        out = mixer(x, query_only, sites)
+        assert sites.notes.keys() == {"hidden"}
+        assert sites.notes["hidden"] is out
         return out
 
     def in_numpy(self, params: Any, x: np.ndarray) -> np.ndarray:

@@ -5,13 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from icl.config.models import NETWORKS
-from icl.config.network_checks import EMBEDDERS_BY_RANK
-from icl.data.exemplars import load_exemplars
-from icl.experiment import Experiment, make_experiment
+from icl.config.checks.networks import EMBEDDERS_BY_RANK
+from icl.config.networks import NETWORKS
+from icl.config.yaml import load_config
 from icl.models.embedders import EMBEDDERS
-from icl.records.config_file import load_config
-from tests.conftest import QUICKSTART, small
+from icl.problems.base import BoundProgram, bind
+from icl.problems.load import load_program
+
+from ..conftest import QUICKSTART, small
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -19,7 +20,7 @@ BRIEF = ("evaluation.conditions=[train]", "model.num_layers=1")
 SYMBOLS = ("data.source.kind=symbolic", "data.source.num_classes=40", "model.embedder.kind=table")
 
 
-def make(*overrides: str) -> Experiment:
+def make(*overrides: str) -> BoundProgram:
     """The small experiment, without the settings that others replace or do not have."""
     text = " ".join(overrides)
     kept = [
@@ -30,10 +31,10 @@ def make(*overrides: str) -> Experiment:
         and not (("source.size" in word or "exemplars" in word) and "symbolic" in text)
     ]
     config = load_config(QUICKSTART, kept)
-    return make_experiment(config, load_exemplars(config.data.source))
+    return bind(load_program(config), config)
 
 
-def assert_trains(experiment: Experiment) -> None:
+def assert_trains(experiment: BoundProgram) -> None:
     before = experiment.init()
     after = experiment.train(jax.tree.map(jnp.copy, before), 2)
     assert int(after.step) == 2

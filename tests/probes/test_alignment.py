@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from icl.probes.alignment import (
-    effective_ranks,
     kernel_alignment,
     kernel_target_alignment,
     participation_ratio,
@@ -99,22 +98,15 @@ def test_kernel_target_alignment_of_several_dimensions():
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
-def test_effective_ranks_of_a_known_spectrum():
-    found = effective_ranks(with_eigenvalues(4, 2, 1, 1))
-    shares = np.array([4, 2, 1, 1]) / 8
-    assert float(found["participation_ratio"]) == pytest.approx(64 / 22, rel=1e-4)
-    assert float(found["effective_rank"]) == pytest.approx(
-        math.exp(-np.sum(shares * np.log(shares))), rel=1e-3
-    )
-    assert float(found["eigenvalue_rank"]) == pytest.approx(8 / (4 * 8), rel=1e-4)
+def test_the_participation_ratio_of_a_known_spectrum():
+    found = participation_ratio(with_eigenvalues(4, 2, 1, 1))
+    assert float(found) == pytest.approx(64 / 22, rel=1e-4)
 
 
 @pytest.mark.parametrize("rank", [1, 3, 8])
-def test_effective_ranks_of_equal_eigenvalues_are_their_number(rank):
-    found = effective_ranks(with_eigenvalues(*[2.0] * rank))
-    assert float(found["participation_ratio"]) == pytest.approx(rank, rel=1e-4)
-    assert float(found["effective_rank"]) == pytest.approx(rank, rel=1e-3)
-    assert float(found["eigenvalue_rank"]) == pytest.approx(rank / 8, rel=1e-4)
+def test_the_participation_ratio_of_equal_eigenvalues_is_their_number(rank):
+    found = participation_ratio(with_eigenvalues(*[2.0] * rank))
+    assert float(found) == pytest.approx(rank, rel=1e-4)
 
 
 MEASURES = {
@@ -125,7 +117,7 @@ MEASURES = {
     "target": lambda scale: kernel_target_alignment(
         scale * gram(HIDDEN), scale * jnp.asarray(TARGETS)
     ),
-    "ranks": lambda scale: sum(effective_ranks(scale * gram(HIDDEN)).values()),
+    "rank": lambda scale: participation_ratio(scale * gram(HIDDEN)),
 }
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from icl.errors import UserError
-from icl.records.run_directory import RunDirectory, append_line, read_lines, write_whole
+from icl.files import write_whole
+from icl.records.run_directory import RunDirectory, append_line, read_lines
+
+from ..messages import refused
 
 
 def test_a_file_is_replaced_whole_or_left_as_it_is(tmp_path: Path):
@@ -38,7 +41,7 @@ def test_a_torn_last_line_is_set_aside(tmp_path: Path):
 def test_a_corrupt_line_before_the_last_is_named(tmp_path: Path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"st\n{"step": 3}\n')
-    with pytest.raises(UserError, match=r"metrics\.jsonl: line 2 is corrupt"):
+    with refused("metrics.jsonl: line 2"):
         read_lines(path)
 
 
@@ -75,7 +78,7 @@ def test_a_second_writer_is_refused(tmp_path: Path, small_config):
     with RunDirectory(tmp_path, small_config()) as directory:
         directory.begin({})
         with (
-            pytest.raises(UserError, match="in use by another process"),
+            refused(f"--out = {tmp_path}", "in use"),
             RunDirectory(tmp_path, small_config()),
         ):
             pass
@@ -102,7 +105,7 @@ def test_another_config_is_refused_with_the_fields_that_differ(tmp_path: Path, s
 def test_a_folder_of_something_else_is_refused(tmp_path: Path, small_config):
     (tmp_path / "thesis.tex").write_text("precious")
     with (
-        pytest.raises(UserError, match=r"holds thesis\.tex but no config\.yaml"),
+        refused(f"--out = {tmp_path}", "thesis.tex", "config.yaml"),
         RunDirectory(tmp_path, small_config()),
     ):
         pass
@@ -112,7 +115,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, small_config):
 def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path: Path, small_config):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(UserError, match="cannot be written"),
+        refused(f"--out = {tmp_path}/file/run", "written"),
         RunDirectory(tmp_path / "file" / "run", small_config()),
     ):
         pass

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray
-import yaml
 
+from icl.config.grid import Sweep, load_sweep
+from icl.config.yaml import load_config
+from icl.config.yaml_text import dump_yaml
 from icl.records import load
-from icl.records.config_file import load_config
 from icl.records.storage import Store
-from icl.records.sweep_file import Sweep, load_sweep
-from icl.sweep import run_sweeps
-from icl.sweep_progress import SweepProgress
+from icl.sweeps.progress import SweepProgress
+from icl.sweeps.run import run_sweeps
 
 from ..conftest import QUICKSTART, small
 
@@ -30,7 +30,7 @@ def write_grid(path: Path, *overrides: str, **entries) -> Path:
     """A grid over the small experiment, in a file."""
     base = load_config(QUICKSTART, small(*overrides)).model_dump(mode="json", exclude_unset=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump({"base": base, "grid": GRID} | entries))
+    path.write_text(dump_yaml({"base": base, "grid": GRID} | entries))
     return path
 
 

@@ -92,7 +92,7 @@ def test_results_land_in_storage_that_all_nodes_share(
     assert_same_array(load(address), train(sweep, tmp_path / "expected"))
 
 
-def test_a_cluster_that_cannot_be_reached_is_told(tmp_path: Path, environment):
+def test_a_cluster_that_cannot_be_reached_is_refused(tmp_path: Path, environment):
     grid = write_grid(tmp_path / "grid.yaml")
     words = grid, "--ray", "127.0.0.1:1", "--out", tmp_path / "out"
     code, stdout, err = Script(environment, *words).end()

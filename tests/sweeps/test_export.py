@@ -8,12 +8,12 @@ import pandas
 import pytest
 import xarray
 
-from icl.errors import UserError
-from icl.loggers import LOGGERS, PACKAGES, check_loggers, numbers_of
 from icl.records.export import FORMATS, export
 from icl.records.run_directory import RunDirectory
+from icl.runs.loggers import LOGGERS, PACKAGES, check_loggers, numbers_of
 
 from ..analysis.synthetic import make_sweep
+from ..messages import refused
 
 RECORD = {
     "step": 10,
@@ -24,7 +24,8 @@ RECORD = {
 
 @pytest.fixture
 def dataset() -> xarray.Dataset:
-    return make_sweep({"data.p_bursty": [0.0, 1.0], "model.kind": ["lstm", "gru"]})
+    sweep = make_sweep({"data.p_bursty": [0.0, 1.0], "model.kind": ["lstm", "gru"]})
+    return sweep.assign_coords(strategy=("condition", ["ICL", "ICL", "IWL"]))
 
 
 @pytest.mark.parametrize(("ending", "engine"), [("zarr", "zarr"), ("nc", "netcdf4")])
@@ -43,6 +44,7 @@ def test_a_table_has_a_row_for_each_number(dataset, tmp_path: Path):
     export(dataset, tmp_path / "table.parquet")
     table = pandas.read_parquet(tmp_path / "table.parquet")
     assert len(table) == dataset.accuracy.size
+    assert "strategy" not in table
     row = table.iloc[len(table) // 3]
     place = {dim: row[dim] for dim in dataset.accuracy.dims}
     assert row["accuracy"] == dataset.accuracy.sel(place).item()
@@ -51,14 +53,14 @@ def test_a_table_has_a_row_for_each_number(dataset, tmp_path: Path):
     )
 
 
-def test_mistakes_are_told(dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(UserError, match=r"unknown format; allowed endings: \.zarr, \.nc, \.parq"):
+def test_mistakes_are_refused(dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with refused("array.csv", ".zarr, .nc, .parquet"):
         export(dataset, tmp_path / "array.csv")
     (tmp_path / "array.nc").write_text("")
-    with pytest.raises(UserError, match="is there already"):
+    with refused("array.nc"):
         export(dataset, tmp_path / "array.nc")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UserError, match=r"needs another library .*\[export\]"):
+    with refused("table.parquet", ".[export]"):
         export(dataset, tmp_path / "table.parquet")
     assert not (tmp_path / "table.parquet").exists()
     assert set(FORMATS) == {"zarr", "nc", "parquet"}
@@ -99,7 +101,7 @@ def test_weights_and_biases_gets_the_curves(tmp_path: Path, small_config, monkey
     assert b"no_support/accuracy" in record.read_bytes()
 
 
-def test_a_logger_that_is_not_installed_is_told(monkeypatch):
+def test_a_logger_that_is_not_installed_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(UserError, match="--log = tensorboard: needs tensorboardX"):
+    with refused("--log = tensorboard", "pip install tensorboardX"):
         check_loggers(("tensorboard",))

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from icl.config.grid import load_sweep
 from icl.records import load
 from icl.records.run_directory import RunDirectory, read_lines
 from icl.records.sweep_directory import SweepDirectory
-from icl.records.sweep_file import load_sweep
 
 from .conftest import (
     Script,
@@ -67,7 +67,7 @@ def test_a_signal_saves_all_and_says_how_to_go_on(tmp_path: Path, environment):
     script.process.send_signal(signal.SIGTERM)
     code, _, err = script.end()
     assert code == 128 + signal.SIGTERM
-    assert "to go on: python" in err
+    assert "to resume: python" in err
     assert "Traceback" not in err
 
 
@@ -85,7 +85,7 @@ def test_a_second_sweep_on_one_directory_is_refused(tmp_path: Path, environment)
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_is_told_and_the_sweep_goes_on_once_there_is_room(
+def test_a_disk_that_fills_up_is_an_error_and_the_sweep_goes_on_once_there_is_room(
     whole, tmp_path: Path, environment
 ):
     """As on a full disk: no file may grow beyond so many blocks. Two cells were finished before."""
@@ -122,7 +122,7 @@ def test_corrupt_cells_are_set_aside_and_made_anew(whole, tmp_path: Path, enviro
     (cells[3] / "config.yaml").write_bytes((cells[0] / "config.yaml").read_bytes())
     code, _, err = Script(environment, grid, "--out", out).end()
     assert code == 0, err
-    assert err.count("corrupt, made anew; what there was is in") == 4
+    assert err.count("corrupt, trained again; the old files are in") == 4
     assert len(list((out / "corrupt").iterdir())) == 4
     assert metrics_of(out) == metrics_of(expected)
     assert_same_array(load(out), load(expected))
@@ -130,17 +130,17 @@ def test_corrupt_cells_are_set_aside_and_made_anew(whole, tmp_path: Path, enviro
 
 STOP_HALFWAY = """
 import sys
-from icl.records.run_directory import RunDirectory, read_lines
+from icl.config.grid import load_sweep
 from icl.records.sweep_directory import SweepDirectory
-from icl.records.sweep_file import load_sweep
-from icl.sweep import plan
-from icl.worker import run_task
+from icl.sweeps.plan import plan
+from icl.sweeps.programs import ProgramCache
+from icl.sweeps.worker import Worker
 import jax
 assert len(jax.devices()) == 2
 sweep, directory = load_sweep(sys.argv[1]), SweepDirectory(sys.argv[2])
 with directory.held([sweep]):
-    for task in plan(directory, sweep.cells, "vmap", until=20):
-        run_task(task, [])
+    for job in (replace(job, until=20) for job in plan(directory, sweep.cells, "vmap")):
+        Worker(ProgramCache(), []).run(job)
 """
 
 

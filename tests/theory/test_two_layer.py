@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from icl.analysis.theory import draw_theory
-from icl.errors import UserError
+from icl.analysis.figures.theory import draw_theory
 from icl.theory.comparison import (
     FEATURE_STARTS,
     KAPPAS,
@@ -30,6 +29,8 @@ from icl.theory.two_layer import (
     participation_rank,
     small_start_alignment,
 )
+
+from ..messages import refused
 
 DIM = 20
 COVARIANCE = np.diag([3.0, 2.0, 1.0, 0.5])
@@ -258,12 +259,12 @@ def test_the_basis_of_the_features_does_not_matter():
     np.testing.assert_allclose(small_start_alignment(*turned), plain)
 
 
-def test_mistakes_are_told():
+def test_mistakes_are_refused():
     rng = np.random.default_rng(13)
-    with pytest.raises(UserError, match="rank = 5; allowed: a whole number from 1 to 4"):
+    with refused("rank = 5", "1", "4"):
         random_start(rng, 2, 5, 4, norm=1.0)
     nothing = Weights(np.zeros((1, 2, 4)), np.zeros((1, 2)))
-    with pytest.raises(UserError, match="start: the target is not learnt by time 200"):
+    with refused("start", "200"):
         flow(nothing, random_targets(rng, 1, 4))
 
 

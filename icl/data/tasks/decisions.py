@@ -1,9 +1,9 @@
 """The decision tasks of NeuroGym (Molano-Mazon et al. 2022), generated on the device.
 
-Input 0 is the cue to fixate; stimuli are rings of inputs; context cues come last. A direction
-theta of coherence c gives the input that prefers phi the mean 0.5 + cos(phi - theta) * c / 200
-while it is shown. Output 0 is to fixate, right at every step before the decision; the answers
-are 1, 2, ... All steps weigh the same.
+Input 0 is the cue to fixate; stimuli are rings of inputs; context cues come last. While a
+direction theta of coherence c is shown, the input that prefers phi has the mean
+0.5 + cos(phi - theta) * c / 200. Output 0 means to fixate and is right at every step before the
+decision; the answers are 1, 2, ... All steps have the same weight.
 """
 
 from collections.abc import Callable
@@ -25,17 +25,25 @@ from icl.types import TaskKnobs, Trials
 
 
 def make_two_alternative(config: TwoAlternativeTask) -> Task:
-    """Inputs: fixation, ring. Answers: 1 + the number of the direction."""
+    """Make the task to report a direction.
+
+    Inputs: fixation, ring. Answers: 1 + the number of the direction.
+    """
     return _make(config, _draw_two_alternative)
 
 
 def make_match_to_sample(config: MatchToSampleTask) -> Task:
-    """Inputs: fixation, ring. Answers: 1 for a match, 2 for a test of the opposite direction."""
+    """Make the task to compare two directions.
+
+    Inputs: fixation, ring. Answers: 1 for a match, 2 for a test of the opposite direction.
+    """
     return _make(config, _draw_match_to_sample)
 
 
 def make_context_dependent(config: ContextDependentTask) -> Task:
-    """Inputs: fixation, ring of each modality, context cues. Answers: as in two_alternative.
+    """Make the task to report the direction of the modality that a cue selects.
+
+    Inputs: fixation, ring of each modality, context cues. Answers: as in two_alternative.
 
     Directions and coherences of the two modalities are independent; the cue of the relevant
     one is 1 throughout.
@@ -108,7 +116,7 @@ def _trials(
     answers: Int[Array, " batch"],
     contexts: Float[Array, "batch context"] | None = None,
 ) -> Trials:
-    """The stimuli between the cues, noise on all of them, and what is asked when."""
+    """Join stimuli and cues, add noise, and give the targets and weights of each step."""
     shape = stimuli.shape[:2]
     deciding = _during(config, "decision")
     until_decision = config.fixation_cue == "until_decision"
@@ -129,7 +137,7 @@ def _trials(
 
 
 def _during(config: DecisionTask, *periods: str) -> Bool[np.ndarray, " step"]:
-    """Whether each step is of one of these periods."""
+    """Whether each step is in one of these periods."""
     steps = config.period_steps
     return np.repeat([name in periods for name in steps], list(steps.values()))
 
@@ -141,7 +149,7 @@ def _angles(config: DecisionTask) -> Float[Array, " direction"]:
 def _ring(
     angles: Float[Array, "*trial"], coherences: Float[Array, "*trial"], config: DecisionTask
 ) -> Float[Array, "*trial direction"]:
-    """Means of the inputs of a ring that is shown a direction."""
+    """Mean inputs of a ring while it is shown a direction."""
     tuning = jnp.cos(_angles(config) - angles[..., None])
     return 0.5 + tuning * coherences[..., None] / 200
 
@@ -155,7 +163,7 @@ def _show(
 def _draw_coherences(
     key: Key[Array, ""], shape: tuple[int, ...], knobs: TaskKnobs
 ) -> Float[Array, "*trial"]:
-    """In percent, uniformly from those of the knobs."""
+    """Coherences in percent, drawn uniformly from those of the knobs."""
     assert knobs.coherences is not None
     indices = jax.random.randint(key, shape, 0, len(knobs.coherences))
     return knobs.coherences[indices]

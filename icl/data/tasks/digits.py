@@ -1,4 +1,4 @@
-"""Sequential digits: an image is read row by row, and its digit is asked for at the end."""
+"""Sequential digits: a network reads an image row by row and names its digit at the end."""
 
 import importlib
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from icl.errors import UserError
 from icl.types import TaskKnobs, Trials
 
 _SPLIT_SEED = 0
-_NUM_PARTS = 5  # of scikit-learn's digits, one of which is held out
+_NUM_PARTS = 5  # scikit-learn's digits are split into so many parts, of which one is held out
 
 
 def load_sklearn_digits() -> tuple[LabelledImages, LabelledImages]:
-    """1,438 digits to train on and 359 to test: a fixed random split; uint8, full ink is 16.
+    """Load 1,438 digits for training and 359 for tests, a fixed random split; uint8, ink up to 16.
 
     Raises UserError where scikit-learn is not installed.
     """
@@ -37,7 +37,7 @@ def load_sklearn_digits() -> tuple[LabelledImages, LabelledImages]:
     return LabelledImages(images[train], labels[train]), LabelledImages(images[test], labels[test])
 
 
-# By kind of source: what loads images to train on and held-out ones, and the value of full ink.
+# By kind of source: the function that loads images for training and for tests; full ink.
 SOURCES: dict[str, tuple[Callable[[], tuple[LabelledImages, LabelledImages]], int]] = {
     "mnist": (load_mnist, 255),
     "sklearn": (load_sklearn_digits, 16),
@@ -45,10 +45,10 @@ SOURCES: dict[str, tuple[Callable[[], tuple[LabelledImages, LabelledImages]], in
 
 
 def make_digits(config: DigitsTask) -> Task:
-    """Inputs: the pixels of a row, where full ink is 1. Outputs: the ten digits.
+    """Make the task. Inputs: the pixels of a row, where full ink is 1. Outputs: the ten digits.
 
-    Training draws images independently; a test goes through the held-out ones in random order,
-    so that none comes twice before all have come once.
+    Training draws images independently. A test goes through the held-out ones in random order,
+    so that no image comes twice before all have come once.
 
     Raises UserError where the images are missing or broken.
     """
@@ -112,6 +112,6 @@ def _trials(
         rows += knobs.noise * jax.random.normal(key, rows.shape)
     inputs = jnp.pad(rows, ((0, 0), (0, config.delay), (0, 0)))
     shape = inputs.shape[:2]
-    # The target is the same at every step, for whoever weighs them otherwise.
+    # The target is the same at every step, for users who weigh steps otherwise.
     targets = jnp.broadcast_to(labels[:, None], shape)
     return Trials(inputs, targets, jnp.zeros(shape).at[:, -1].set(1))

@@ -1,6 +1,6 @@
 """MNIST: 70,000 handwritten digits, 28 x 28 (LeCun, Bottou, Bengio and Haffner 1998).
 
-Files in the idx format: two zero bytes, a type (8: unsigned bytes), the number of axes, their
+Files in the idx format have two zero bytes, a type (8: unsigned bytes), the number of axes, their
 lengths as big-endian 32-bit integers, then the bytes.
 """
 
@@ -15,26 +15,25 @@ import numpy as np
 from jaxtyping import Array, Int32, UInt8
 
 from icl.config.tasks import MnistImages
-from icl.data.exemplars.cache import cache_dir
-from icl.data.exemplars.download import download
-from icl.errors import UserError
+from icl.data.sources.archives import broken, fetch, find
+from icl.errors import UserError, one_line
 
 
 class LabelledImages(NamedTuple):
-    """Digits and what they are, on the host or on the device."""
+    """Images of digits with their labels, on the host or on the device."""
 
     images: UInt8[np.ndarray | Array, "image side side"]
     labels: Int32[np.ndarray | Array, " image"]
 
 
 class File(NamedTuple):
-    """One of the four files as published: `<name>.gz`, and its MD5."""
+    """A published file, `<name>.gz`, and its MD5."""
 
     name: str
     md5: str
 
 
-# Images and labels, to train on and held out.
+# Images and labels, for training and for tests.
 TRAIN = (
     File("train-images-idx3-ubyte", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
     File("train-labels-idx1-ubyte", "d53e105ee54ea40749a09fcbcd1e9432"),
@@ -51,10 +50,10 @@ _MAX_BYTES = 1 << 28  # of an unpacked file; the largest published one is 47 MB
 
 
 def load_mnist() -> tuple[LabelledImages, LabelledImages]:
-    """The digits to train on and the held-out ones; full ink is 255.
+    """Load the digits for training and the held-out ones; full ink is 255.
 
-    Read from the folder in `ICL_MNIST_DIR` (the four .gz files, or what they unpack into; other
-    sets in the same format will do, such as Fashion-MNIST), or else downloaded once.
+    They are read from the folder in `ICL_MNIST_DIR` (the four .gz files, or what they unpack into;
+    other sets in the same format work too, such as Fashion-MNIST), or else downloaded once.
 
     Raises UserError where files are missing, incomplete or broken, or the download fails.
     """
@@ -62,7 +61,7 @@ def load_mnist() -> tuple[LabelledImages, LabelledImages]:
 
 
 def parse_idx(data: bytes) -> UInt8[np.ndarray, "..."]:
-    """An idx file of unsigned bytes. Raises ValueError where it is anything else."""
+    """Parse an idx file of unsigned bytes. Raises ValueError where it is anything else."""
     if len(data) < 4 or data[:3] != b"\0\0\x08":
         raise ValueError(f"begins with {data[:4].hex(' ') or 'nothing'}, not 00 00 08 (idx, uint8)")
     num_axes = data[3]
@@ -89,8 +88,7 @@ def _load(images_file: File, labels_file: File) -> LabelledImages:
 
 
 def _read(file: File) -> tuple[Path, UInt8[np.ndarray, "..."]]:
-    folder = os.environ.get("ICL_MNIST_DIR")
-    path = _find(Path(folder).expanduser(), file) if folder else _download(file)
+    path = _locate(file)
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as opened:
             data = opened.read(_MAX_BYTES + 1)
@@ -99,38 +97,18 @@ def _read(file: File) -> tuple[Path, UInt8[np.ndarray, "..."]]:
         return path, parse_idx(data)
     # Broken bytes make gzip and zlib raise OSError, EOFError or zlib.error.
     except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise _broken(path, what, f"the idx file {file.name}") from error
+        raise _broken(path, one_line(error), f"the idx file {file.name}") from error
 
 
-def _find(folder: Path, file: File) -> Path:
-    for name in (f"{file.name}.gz", file.name):
-        if (folder / name).is_file():
-            return folder / name
-    raise UserError(
-        f"ICL_MNIST_DIR = {folder}: found neither {file.name}.gz nor {file.name}; "
-        f"get {MIRRORS[0]}/{file.name}.gz, or unset ICL_MNIST_DIR to download it"
-    )
-
-
-def _download(file: File) -> Path:
-    """From the first mirror that has it; a later one goes on where an earlier one stopped."""
+def _locate(file: File) -> Path:
+    name = f"{file.name}.gz"
+    if folder := os.environ.get("ICL_MNIST_DIR"):
+        url = f"{MIRRORS[0]}/{name}"
+        return find("ICL_MNIST_DIR", Path(folder).expanduser(), (name, file.name), url)
     names = ", ".join(f"{each.name}.gz" for each in TRAIN + TEST)
-    for mirror in MIRRORS:
-        try:
-            return download(
-                f"{mirror}/{file.name}.gz",
-                file.md5,
-                cache_dir() / "mnist" / f"{file.name}.gz",
-                f"set ICL_MNIST_DIR to a folder that holds {names}",
-            )
-        except UserError as error:
-            failure = error
-    raise failure
+    instead = f"set ICL_MNIST_DIR to a folder that holds {names}"
+    return fetch(MIRRORS, name, file.md5, "mnist", instead)
 
 
 def _broken(path: Path, found: str, expected: str) -> UserError:
-    return UserError(
-        f"{path}: found {' '.join(found.split())}; expected: {expected}; "
-        f"replace it with the one from {MIRRORS[0]}"
-    )
+    return broken(path, found, expected, MIRRORS[0])

@@ -1,4 +1,4 @@
-"""What every task is: static facts, arrays on the device, and pure functions that draw trials."""
+"""Tasks: static sizes, arrays on the device, and pure functions that draw trials."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ Draw = Callable[[Key[Array, ""], int, TaskKnobs, PyTree], Trials]
 class Task:
     """A task ready for the device.
 
-    arrays: what `draw` reads, an argument of compiled programs and never a constant in them.
-    draw: (key, batch_size, knobs, arrays) to independent trials to train on.
+    arrays: what `draw` reads. It is an argument of compiled programs, never a constant in them.
+    draw: from (key, batch_size, knobs, arrays) to independent trials for training.
     draw_test: the same for evaluation, from held-out images where trials are made of images.
     """
 
@@ -30,7 +30,7 @@ class Task:
 
 
 def make_task_knobs(config: TaskConfig) -> TaskKnobs:
-    """The traced numbers of a task, as its settings have them."""
+    """The traced numbers of a task, from its settings."""
     return TaskKnobs(
         **{name: jnp.asarray(value, jnp.float32) for name, value in config.knobs.items() if value}
     )

@@ -7,39 +7,42 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config.models import HeadsConfig
+from icl.config.networks import HeadsConfig
 from icl.models.chunks import State, from_heads, product, scan_chunks, to_heads
-from icl.models.layers import Make, causal_mask, project
-from icl.types import Aux
+from icl.models.layers import Layers, causal_mask, project_heads, split_heads
+from icl.models.sites import Sites
 
-# Added to squared norms, which are divided by.
+# Added to squared norms before dividing by them.
 EPSILON = 1e-6
 
 
 class Mixer(nnx.Module):
     """Several heads; S_t = S_{t-1} + beta_t (v_t - S_{t-1} k_t) k_t^T, o_t = S_t q_t, normed.
 
-    Queries and keys are of length 1, and outputs divided by their root mean square. Without the
-    short convolutions and the activations of Yang et al. (arXiv 2406.06484).
+    Queries and keys are scaled to length 1, outputs are divided by their root mean square. There
+    are no short convolutions and no activations, unlike in Yang et al. (arXiv 2406.06484).
+
+    Sites: `query`, `key`, `value` of each head, before scaling; `beta`; `heads`, the normed o_t.
     """
 
     FUSED: ClassVar = {"qkv": ("query", "key", "value")}
 
-    def __init__(self, config: HeadsConfig, make: Make):
+    def __init__(self, config: HeadsConfig, layers: Layers):
         width, self.num_heads = config.width, config.num_heads
-        self.qkv = make.linear(width, 3 * width, bias=False)
-        self.beta = make.linear(width, self.num_heads, bias=False)
-        self.head_norm = nnx.RMSNorm(width // self.num_heads, epsilon=1e-5, rngs=make.rngs)
-        self.out = make.linear(width, width, bias=False)
+        self.qkv = layers.linear(width, 3 * width, bias=False)
+        self.beta = layers.linear(width, self.num_heads, bias=False)
+        self.head_norm = nnx.RMSNorm(width // self.num_heads, epsilon=1e-5, rngs=layers.rngs)
+        self.out = layers.linear(width, width, bias=False)
 
     def __call__(
-        self, x: Float[Array, "batch token width"], query_only: bool
-    ) -> tuple[Float[Array, "batch out width"], Aux]:
-        parts = project(self.qkv, x, 3, query_only)
-        q, k, v = (to_heads(part, self.num_heads) for part in parts)
-        beta = jax.nn.sigmoid(to_heads(self.beta(x), self.num_heads).astype(jnp.float32))
+        self, x: Float[Array, "batch token width"], query_only: bool, sites: Sites
+    ) -> Float[Array, "batch out width"]:
+        parts = project_heads(self.qkv, x, self.num_heads, query_only, sites)
+        q, k, v = map(to_heads, parts)
+        raw_beta = to_heads(split_heads(self.beta(x), self.num_heads))
+        beta = sites.site("beta", jax.nn.sigmoid(raw_beta.astype(jnp.float32)))
         out = _delta_rule(_unit(q), _unit(k), v, beta)
-        return self.out(from_heads(self.head_norm(out))), {}
+        return self.out(from_heads(self.head_norm(out), sites))
 
 
 def _unit(x: Array) -> Array:
@@ -53,11 +56,11 @@ def _delta_rule(
     v: Float[Array, "batch head token value"],
     beta: Float[Array, "batch head token 1"],
 ) -> Float[Array, "batch head out value"]:
-    """Outputs of all tokens, or of the last alone where only its query is given; float32.
+    """Outputs of all tokens, or of the last alone if only its query is given; float32.
 
-    What a token writes, w_t = beta_t (v_t - S_{t-1} k_t), depends on what those before it in the
-    chunk wrote: w_t + beta_t sum_s (k_t . k_s) w_s = beta_t (v_t - S k_t), s < t, with S the state
-    before the chunk. That is a triangular system. States are transposed, [key, value].
+    A token writes w_t = beta_t (v_t - S_{t-1} k_t), which depends on what earlier tokens of the
+    chunk wrote: w_t + beta_t sum_s (k_t . k_s) w_s = beta_t (v_t - S k_t), s < t, where S is the
+    state before the chunk. This is a triangular system. States are transposed, [key, value].
     """
     queries = (q,) if q.shape == k.shape else ()
 
@@ -65,7 +68,7 @@ def _delta_rule(
         state: State | None, k: Array, v: Array, beta: Array, q: Array = q
     ) -> tuple[State, Array]:
         error = v if state is None else v - product(k, state)
-        # Of the matrix, what is below the diagonal is read, and that taken to be 1.
+        # The solver reads the matrix below its diagonal and takes the diagonal to be 1.
         written = jax.lax.linalg.triangular_solve(
             beta * product(k, k.mT), beta * error, left_side=True, lower=True, unit_diagonal=True
         )

@@ -2,43 +2,33 @@
 
 from typing import ClassVar
 
-import jax
-import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
 from icl.config.networks import NetworkConfig
-from icl.models.layers import Make
-from icl.models.recurrence import State, run, set_apart
-from icl.types import Aux
+from icl.models.cells import GRU_GATES, gru_cell
+from icl.models.layers import Layers
+from icl.models.recurrence import given_out, run, split_candidate
+from icl.models.sites import Sites
 
 
 class Mixer(nnx.Module):
-    """`width` units. Notes `hidden`: [batch, out, width].
+    """`width` units, see `icl.models.cells.gru_cell`.
 
-    The reset gate acts on U h + b', not on h as in Cho et al. 2014: so one product of the state
-    serves all gates, where theirs takes two, one after the other. cuDNN and PyTorch do the same,
-    and have the same two bias vectors.
+    Site: `hidden`, the states after the recurrence: an edit does not act within it.
     """
 
-    GATES: ClassVar = ("reset_gate", "update_gate", "candidate")
-    FUSED: ClassVar = {"input": GATES, "recurrent": GATES}
+    FUSED: ClassVar = {"input": GRU_GATES, "recurrent": GRU_GATES}
 
-    def __init__(self, config: NetworkConfig, make: Make):
-        self.is_training = False  # `icl.models.make_network` says when it is
-        self.input = make.linear(config.width, 3 * config.width)
-        self.recurrent = make.linear(config.width, 3 * config.width)
+    def __init__(self, config: NetworkConfig, layers: Layers):
+        self.is_training = False  # set by `icl.models.network.make_network`
+        self.input = layers.linear(config.width, 3 * config.width)
+        self.recurrent = layers.linear(config.width, 3 * config.width)
 
     def __call__(
-        self, x: Float[Array, "batch token width"], query_only: bool
-    ) -> tuple[Float[Array, "batch out width"], Aux]:
-        def cell(total: Array, n: Array, state: State) -> State:
-            (h,) = state
-            r, z, n_h = jnp.split(total, 3, axis=-1)
-            candidate = jnp.tanh(n + jax.nn.sigmoid(r) * n_h)
-            kept = jax.nn.sigmoid(z)
-            return ((1 - kept) * candidate + kept * h,)
-
-        added, apart = set_apart(self.input(x.swapaxes(0, 1)), x.shape[2])
-        hidden = run(cell, self.recurrent, added, 1, query_only, self.is_training, apart)
-        return hidden, {"hidden": hidden}
+        self, x: Float[Array, "batch token width"], query_only: bool, sites: Sites
+    ) -> Float[Array, "batch out width"]:
+        added, candidate = split_candidate(self.input(x.swapaxes(0, 1)), x.shape[2])
+        cell, recurrent = gru_cell(), self.recurrent
+        hidden = run(cell, recurrent, added, 1, self.is_training, candidate)
+        return sites.site("hidden", given_out(hidden, query_only))

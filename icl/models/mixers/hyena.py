@@ -7,51 +7,56 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config.models import HyenaConfig
+from icl.config.networks import HyenaConfig
 from icl.models.convolution import ShortConvolution, long_convolution
-from icl.models.layers import Make
-from icl.types import Aux
+from icl.models.layers import Layers
+from icl.models.sites import Sites
 
-# What a filter sees of a lag, and how it falls off, is the same in sequences of every length: the
-# paper's depends on the length, and a longer sequence would have been filtered otherwise.
-WAVELENGTHS = np.geomspace(3, 1024, 8)  # of its features, in tokens
-FASTEST, SLOWEST = 10, 1024  # tokens until the first and the last channel's filter fell to 1 %
+# The features of a lag and the fall of a filter are the same for sequences of every length. In the
+# paper they depend on the length, so that a longer sequence is filtered differently.
+WAVELENGTHS = np.geomspace(3, 1024, 8)  # of the features of a lag, in tokens
+FASTEST, SLOWEST = 10, 1024  # tokens after which the first and last channel's filter is at 1 %
 
 
 class Mixer(nnx.Module):
-    """y = gate * (filter conv y), `order` times, from a value; gates and value of the token.
+    """y = gate * (filter conv y), `order` times, starting from a value; gates and value are
+    projections of the token.
 
-    Each output depends on no later token, not even by rounding: see `long_convolution`. Without
-    the way past each filter in the authors' code: the filter's value at lag 0 is one.
+    An output depends on no later token, not even by rounding: see `long_convolution`. The bypass of
+    each filter in the authors' code is left out: the filter's value at lag 0 does the same.
+
+    Sites: `value`, the first y; `convolved0`, `gate0`, ...: filter conv y and gate of each time.
+    The last time they are those of the last token alone if `query_only`.
     """
 
-    def __init__(self, config: HyenaConfig, make: Make):
-        width, self.order, self.dtype = config.width, config.order, make.dtype
-        self.value = Projection(width, config.conv_size, make)
+    def __init__(self, config: HyenaConfig, layers: Layers):
+        width, self.order, self.dtype = config.width, config.order, layers.dtype
+        self.value = Projection(width, config.conv_size, layers)
         for i in range(config.order):
-            setattr(self, f"filter{i}", Filter(width, config.filter_dim, make))
-            setattr(self, f"gate{i}", Projection(width, config.conv_size, make))
-        self.out = make.linear(width, width)
+            setattr(self, f"filter{i}", Filter(width, config.filter_dim, layers))
+            setattr(self, f"gate{i}", Projection(width, config.conv_size, layers))
+        self.out = layers.linear(width, width)
 
     def __call__(
-        self, x: Float[Array, "batch token width"], query_only: bool
-    ) -> tuple[Float[Array, "batch out width"], Aux]:
-        y = self.value(x, query_only=False)
+        self, x: Float[Array, "batch token width"], query_only: bool, sites: Sites
+    ) -> Float[Array, "batch out width"]:
+        y = sites.site("value", self.value(x, query_only=False))
         for i in range(self.order):
             only_last = query_only and i == self.order - 1
-            gate = getattr(self, f"gate{i}")(x, only_last)
+            gate = sites.site(f"gate{i}", getattr(self, f"gate{i}")(x, only_last))
             kernel = getattr(self, f"filter{i}")(x.shape[1])
-            y = gate * long_convolution(kernel, y, only_last, self.dtype)
-        return self.out(y), {}
+            convolved = long_convolution(kernel, y, only_last, self.dtype)
+            y = gate * sites.site(f"convolved{i}", convolved)
+        return self.out(y)
 
 
 class Projection(nnx.Module):
     """A linear map of each token, then a short convolution."""
 
-    def __init__(self, width: int, conv_size: int, make: Make):
+    def __init__(self, width: int, conv_size: int, layers: Layers):
         self.conv_size = conv_size
-        self.linear = make.linear(width, width)
-        self.conv = ShortConvolution(width, conv_size, make)
+        self.linear = layers.linear(width, width)
+        self.conv = ShortConvolution(width, conv_size, layers)
 
     def __call__(
         self, x: Float[Array, "batch token width"], query_only: bool
@@ -64,11 +69,11 @@ class Projection(nnx.Module):
 class Filter(nnx.Module):
     """A small network from the lag to a number for each channel, times an exponential window.
 
-    Its products are float32: they are few, and make the filter of all sequences.
+    Its products are float32: they are few, and one filter serves all sequences.
     """
 
-    def __init__(self, width: int, hidden_dim: int, make: Make):
-        float32 = Make(make.rngs)
+    def __init__(self, width: int, hidden_dim: int, layers: Layers):
+        float32 = Layers(layers.rngs)
         self.width = width
         self.input = float32.linear(2 * len(WAVELENGTHS), hidden_dim)
         self.hidden = float32.linear(hidden_dim, hidden_dim)
@@ -82,10 +87,10 @@ class Filter(nnx.Module):
 
 
 def _windows(num_lags: int, width: int) -> Float[np.ndarray, "lag width"]:
-    """exp(-rate lag), its squares over all lags summing up to 1.
+    """exp(-rate lag), scaled so that its squares over all lags sum to 1.
 
-    Far into a sequence all channels so start equally large. The rates are the channels' own, evenly
-    spaced in the logarithm.
+    All channels therefore start equally large far into a sequence. Each channel has its own rate;
+    rates are evenly spaced in the logarithm.
     """
     rates = math.log(100) / np.geomspace(FASTEST, SLOWEST, width)
     windows = np.exp(-rates * np.arange(num_lags)[:, None]) * np.sqrt(-np.expm1(-2 * rates))

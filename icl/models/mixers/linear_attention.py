@@ -1,4 +1,4 @@
-"""Linear attention: similarity is a product of positive features (Katharopoulos et al. 2020)."""
+"""Linear attention: similarities are products of positive features (Katharopoulos et al. 2020)."""
 
 from typing import ClassVar
 
@@ -7,41 +7,44 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from icl.config.models import HeadsConfig
+from icl.config.networks import HeadsConfig
 from icl.models.chunks import decaying_attention, from_heads, to_heads
-from icl.models.layers import Make, project
-from icl.types import Aux
+from icl.models.layers import Layers, project_heads
+from icl.models.sites import Sites
 
 # Added to the sum of similarities, which are 0 where features underflow.
 EPSILON = 1e-6
 
 
 class Mixer(nnx.Module):
-    """Several heads; o_t = sum_s (f(q_t) . f(k_s)) v_s / sum_s f(q_t) . f(k_s), s <= t."""
+    """Several heads; o_t = sum_s (f(q_t) . f(k_s)) v_s / sum_s f(q_t) . f(k_s), s <= t.
+
+    Sites: `query`, `key`, `value` of each head, before the features f; `heads`, o_t.
+    """
 
     FUSED: ClassVar = {"qkv": ("query", "key", "value")}
 
-    def __init__(self, config: HeadsConfig, make: Make):
+    def __init__(self, config: HeadsConfig, layers: Layers):
         self.num_heads = config.num_heads
-        self.qkv = make.linear(config.width, 3 * config.width)
-        self.out = make.linear(config.width, config.width)
+        self.qkv = layers.linear(config.width, 3 * config.width)
+        self.out = layers.linear(config.width, config.width)
 
     def __call__(
-        self, x: Float[Array, "batch token width"], query_only: bool
-    ) -> tuple[Float[Array, "batch out width"], Aux]:
-        parts = project(self.qkv, x, 3, query_only)
-        q, k, v = (to_heads(part, self.num_heads) for part in parts)
-        # A value of 1 beside the others sums the similarities.
+        self, x: Float[Array, "batch token width"], query_only: bool, sites: Sites
+    ) -> Float[Array, "batch out width"]:
+        parts = project_heads(self.qkv, x, self.num_heads, query_only, sites)
+        q, k, v = map(to_heads, parts)
+        # A further value, always 1, sums the similarities.
         ones = jnp.ones((*v.shape[:-1], 1), v.dtype)
         no_decay = np.zeros(self.num_heads)
         sums = decaying_attention(
             _features(q), _features(k), jnp.concatenate([v, ones], axis=-1), no_decay
         )
         mixed = sums[..., :-1] / (sums[..., -1:] + EPSILON)
-        return self.out(from_heads(mixed)), {}
+        return self.out(from_heads(mixed, sites))
 
 
 def _features(x: Array) -> Array:
-    """elu(x) + 1, positive; where it is small, not rounded as a sum with 1 would be."""
-    # What is not chosen must be finite, and 0 must have the slope of one side, not of half.
+    """elu(x) + 1, which is positive, without the rounding of a sum with 1 where it is small."""
+    # The branch not chosen must be finite, and the slope at 0 must be that of one side.
     return jnp.where(x > 0, x + 1, jnp.exp(jnp.where(x > 0, 0, x)))

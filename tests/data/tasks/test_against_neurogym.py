@@ -13,8 +13,9 @@ from scipy import stats
 
 from icl.config.tasks import ContextDependentTask, MatchToSampleTask, TwoAlternativeTask
 from icl.data.tasks import make_task, make_task_knobs
-from tests.data.tasks.numpy_trials import every_trial, schedule
-from tests.statistics import ALPHA, assert_same_samples
+
+from ...chi_square import ALPHA, assert_same_samples
+from .numpy_trials import every_trial, schedule
 
 neurogym = pytest.importorskip("neurogym", reason="NeuroGym, or PyTorch, is not installed")
 IS_LATER = int(metadata.version("neurogym").split(".")[0]) >= 2

@@ -9,10 +9,12 @@ import pytest
 from scipy import stats
 
 from icl.config.tasks import ContextDependentTask, MatchToSampleTask, TwoAlternativeTask
-from icl.data.tasks import TASKS, make_task, make_task_knobs
+from icl.data.tasks import make_task, make_task_knobs
+from icl.data.tasks.make import TASKS
 from icl.types import TaskKnobs, Trials
-from tests.data.tasks.numpy_trials import every_trial, schedule
-from tests.statistics import ALPHA, assert_same_distribution
+
+from ...chi_square import ALPHA, assert_same_distribution
+from .numpy_trials import every_trial, schedule
 
 CONFIGS = {
     "2AF": TwoAlternativeTask(),

@@ -11,9 +11,10 @@ from scipy import stats
 from icl.config.tasks import DigitsTask, SklearnImages
 from icl.data.tasks import make_task, make_task_knobs
 from icl.data.tasks.digits import load_sklearn_digits
-from icl.errors import UserError
 from icl.types import Trials
-from tests.statistics import ALPHA, assert_same_distribution
+
+from ...chi_square import ALPHA, assert_same_distribution
+from ...messages import refused
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -112,10 +113,8 @@ def test_pack_and_keys(sklearn_datasets):
             )
 
 
-def test_scikit_learn_is_told_to_be_missing(monkeypatch):
+def test_digits_without_scikit_learn_are_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(UserError, match=r"task\.source\.kind = sklearn") as caught:
+    with refused("task.source.kind = sklearn", "icl[tasks]"):
         make_task(CONFIG)
-    assert "\n" not in str(caught.value)
-    assert "icl[tasks]" in str(caught.value)

@@ -1,14 +1,14 @@
-"""Settings of tasks: defaults of the paper, and mistakes told in one line each."""
+"""Settings of tasks: defaults of the paper, and mistakes named in one line each."""
 
 import pytest
 from pydantic import ValidationError
 
-from icl.config.base import Frozen
+from icl.config.base import Settings
+from icl.config.mistakes import describe
 from icl.config.tasks import TaskConfig, TwoAlternativeTask
-from icl.records.config_mistakes import describe
 
 
-class Whole(Frozen):
+class Whole(Settings):
     task: TaskConfig = TwoAlternativeTask()
 
 

@@ -1,0 +1,8 @@
+"""The report of a sweep as one HTML page, with verdicts and figures beside it.
+
+make         writes all files of a report: `report`
+page         the page, from its template, style and script
+interactive  the data that the page's script draws
+tables       verdicts and numbers as HTML
+overview     the top of a page of several grids
+"""

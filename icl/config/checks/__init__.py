@@ -1,0 +1,1 @@
+"""Checks between settings: a line for each mistake, before any data is touched."""

@@ -1,0 +1,170 @@
+"""Whether the settings of the data fit each other: a line for each mistake.
+
+`icl.config.checks.families` checks what each family of sequences needs.
+"""
+
+import math
+import re
+
+from icl.config.checks.exemplars import too_few_exemplars
+from icl.config.checks.families import PlacedFamily, family_errors, permuted_labels
+from icl.config.data_settings import DataSettings
+from icl.config.evaluation import EvaluationConfig
+from icl.config.families import NAMED
+from icl.config.sources import ENDLESS_CLASSES, MarkovSource
+
+MAX_CLASSES = MAX_LABELS = 10_000_000
+MAX_PAIR_LABELS = 1024
+LIMITS = {
+    "num_common_classes": MAX_CLASSES,
+    "num_blocks": 2**15,
+    "block_steps": 2**31 - 1,
+}
+
+
+def data_errors(data: DataSettings) -> list[str]:
+    """Mistakes in the distribution of training sequences."""
+    errors = _class_errors(data) + _exemplar_errors(data) + _label_errors(data)
+    errors += [
+        f"data.families.{_shown(name)}: not a new name; allowed: letters, digits and _, and "
+        "neither `train` nor the name of a family that is built in"
+        for name in data.families
+        if name in ("train", *NAMED) or not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)
+    ]
+    if data.mixture and not any(data.mixture.values()):
+        errors.append(
+            f"data.mixture = {', '.join(data.mixture)}, all of weight 0; allowed: a weight above 0"
+        )
+    names = list(data.mixture or ["bursty", data.non_bursty])
+    if not data.mixture and data.non_bursty == "bursty":
+        errors.append("data.non_bursty = bursty; allowed: another family")
+    elif not data.mixture and isinstance(data.source, MarkovSource):
+        names = ["markov"]
+    for name in names:
+        if name in NAMED or name in data.families:
+            errors += family_errors(PlacedFamily(name, data.family(name), data, None))
+        else:
+            what = f"data.mixture.{_shown(name)}" if data.mixture else "data.non_bursty"
+            errors.append(f"{what} = {_shown(name)}, unknown; allowed: {_known(data)}")
+    known = data.known_exemplars
+    if not errors and known is not None:
+        errors += too_few_exemplars(data, None, known)
+    return list(dict.fromkeys(errors))
+
+
+def condition_errors(data: DataSettings, evaluation: EvaluationConfig) -> list[str]:
+    """Mistakes in the conditions in which networks are tested."""
+    errors = []
+    for i, name in enumerate(evaluation.conditions):
+        if name in NAMED or name in data.families:
+            errors += family_errors(PlacedFamily(name, data.family(name), data, evaluation))
+        elif name != "train":
+            errors.append(
+                f"evaluation.conditions.{i} = {_shown(name)}; allowed: train, {_known(data)}"
+            )
+    known = data.known_exemplars
+    if not errors and known is not None:
+        errors += too_few_exemplars(data, evaluation, known)
+    return list(dict.fromkeys(errors))
+
+
+def _shown(name: str) -> str:
+    return name if re.fullmatch(r"[\w.-]+", name) else repr(name[:50])
+
+
+def _known(data: DataSettings) -> str:
+    return f"{', '.join([*NAMED, *map(_shown, data.families)])}, or a name in data.families"
+
+
+def _class_errors(data: DataSettings) -> list[str]:
+    """Mistakes in the numbers of classes; a Markov chain has symbols instead."""
+    source = data.source
+    is_image = source.shape is not None and len(source.shape) == 2
+    errors = [
+        f"data.{field} = true; allowed: false, except for images (omniglot, glyphs)"
+        for field in ("flips_and_rotations", "random_rare_exemplars")
+        if getattr(data, field) and not is_image
+    ]
+    errors += [
+        f"data.{field} = {getattr(data, field)}; allowed: at most {most}"
+        for field, most in LIMITS.items()
+        if getattr(data, field) > most
+    ]
+    if isinstance(source, MarkovSource):
+        return errors
+    held_out = data.num_holdout_classes
+    together = data.classes_per_source_class if is_image else 1
+    used = f"data.num_classes + data.num_holdout_classes = {data.num_classes} + {held_out}"
+    there = MAX_CLASSES if source.num_classes is None else source.num_classes * together
+    if there > ENDLESS_CLASSES:
+        errors.append(
+            f"data.source.num_classes = {source.num_classes}, each made into {together}; "
+            f"allowed: at most {ENDLESS_CLASSES} classes in all"
+        )
+    most = min(there, MAX_CLASSES)
+    # Classes made from one class of the source are all on one side of the split.
+    most_trained = (there - held_out) // together * together if held_out else most
+    if data.num_classes + held_out > most:
+        whose = f" classes of data.source ({source.kind})" if most == there else ""
+        errors.append(f"{used}; allowed: at most {most}{whose}")
+    elif data.num_classes > most_trained:
+        errors.append(
+            f"{used}; allowed: data.num_classes at most {most_trained}, so that the {together} "
+            "classes made from one are all on one side"
+        )
+    return errors
+
+
+def _exemplar_errors(data: DataSettings) -> list[str]:
+    errors = []
+    is_image = data.source.shape is not None and len(data.source.shape) == 2
+    if data.exemplars == "separated" and not is_image:
+        errors.append("data.exemplars = separated; allowed: all, single, except for images")
+    if data.exemplars != "all":
+        for field, none in (("num_exemplars", "null"), ("num_holdout_exemplars", "0")):
+            if getattr(data, field):
+                errors.append(
+                    f"data.{field} = {getattr(data, field)}; allowed: {none} where "
+                    f"data.exemplars = {data.exemplars}"
+                )
+    elif data.source.num_exemplars is not None:
+        there, used = data.source.num_exemplars, data.num_exemplars or 1
+        whose = f"{there} exemplars of each class of data.source ({data.source.kind})"
+        if used > there:
+            errors.append(f"data.num_exemplars = {used}; allowed: at most the {whose}")
+        elif used + data.num_holdout_exemplars > there:
+            errors.append(
+                f"data.num_holdout_exemplars = {data.num_holdout_exemplars}; allowed: at most "
+                f"{there - used}, what is left of the {whose}"
+            )
+    if data.noise_scale and data.source.shape == ():
+        errors.append(f"data.noise_scale = {data.noise_scale}; allowed: 0 for symbols")
+    return errors
+
+
+def _label_errors(data: DataSettings) -> list[str]:
+    errors = []
+    if data.num_labels > MAX_LABELS:
+        meanings = "data.num_meanings"
+        if data.num_meanings is None:
+            meanings = "(data.num_classes + data.num_holdout_classes)"
+        errors.append(
+            f"data.label_multiplicity * {meanings} = {data.num_labels} labels; allowed: at most "
+            f"{MAX_LABELS}"
+        )
+    field, permuted = permuted_labels(data)
+    if permuted > data.num_trained_labels:
+        errors.append(
+            f"{field}; allowed: at most the {data.num_trained_labels} labels of training classes"
+        )
+    pairs = math.comb(permuted, 2)
+    if data.num_holdout_pairs and permuted > MAX_PAIR_LABELS:
+        errors.append(
+            f"{field}; allowed: at most {MAX_PAIR_LABELS} where data.num_holdout_pairs is above 0"
+        )
+    elif data.num_holdout_pairs >= pairs:
+        errors.append(
+            f"data.num_holdout_pairs = {data.num_holdout_pairs}; allowed: below {pairs}, the "
+            f"pairs of {permuted} labels"
+        )
+    return errors

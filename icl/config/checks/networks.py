@@ -1,0 +1,89 @@
+"""Whether a network can read its training data: a line for each mistake."""
+
+import math
+
+from icl.config.data_settings import DataSettings
+from icl.config.evaluation import EvaluationConfig
+from icl.config.families import BurstyFamily, FewShotFamily
+from icl.config.networks import LearnedPositions, NetworkConfig, ShiftedPositions
+from icl.config.training import TrainingConfig
+
+# Embedders of a symbol (a whole number), a vector, an image.
+EMBEDDERS_BY_RANK = {
+    0: ("one_hot", "table"),
+    1: ("linear", "mlp", "pca", "identity"),
+    2: ("linear", "mlp", "pca", "conv", "resnet", "identity"),
+}
+
+
+def embedder_errors(model: NetworkConfig, data: DataSettings) -> list[str]:
+    """Mistakes of an embedder that cannot read the exemplars of the source."""
+    embedder, shape = model.embedder, data.source.shape
+    kinds = EMBEDDERS_BY_RANK[1 if shape is None else len(shape)]  # a file holds vectors
+    if embedder.kind not in kinds:
+        return [
+            f"model.embedder.kind = {embedder.kind}; allowed for data.source "
+            f"({data.source.kind}): {', '.join(kinds)}"
+        ]
+    if model.max_shift and (shape is None or len(shape) != 2):
+        return [
+            f"model.max_shift = {model.max_shift}; allowed: 0, except for images (omniglot, glyphs)"
+        ]
+    if shape is None:
+        return []
+    size = math.prod(shape)
+    if embedder.kind == "identity" and size != model.item_width:
+        return [
+            f"model.embedder.kind = identity, of the {size} numbers of an exemplar; allowed: "
+            f"other kinds, as model.width leaves exemplars {model.item_width}"
+        ]
+    if embedder.kind == "pca":
+        exemplars = data.num_exemplars or data.source.num_exemplars or 1
+        most = min(size, data.num_classes * exemplars)
+        if embedder.num_components > most:
+            return [
+                f"model.embedder.num_components = {embedder.num_components}; allowed: at most "
+                f"{most}, the smaller of the pixels and the exemplars of training classes"
+            ]
+    return []
+
+
+def token_errors(
+    model: NetworkConfig,
+    data: DataSettings,
+    evaluation: EvaluationConfig,
+    training: TrainingConfig,
+) -> list[str]:
+    """Mistakes of tokens without room for all positions and labels, or without a loss."""
+    positions, num_labels = model.positions, data.num_labels
+    errors = []
+    longest = longest_context(data, evaluation)
+    tokens = longest + 1 if model.tokens == "concatenated" else 2 * longest + 1
+    of_longest = f"allowed: at least {tokens}, the tokens of the longest sequence"
+    if isinstance(positions, LearnedPositions) and positions.max_tokens < tokens:
+        errors.append(f"model.positions.max_tokens = {positions.max_tokens}; {of_longest}")
+    if isinstance(positions, ShiftedPositions) and positions.size < tokens:
+        errors.append(f"model.positions.size = {positions.size}; {of_longest}")
+    if model.labels == "one_hot" and model.label_width < num_labels:
+        errors.append(
+            f"model.labels = one_hot, of {num_labels} labels; allowed: table, fixed, as "
+            f"model.width leaves labels {model.label_width} numbers"
+        )
+    if training.interim_weight and model.tokens == "concatenated":
+        errors.append(
+            f"training.interim_weight = {training.interim_weight}; allowed: 0 where "
+            "model.tokens = concatenated, as an item then comes with its label"
+        )
+    return errors
+
+
+def longest_context(data: DataSettings, evaluation: EvaluationConfig) -> int:
+    """The number of pairs in the longest context of training and conditions."""
+    lengths = [data.context_len]
+    for name in evaluation.conditions:
+        family = None if name == "train" else data.family(name)
+        if isinstance(family, BurstyFamily | FewShotFamily):
+            lengths.append(sum(data.pattern_of(family, evaluation)))
+        elif family is not None:
+            lengths.append(family.context_len or data.context_len)
+    return max(lengths)

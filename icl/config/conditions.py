@@ -1,0 +1,131 @@
+"""What a condition shows: in-context learning (ICL), in-weights learning (IWL), or neither alone.
+
+The families of sequences that conditions draw from are in `icl.config.families`. Of a user's own
+family the strategy follows from its settings: `strategy_of_family`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from icl.config.families import Family, FewShotFamily, IndependentFamily, MarkovFamily
+
+Strategy = Literal["ICL", "IWL", ""]
+Accuracy = Literal["accuracy", "accuracy_in_context"]
+STRATEGIES: tuple[Strategy, ...] = ("ICL", "IWL")
+
+
+class Condition(NamedTuple):
+    """How a condition is read and drawn.
+
+    strategy: the only one that can solve it; empty: either can, or none.
+    metric: the accuracy that shows it, over all labels or among those in the context.
+    label: for legends; empty: the name of the condition.
+    color: in all figures; empty: one that is free.
+    """
+
+    strategy: Strategy = ""
+    metric: Accuracy = "accuracy_in_context"
+    label: str = ""
+    color: str = ""
+
+
+ICL, IWL, EITHER = Condition("ICL"), Condition("IWL", "accuracy"), Condition()
+BY_STRATEGY: dict[Strategy, Condition] = {"ICL": ICL, "IWL": IWL, "": EITHER}
+
+# Colours that readers with any colour vision can tell apart (Okabe and Ito 2008).
+CONDITIONS: dict[str, Condition] = {
+    "train": EITHER,
+    "task": Condition(metric="accuracy"),
+    # Trained on.
+    "bursty": EITHER,
+    "bursty_rare": EITHER,
+    "bursty_common": EITHER,
+    "bursty_permuted": EITHER,
+    "bursty_novel": ICL,
+    "independent": EITHER,
+    "common_uniform": EITHER,
+    "common_no_support": EITHER,  # part of a training mixture
+    "supported": EITHER,
+    "markov": EITHER,
+    # In context?
+    "fewshot_holdout": ICL._replace(
+        label="ICL: few-shot, held-out classes, among labels in context", color="#0072B2"
+    ),
+    "fewshot_train": ICL._replace(
+        label="ICL: few-shot, training classes, among labels in context", color="#56B4E9"
+    ),
+    "fewshot_common": ICL,
+    "fewshot_rare": ICL,
+    "fewshot_novel": ICL,
+    "fewshot_holdout_exemplars": ICL,
+    "fewshot_uniform_labels": ICL._replace(
+        label="ICL: few-shot, held-out classes, random trained labels in context"
+    ),
+    "fewshot_frequent_labels": ICL,
+    "fewshot_common_labels": ICL,
+    "fewshot_rare_labels": ICL,
+    "fewshot_unused_labels": ICL,
+    "fewshot_permuted": ICL,
+    "fewshot_holdout_pairs": ICL,
+    "markov_novel": ICL,
+    # In weights?
+    "no_support": IWL._replace(
+        label="IWL: query's class absent from context, all labels", color="#D55E00"
+    ),
+    "no_support_uniform": IWL,
+    "no_support_common": IWL._replace(label="IWL: no support, common classes"),
+    "no_support_rare": IWL,
+    "no_support_distinct": IWL,
+    "no_support_holdout_exemplars": IWL,
+    # Which of the two?
+    "flip": EITHER,
+    "copy_available": EITHER,
+}
+# The condition of each strategy that is shown first.
+STANDARD: dict[Strategy, str] = {"ICL": "fewshot_holdout", "IWL": "no_support"}
+
+UNSEEN = ("holdout", "novel")  # pools of classes that training never shows
+
+
+def strategy_of_family(family: Family) -> Strategy:
+    """The only strategy that can solve sequences of a family; empty: either can, or none.
+
+    ICL: the labels of few-shot sequences are not the classes' own, or training never shows the
+    classes or chains. IWL: the context holds neither the query's class nor its label.
+    """
+    if isinstance(family, MarkovFamily):
+        return "ICL" if family.chains == "novel" else ""
+    is_unseen = family.classes in UNSEEN
+    if isinstance(family, IndependentFamily) and family.support == "never":
+        return "" if is_unseen or family.copy_label else "IWL"
+    if isinstance(family, FewShotFamily) and family.labels not in ("own", "flipped"):
+        return "ICL"
+    return "ICL" if is_unseen else ""
+
+
+def strategies_of(config: Any) -> dict[str, Strategy]:
+    """The strategy of each condition of a run's config, by name."""
+    data = getattr(config, "data", None)  # families of a user's own, where there are families
+    own: dict[str, Family] = getattr(data, "families", {})
+    return {
+        name: strategy_of_family(own[name]) if name in own else condition_of(name).strategy
+        for name in config.evaluation.conditions
+    }
+
+
+def condition_of(name: str, strategy: Strategy | None = None) -> Condition:
+    """A condition by its name, or by the strategy that the records of a run give it.
+
+    strategy: None: the one that the table has for the name; empty where it lacks the name.
+    """
+    known = CONDITIONS.get(name, EITHER)
+    return known if strategy is None or strategy == known.strategy else BY_STRATEGY[strategy]
+
+
+def first_of_each(strategies: Mapping[str, Strategy]) -> dict[Strategy, str]:
+    """The first condition of each strategy that has one: ICL, then IWL.
+
+    strategies: of conditions by name, in their order.
+    """
+    firsts = {strategy: name for name, strategy in reversed([*strategies.items()])}
+    return {strategy: firsts[strategy] for strategy in STRATEGIES if strategy in firsts}

@@ -1,0 +1,112 @@
+"""One run of a group: its directory, its checkpoints, its records so far."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from icl.config import AnyConfig
+from icl.errors import UserError
+from icl.files import to_lines, write_whole
+from icl.probes.weight_statistics import measure_matrix, stability_warning
+from icl.problems.base import Program
+from icl.records.checkpoints import Checkpoints, check_space
+from icl.records.run_directory import CONNECTIVITY, RunDirectory
+from icl.runs.environment import describe_environment
+from icl.runs.stopping import is_last
+from icl.training.step import TrainState
+
+
+@dataclass
+class Run:
+    """One of the runs of a group.
+
+    records: its evaluations so far.
+    failure: why it cannot go on; empty: it can.
+    is_finished: whether it has come to its end, or converged, and has its summary.
+    """
+
+    directory: RunDirectory
+    checkpoints: Checkpoints
+    records: list[dict[str, Any]] = field(default_factory=list)
+    failure: str = ""
+    is_finished: bool = False
+
+    @property
+    def config(self) -> AnyConfig:
+        return self.directory.config
+
+    @property
+    def is_training(self) -> bool:
+        return not self.is_finished and not self.failure
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether its last evaluation is made and only its summary is missing."""
+        training = self.config.training
+        return self.is_training and bool(self.records) and is_last(training, self.records)
+
+    def lacks(self, step: int) -> bool:
+        """Whether the evaluation at a step is still to be made."""
+        return self.is_training and (not self.records or self.records[-1]["step"] < step)
+
+    def start_or_resume(self, program: Program, say: Callable[[str], None]) -> TrainState:
+        """Return the state to go on from, and take up the records until then.
+
+        Raises UserError where checkpoint and records do not belong together.
+        """
+        step = self.checkpoints.latest_step
+        if step is None:
+            return self._start(program, say)
+        return self._resume(program, step, say)
+
+    def fail(self, bad_step: int) -> None:
+        """Stop because the loss or its gradient was not finite at a step."""
+        self.checkpoints.wait()
+        self.failure = (
+            f"the loss or its gradient is not finite at step {bad_step}; lower "
+            "training.learning_rate or set training.clip_norm; the last good checkpoint in "
+            f"{self.checkpoints.path} is of step {self.checkpoints.latest_step or '(none yet)'}"
+        )
+        self.directory.fail(bad_step, self.failure)
+
+    def _start(self, program: Program, say: Callable[[str], None]) -> TrainState:
+        self.directory.rewind(-1)
+        state = program.init(program.inputs(self.config))
+        measured = {
+            name: measure_matrix(np.asarray(matrix))
+            for name, matrix in program.matrices(state).items()
+        }
+        write_whole(self.directory.path / CONNECTIVITY, to_lines(measured))
+        if warning := stability_warning(self.config.model.kind, measured):
+            self.directory.log("warning", text=warning)
+            say(warning)
+        return state
+
+    def _resume(self, program: Program, step: int, say: Callable[[str], None]) -> TrainState:
+        state = self.checkpoints.restore(step, program.shapes)
+        self.directory.log("restored", step=step)
+        say(f"going on from step {step}")
+        self.records = self.directory.rewind(step)
+        every, num_steps = self.config.evaluation.every, self.config.training.num_steps
+        expected = [s for s in range(step + 1) if is_due(s, every, num_steps)]
+        if [record["step"] for record in self.records] != expected:
+            raise UserError(
+                f"{self.directory.path}: metrics.jsonl does not hold the evaluations up to the "
+                f"checkpoint at step {step}; restore the file or start in a new folder"
+            )
+        return state
+
+
+def begin(program: Program, directory: RunDirectory) -> None:
+    """Write to a run's directory for the first time. Raises UserError where the disk is full."""
+    environment = describe_environment()
+    if not directory.has_begun:
+        check_space(directory.path, directory.config.checkpoints, program.shapes)
+    directory.begin(environment)
+
+
+def is_due(step: int, every: int, num_steps: int) -> bool:
+    """Whether something is due at a step: at multiples of `every`, and at the end."""
+    return step % every == 0 or step == num_steps

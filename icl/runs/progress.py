@@ -1,0 +1,122 @@
+"""Reports on a run: a progress bar in a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from icl.config.conditions import STANDARD, condition_of, first_of_each
+from icl.records.run_directory import SEQUENCES, RunDirectory
+
+
+class Progress:
+    """Reports to standard error during a run, and its result to standard output at the end."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self._bar: Bar | None = None
+        self._scores = ""
+        self._clock: tuple[int, float] | None = None
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def training(self, num_steps: int) -> Iterator[None]:
+        """Show a bar over the steps of a run, if standard error is a terminal."""
+        self.say("compiling ...")
+        if not self.console.is_terminal:
+            yield
+            return
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[scores]}"),
+        )
+        with Bar(*columns, console=self.console, speed_estimate_period=10) as bar:
+            bar.add_task("", total=num_steps, rate="", scores="")
+            self._bar = bar
+            try:
+                yield
+            finally:
+                self._bar = None
+
+    def compiled(self, step: int, seconds: float) -> None:
+        """Report how long compiling took; the speed is measured from here on."""
+        self.say(f"compiled in {seconds:.1f} s")
+        self._clock = (step, time.monotonic())
+
+    def advance(self, step: int, loss: float) -> None:
+        """Show that `step` steps are made; `loss` is the mean since the last evaluation."""
+        if self._bar and self._clock:
+            first_step, first_time = self._clock
+            rate = (step - first_step) / max(time.monotonic() - first_time, 1e-9)
+            self._bar.update(
+                self._bar.task_ids[0],
+                completed=step,
+                rate=f"{rate:.0f} steps/s",
+                scores=f"loss {loss:.2f}  {self._scores}",
+            )
+
+    def evaluated(self, directory: RunDirectory, record: dict[str, Any]) -> None:
+        """Show the scores of an evaluation."""
+        self._scores = scores_of(record)
+        if not self._bar:
+            loss = record["train"]["loss"]
+            loss_text = "" if loss is None else f"loss {loss:.3f}  "
+            self.say(f"step {record['step']}  {loss_text}{self._scores}")
+
+    def finished(self, summary: dict[str, Any], path: Path) -> None:
+        """Print the table of results and the paths of the files."""
+        of_conditions = summary["conditions"]
+        shown = {"accuracy": "accuracy", "accuracy_in_context": "in context"}
+        shown = {
+            m: text for m, text in shown.items() if any(m in of for of in of_conditions.values())
+        }
+        heads = [head for text in shown.values() for head in (text, "best")]
+        table = Table("condition", *heads, "loss", box=SIMPLE)
+        for name, metrics in of_conditions.items():
+            cells = [name]
+            for metric in shown:
+                scores = metrics[metric]
+                best = f"{scores['best']:.3f} @{scores['best_step']}"
+                cells += [f"{scores['final']:.3f}", best if scores["best"] > 0 else "-"]
+            table.add_row(*cells, f"{metrics['loss']['final']:.3f}")
+        console = Console(file=sys.stdout, highlight=False)
+        console.print(table)
+        for name in ("summary.json", "metrics.jsonl", "curves.png", SEQUENCES):
+            console.print(str(path / name), markup=False, soft_wrap=True)
+
+
+def scores_of(record: dict[str, Any]) -> str:
+    """In-context and in-weights accuracy at an evaluation, or accuracy and measures of a task.
+
+    Each strategy is shown by its standard condition, else by its first. For a task: accuracy,
+    representation alignment (RA) and kernel alignment (KA). A measure that is undefined, such as
+    the RA of silent units, is `none`.
+    """
+    conditions = record["conditions"]
+    shown = first_of_each({name: condition_of(name).strategy for name in conditions})
+    shown |= {strategy: name for strategy, name in STANDARD.items() if name in conditions}
+    return "  ".join(
+        f"{short} {'none' if value is None else f'{value:.2f}'}"
+        for short, name, metric in (
+            *((strategy, name, condition_of(name).metric) for strategy, name in shown.items()),
+            ("accuracy", "task", "accuracy"),
+            ("RA", "task", "representation_alignment"),
+            ("KA", "task", "kernel_alignment"),
+        )
+        if metric in conditions.get(name, {})
+        for value in [conditions[name][metric]]
+    )

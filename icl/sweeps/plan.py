@@ -1,0 +1,56 @@
+"""The remaining work of a sweep, in jobs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from icl.config import AnyConfig
+from icl.config.grid import Cell
+from icl.config.traced import program_of
+from icl.records.sweep_directory import SweepDirectory, status_of, step_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """A group of cells to train, all of one program.
+
+    cells: folder and config of each.
+    engine: one of `icl.runs.engines.table.ENGINES`.
+    until: the step to stop at, saved; None: the end.
+    has_picture: whether to draw examples of the training data into the first cell's folder.
+    loggers: names in `icl.runs.loggers.LOGGERS`.
+    patience: seconds to wait for a folder that another process still holds.
+    """
+
+    cells: tuple[tuple[Path, AnyConfig], ...]
+    engine: str
+    has_picture: bool = False
+    loggers: tuple[str, ...] = ()
+    patience: float = 0.0
+    until: int | None = None
+
+
+def plan(
+    directory: SweepDirectory,
+    cells: Iterable[Cell],
+    engine: str,
+    loggers: tuple[str, ...] = (),
+    num_devices: int = 1,
+) -> list[Job]:
+    """The jobs for all cells that are not finished, those of one program next to each other.
+
+    num_devices: the number of jobs to divide a program's cells into, where engine is not threads.
+    """
+    groups: dict[tuple[str, int], list[Cell]] = {}
+    for cell in {cell.digest: cell for cell in cells}.values():
+        path = directory.cell_path(cell)
+        if status_of(path) in ("missing", "partial"):
+            groups.setdefault((program_of(cell.config), step_of(path)), []).append(cell)
+    jobs, pictured = [], set()
+    for (program, _), members in groups.items():
+        size = 1 if engine == "threads" else -(-len(members) // max(num_devices, 1))
+        for i in range(0, len(members), size):
+            group = tuple((directory.cell_path(c), c.config) for c in members[i : i + size])
+            jobs.append(Job(group, engine, program not in pictured, loggers))
+            pictured.add(program)
+    return jobs

@@ -1,0 +1,48 @@
+"""The programs of a sweep, kept while its jobs need them."""
+
+import math
+from threading import Lock
+
+from icl.config import AnyConfig
+from icl.config.traced import program_of
+from icl.problems.base import Program
+from icl.problems.load import load_program
+from icl.runs.engines.base import Compilations
+
+MAX_PROGRAMS = 2  # kept at a time, each with its exemplars on the device
+
+
+class ProgramCache:
+    """Programs made lately, with what engines compiled of them. Threads may share it.
+
+    It also notes how many cells of a program did not fit into memory together.
+    """
+
+    def __init__(self, max_programs: int = MAX_PROGRAMS):
+        self._max_programs = max_programs
+        self._making, self._noting = Lock(), Lock()
+        self._programs: dict[str, tuple[Program, Compilations]] = {}
+        self._too_many: dict[str, int] = {}  # by program, the fewest cells that did not fit
+
+    def get(self, config: AnyConfig) -> tuple[Program, Compilations]:
+        """The program of a config, made now unless it is kept. The oldest one makes room.
+
+        Raises UserError where its data are missing or broken.
+        """
+        name = program_of(config)
+        with self._making:  # a second thread that needs the program waits for the first
+            if name not in self._programs:
+                while len(self._programs) >= self._max_programs:
+                    del self._programs[next(iter(self._programs))]
+                self._programs[name] = load_program(config), Compilations()
+            return self._programs[name]
+
+    def may_fit(self, config: AnyConfig, count: int) -> bool:
+        """Whether so many cells of a config's program, or fewer, are not known not to fit."""
+        return count < self._too_many.get(program_of(config), math.inf)
+
+    def note_too_many(self, config: AnyConfig, count: int) -> None:
+        """Note that so many cells of a config's program did not fit into memory."""
+        name = program_of(config)
+        with self._noting:
+            self._too_many[name] = min(count, self._too_many.get(name, count))

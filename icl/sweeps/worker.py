@@ -1,0 +1,93 @@
+"""Trains one job: a group of cells of one program, in whatever thread, process or machine."""
+
+import gc
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from icl.config import AnyConfig
+from icl.files import write_whole
+from icl.problems.base import Program
+from icl.records.run_directory import SEQUENCES, RunDirectory
+from icl.records.sweep_directory import status_of, step_of
+from icl.runs.engines.table import ENGINES
+from icl.runs.loggers import Logged
+from icl.runs.loop import train_together
+from icl.runs.member import begin
+from icl.sweeps.plan import Job
+from icl.sweeps.programs import ProgramCache
+
+Cells = Sequence[tuple[Path, AnyConfig]]
+
+
+class Worker:
+    """Trains jobs. Threads may share it.
+
+    programs: kept from job to job.
+    received: signals so far; after the first one all is saved and Interrupted is raised.
+    saved: called with the folder of each cell whose checkpoint or summary is on the disk.
+    """
+
+    def __init__(
+        self,
+        programs: ProgramCache,
+        received: list[int],
+        saved: Callable[[Path], None] | None = None,
+    ):
+        self._programs, self._received, self._saved = programs, received, saved
+
+    def run(self, job: Job) -> None:
+        """Train the cells of a job that are not finished, each from its last checkpoint.
+
+        Where they do not fit into memory together, the group is halved, down to single runs.
+        """
+        by_step: dict[int, list[tuple[Path, AnyConfig]]] = {}
+        for path, config in job.cells:
+            if status_of(path) in ("missing", "partial"):
+                by_step.setdefault(step_of(path), []).append((path, config))
+        for step, cells in sorted(by_step.items()):
+            if job.until is None or step < job.until:
+                self._run_cells(job, cells)
+
+    def _run_cells(self, job: Job, cells: Cells) -> None:
+        """Train cells that are at the same step."""
+        config = cells[0][1]
+        if len(cells) == 1 or self._programs.may_fit(config, len(cells)):
+            try:
+                self._train(job, cells)
+                return
+            except RuntimeError as error:
+                if "RESOURCE_EXHAUSTED" not in str(error) or len(cells) == 1:
+                    raise
+                self._programs.note_too_many(config, len(cells))
+            gc.collect()
+        half = len(cells) // 2
+        for part in (cells[:half], cells[half:]):
+            self.run(replace(job, cells=tuple(part), has_picture=False))
+
+    def _train(self, job: Job, cells: Cells) -> None:
+        with ExitStack() as stack:
+            directories = [stack.enter_context(RunDirectory(*cell, job.patience)) for cell in cells]
+            program, compilations = self._programs.get(cells[0][1])
+            for directory in directories:
+                begin(program, directory)
+            if job.has_picture:
+                _draw_shown(program, *cells[0])
+            train_together(
+                program,
+                directories,
+                partial(ENGINES[job.engine], compilations=compilations),
+                Logged(job.loggers, directories, stack, self._saved),
+                self._received,
+                until=job.until,
+            )
+
+
+def _draw_shown(program: Program, path: Path, config: AnyConfig) -> None:
+    # The plotting library takes a second to load: not for those who only follow a sweep.
+    from icl.analysis.figures.shown import draw_shown
+
+    shown = program.problem.shown(config, program.inputs(config))
+    write_whole(path / SEQUENCES, draw_shown(shown))
