@@ -79,7 +79,7 @@ def _pairs(figure: Figure, count: int) -> list[tuple[Any, Any]]:
     ]
 
 
-def draw_laws(units: int = 300, seed: int = 0) -> bytes:
+def draw_examples(units: int = 300, seed: int = 0) -> bytes:
     """A PNG of the spectra of EXAMPLES, all with the norm of a Gaussian matrix."""
     return draw_spectra({name: make_matrix(own, units, seed) for name, own in EXAMPLES.items()})
 

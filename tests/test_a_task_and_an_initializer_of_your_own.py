@@ -1,4 +1,4 @@
-"""The task and the law of weights that the documentation adds work as it says."""
+"""The task and the initializer that the documentation adds work as it says."""
 
 import json
 import os
@@ -49,8 +49,8 @@ def add_task(icl: Path) -> None:
     insert(config, "TaskConfig = Annotated[\n", f"{settings}\n\n", "    FlipFlopTask |\n")
 
 
-def add_law(icl: Path) -> None:
-    drawing, settings = code_of("networks.md", "A law of your own")
+def add_initializer(icl: Path) -> None:
+    drawing, settings = code_of("networks.md", "An initializer of your own")
     initial = icl / "models" / "initial"
     (initial / "ring.py").write_text(drawing)
     line = "from icl.models.initial.reference import aligned, from_file\n"
@@ -62,11 +62,11 @@ def add_law(icl: Path) -> None:
     insert(config, "    | AlignedConnectivity", after="\n    | RingConnectivity")
 
 
-def test_a_run_on_the_task_with_the_law(tmp_path: Path, environment: dict[str, str]):
+def test_a_run_on_the_task_with_the_initializer(tmp_path: Path, environment: dict[str, str]):
     for name in ("icl", "configs", "scripts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     add_task(tmp_path / "icl")
-    add_law(tmp_path / "icl")
+    add_initializer(tmp_path / "icl")
     out = tmp_path / "run"
     base = "configs/liu2023/base.yaml"
     done = subprocess.run(
