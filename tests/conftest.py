@@ -1,5 +1,6 @@
 """What the tests share: a small experiment, and no file outside of pytest's own folders."""
 
+import gc
 import os
 import runpy
 import subprocess
@@ -119,3 +120,16 @@ def small_config() -> Callable[..., ExperimentConfig]:
         return load_config(QUICKSTART, small(*overrides))
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def few_compiled_programs() -> Iterator[None]:
+    """Forget compiled programs before they are too many for one process.
+
+    Each maps pieces of memory, of which Linux allows a process 65,530; beyond, XLA crashes.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 25_000:
+        jax.clear_caches()
+        gc.collect()
