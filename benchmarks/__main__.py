@@ -25,7 +25,7 @@ from benchmarks import (
 )
 from benchmarks.machine import MATRIX_SIDE, NUM_FLOATS, matrix_product, memory_read
 from benchmarks.picture import draw_parts
-from benchmarks.tell import Figures, median, parser_of, sections_in, tell, write
+from benchmarks.reporting import Figures, median, parser_of, sections_in, show, write
 from icl.cli import run_command
 from icl.config.networks import NETWORKS
 from icl.errors import UserError
@@ -76,7 +76,7 @@ def main() -> int:
     figures = sections_in(arguments.json) if arguments.sections else {}
     for name in arguments.sections or SECTIONS:
         figures[name] = SECTIONS[name](arguments.quick)
-        tell({name: figures[name]}, None)
+        show({name: figures[name]}, None)
         write(figures, arguments.json)  # after each section, because a later one may take long
     if arguments.picture and "parts" in figures:
         Path(arguments.picture).write_bytes(draw_parts(figures["parts"]))

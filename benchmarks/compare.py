@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tell import SPREAD
+from benchmarks.reporting import SPREAD
 from icl.cli import run_command
 from icl.errors import UserError
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.experimental.compilation_cache import compilation_cache
 
 from benchmarks.parts import NETWORKS, config_of
-from benchmarks.tell import Figures, median, parser_of, tell
+from benchmarks.reporting import Figures, median, parser_of, show
 from icl.cli import run_command
 from icl.config import ExperimentConfig
 from icl.data.sources.load import load_exemplars
@@ -26,7 +26,7 @@ TURNS = 3
 
 
 def main() -> int:
-    tell(measure(), parser_of("Measure tracing and compiling.").parse_args().json)
+    show(measure(), parser_of("Measure tracing and compiling.").parse_args().json)
     return 0
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from benchmarks.parts import NETWORKS, config_of, train_steps
-from benchmarks.tell import Figures, median, parser_of, tell
+from benchmarks.reporting import Figures, median, parser_of, show
 from icl.cli import run_command
 from icl.problems.load import load_program
 
@@ -27,7 +27,7 @@ def main() -> int:
         os.sched_setaffinity(0, arguments.cores)  # before XLA starts one thread per core
         print(_step(arguments.step))
     else:
-        tell(measure(), arguments.json)
+        show(measure(), arguments.json)
     return 0
 
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from benchmarks.reporting import Figures, median, parser_of, show
 from benchmarks.sweeps import copy_cells, make_run
-from benchmarks.tell import Figures, median, parser_of, tell
 from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.config.yaml import load_config
@@ -46,7 +46,7 @@ class Growth(NamedTuple):
 
 
 def main() -> int:
-    tell(measure(), parser_of("Measure how costs grow.").parse_args().json)
+    show(measure(), parser_of("Measure how costs grow.").parse_args().json)
     return 0
 
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from benchmarks.tell import Figures, median, parser_of, tell
+from benchmarks.reporting import Figures, median, parser_of, show
 from icl.cli import run_command
 from icl.probes.factored_kernel import factored_kernel, recurrent_factors
 from icl.probes.tangent_kernel import projected_kernel, projection_error, tangent_kernel
@@ -40,7 +40,7 @@ Way = Callable[[Array], Array]
 
 
 def main() -> int:
-    tell(measure(), parser_of("Measure the tangent kernel.").parse_args().json)
+    show(measure(), parser_of("Measure the tangent kernel.").parse_args().json)
     return 0
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from benchmarks.data_levers import DATA_LEVERS
 from benchmarks.forms import Forms, Work
 from benchmarks.network_levers import NETWORK_LEVERS
+from benchmarks.reporting import Figures, median, parser_of, show
 from benchmarks.run_levers import RUN_LEVERS
-from benchmarks.tell import Figures, median, parser_of, tell
 from icl.cli import run_command
 
 TURNS = 15
@@ -21,7 +21,7 @@ LEVERS: dict[str, Callable[[], Forms]] = NETWORK_LEVERS | DATA_LEVERS | RUN_LEVE
 
 
 def main() -> int:
-    tell(measure(), parser_of("Measure the speed-up by each optimised form.").parse_args().json)
+    show(measure(), parser_of("Measure the speed-up by each optimised form.").parse_args().json)
     return 0
 
 

@@ -19,8 +19,8 @@ from jax.extend import core
 
 from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.parts import NETWORKS, config_of, train_steps, useful_flops
+from benchmarks.reporting import Figures, median, parser_of, show
 from benchmarks.tasks import own_steps
-from benchmarks.tell import Figures, median, parser_of, tell
 from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.config.yaml import load_config
@@ -45,7 +45,7 @@ class Product(NamedTuple):
 
 
 def main() -> int:
-    tell(measure(), parser_of("Measure the limits of a training step.").parse_args().json)
+    show(measure(), parser_of("Measure the limits of a training step.").parse_args().json)
     return 0
 
 

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from benchmarks.compiling import nothing_kept
-from benchmarks.tell import Figures, median, write
+from benchmarks.reporting import Figures, median, write
 from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.config.networks import NETWORKS

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.flops import training_flops_per_sequence
 from benchmarks.machine import MATRIX_SIDE, matrix_product
-from benchmarks.tell import Figures, median, parser_of, tell
+from benchmarks.reporting import Figures, median, parser_of, show
 from icl.cli import CONFIGS, run_command
 from icl.config import ExperimentConfig
 from icl.config.yaml import load_config
@@ -60,7 +60,7 @@ def main() -> int:
         for name, words in NETWORKS.items()
         if not arguments.names or any(text in name for text in arguments.names)
     }
-    tell({name: measure(words) for name, words in chosen.items()}, arguments.json)
+    show({name: measure(words) for name, words in chosen.items()}, arguments.json)
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.parts import train_steps
-from benchmarks.tell import Figures, median, parser_of, tell
+from benchmarks.reporting import Figures, median, parser_of, show
 from icl.cli import CONFIGS, run_command
 from icl.config.yaml import load_config
 from icl.problems.load import load_program
@@ -88,7 +88,7 @@ REFERENCES: dict[str, Reference] = {
 
 
 def main() -> int:
-    tell(measure(), parser_of("Compare with public codes.").parse_args().json)
+    show(measure(), parser_of("Compare with public codes.").parse_args().json)
     return 0
 
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.tell import Figures, median, parser_of, tell
+from benchmarks.reporting import Figures, median, parser_of, show
 from icl.cli import run_command
 from icl.config import DataConfig
 from icl.config.sources import SymbolicSource
@@ -45,7 +45,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def main() -> int:
     arguments = parser_of("Measure the sampler.").parse_args()
-    tell(measure(), arguments.json)
+    show(measure(), arguments.json)
     return 0
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import jax
 
-from benchmarks.tell import Figures, median, parser_of, tell
+from benchmarks.reporting import Figures, median, parser_of, show
 from icl.cli import CONFIGS, run_command
 from icl.config.yaml import load_config
 from icl.data.sources.load import load_exemplars
@@ -31,7 +31,7 @@ SCRIPT = CONFIGS.parent / "scripts" / "train.py"
 
 def main() -> int:
     arguments = parser_of("Measure the start-up time of a run.").parse_args()
-    tell(measure(), arguments.json)
+    show(measure(), arguments.json)
     return 0
 
 

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.compiling import nothing_kept
-from benchmarks.tell import Figures, median, parser_of, tell
+from benchmarks.reporting import Figures, median, parser_of, show
 from icl.analysis.report.make import report
 from icl.cli import CONFIGS, run_command
 from icl.config.grid import make_sweep
@@ -57,7 +57,7 @@ def main() -> int:
     parser = parser_of("Measure groups of runs and the overhead of sweeps.")
     parser.add_argument("--quick", action="store_true", help="fewer steps and turns")
     arguments = parser.parse_args()
-    tell(measure(*QUICK if arguments.quick else THOROUGH), arguments.json)
+    show(measure(*QUICK if arguments.quick else THOROUGH), arguments.json)
     return 0
 
 

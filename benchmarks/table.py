@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tell import with_spread
+from benchmarks.reporting import with_spread
 from icl.cli import run_command
 from icl.errors import UserError
 
@@ -33,14 +33,14 @@ def main() -> int:
 def to_table(name: str, figures: dict[str, Any]) -> str:
     """Format figures by name; nested figures become columns."""
     if not all(isinstance(part, dict) for part in figures.values()):
-        rows = [[key, told(value)] for key, value in figures.items()]
+        rows = [[key, formatted(value)] for key, value in figures.items()]
         return _markdown([f"`{name}`", ""], rows)
     heads = list(dict.fromkeys(key for part in figures.values() for key in part))
-    rows = [[of, *(told(part.get(head)) for head in heads)] for of, part in figures.items()]
+    rows = [[of, *(formatted(part.get(head)) for head in heads)] for of, part in figures.items()]
     return _markdown([f"`{name}`", *heads], rows)
 
 
-def told(value: float | None) -> str:
+def formatted(value: float | None) -> str:
     """Format a number with two significant digits, three if the first is 1; whole from 100 up."""
     if value is None:
         return ""

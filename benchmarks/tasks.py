@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.tell import Figures, median, parser_of, tell
+from benchmarks.reporting import Figures, median, parser_of, show
 from icl.cli import CONFIGS, run_command
 from icl.config import TaskExperimentConfig
 from icl.config.yaml import load_config
@@ -30,7 +30,7 @@ STEPS = 50  # consecutive steps in each turn
 
 
 def main() -> int:
-    tell(measure(), parser_of("Measure training on a task.").parse_args().json)
+    show(measure(), parser_of("Measure training on a task.").parse_args().json)
     return 0
 
 

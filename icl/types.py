@@ -187,7 +187,7 @@ class ShownTrials(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What a network is shown, for a picture.
+    """Inputs of a network, for a picture.
 
     kind: of picture, see `icl.analysis.figures.shown.PICTURES`.
     content: what that picture is drawn from.

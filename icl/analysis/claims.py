@@ -78,7 +78,7 @@ class Numbers(NamedTuple):
 
 
 class Region(NamedTuple):
-    """Where a claim says the effect lies, and the value from which its size is counted."""
+    """Interval that a claim predicts for its effect, and the reference from which sizes count."""
 
     low: float
     high: float

@@ -83,7 +83,7 @@ def _shortened(paths: Sequence[str]) -> dict[str, str]:
 
 
 def distinguishing(settings: Settings) -> Settings:
-    """As few settings as tell the points apart; each point has at least one of them."""
+    """Choose as few settings as distinguish the points; each point has at least one of them."""
     found: Settings = {}
     kinds = [""] * len(next(iter(settings.values())))
     nameless = set(range(len(kinds)))

@@ -50,11 +50,12 @@ class Trace(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """What is shown of a grid.
+    """Points of a grid along its horizontal axis.
 
-    axis: what varies along the horizontal axis. kind: of that axis: `numbers` in ascending order
-    and `categories` in the order of the grid, both at even distances, or `steps` of a grid without
-    knobs. note: what the means are over, and how many runs they lack.
+    axis: name of the horizontal axis.
+    kind: of the axis: `numbers` in ascending order or `categories` in the order of the grid, both
+        at even distances, or `steps` of a grid without knobs.
+    note: what the means average over, and how many runs are missing.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What figures of a sweep show: its knobs, and means along one of them."""
+"""Views of a sweep for figures: its knobs, and means along one of them."""
 
 import math
 from typing import NamedTuple, SupportsIndex
@@ -70,7 +70,7 @@ def along(values: xarray.DataArray, knob: Knob | None) -> xarray.DataArray:
 
 
 def what_is_averaged(dataset: xarray.Dataset, num_shown: int = 1) -> str:
-    """What means along so many knobs are over, in words; empty where nothing is averaged."""
+    """Describe what means along so many knobs average over; empty where they average nothing."""
     is_mean = len(knobs_of(dataset)) > num_shown
     notes = ["means over the values of the other knobs"] if is_mean else []
     if count := int(dataset.status.isin(("missing", "partial")).sum()):
@@ -79,7 +79,7 @@ def what_is_averaged(dataset: xarray.Dataset, num_shown: int = 1) -> str:
 
 
 def what_is_shown(dataset: xarray.Dataset, num_shown: int = 1) -> str:
-    """What bands and bars are, and what means are over."""
+    """Describe bands and bars, and what means average over."""
     bands = "95 % t intervals over seeds" if dataset.sizes["seed"] > 1 else ""
     return "; ".join(part for part in (bands, what_is_averaged(dataset, num_shown)) if part)
 

@@ -1,4 +1,4 @@
-"""What all branches of the config share."""
+"""Base classes and types that all branches of the config share."""
 
 from dataclasses import dataclass
 from typing import Any

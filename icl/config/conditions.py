@@ -1,4 +1,4 @@
-"""What a condition shows: in-context learning (ICL), in-weights learning (IWL), or neither alone.
+"""Conditions of evaluation: each shows in-context (ICL) or in-weights learning (IWL), or neither.
 
 The families of sequences that conditions draw from are in `icl.config.families`. Of a user's own
 family the strategy follows from its settings: `strategy_of_family`.
@@ -15,7 +15,7 @@ STRATEGIES: tuple[Strategy, ...] = ("ICL", "IWL")
 
 
 class Condition(NamedTuple):
-    """How a condition is read and drawn.
+    """Strategy, metric, label and colour of a condition.
 
     strategy: the only one that can solve it; empty: either can, or none.
     metric: the accuracy that shows it, over all labels or among those in the context.

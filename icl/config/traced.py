@@ -90,7 +90,7 @@ def program_of(config: AnyConfig) -> str:
 
 
 def _fact(name: str, value: Any) -> Any:
-    """What the program depends on: a setting's value or, if it is traced, its length or `off`."""
+    """What the program depends on: the value or, if the setting is traced, its length or `off`."""
     for pattern, mark in TRACED.items():
         if fnmatchcase(name, pattern):
             count = f" {len(value)}" if isinstance(value, tuple) else ""  # a shape

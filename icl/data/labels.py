@@ -38,7 +38,7 @@ def meanings_of(classes: Int[Array, "*shape"], knobs: Knobs) -> Int[Array, "*sha
 
 
 def times_redrawn(classes: Int[Array, "*shape"], knobs: Knobs) -> UInt32[Array, "*shape"]:
-    """How often the meaning of each class has been redrawn by the present step.
+    """Number of times that the meaning of each class has been redrawn by the present step.
 
     It is redrawn every 1 / rate steps, for each class at its own time:
     floor(step * rate + phase), in integers.

@@ -1,4 +1,4 @@
-"""What a config describes, before training: statistics, ceilings, costs and pictures.
+"""Description of a config before training: statistics, ceilings, costs and pictures.
 
 any_config, any_problem       `describe_any`: by problem, or what all problems share
 sequences, sequence_report    a distribution of sequences, and its network

@@ -142,9 +142,9 @@ def learned_pools(data: DataConfig) -> list[str]:
 
 
 def make_knowledge(data: DataConfig, knobs: Knobs) -> Knowledge:
-    """What can be known by heart of the training distribution at the knobs' step.
+    """Collect what a network can memorise of the training distribution at the knobs' step.
 
-    Rare classes cannot, if their images are new in each sequence.
+    It cannot memorise rare classes whose images are new in each sequence.
     """
     stop = data.num_common_classes if data.random_rare_exemplars else data.num_classes
     ranges = []
@@ -202,7 +202,7 @@ def of_symbols(indices: IndexSequence, table: Float[np.ndarray, "symbol label"])
 
 
 def count_followers(indices: IndexSequence, num_symbols: int) -> Float[np.ndarray, "symbol label"]:
-    """How often each symbol has each label, in contexts and queries."""
+    """Count the labels of each symbol, in contexts and queries."""
     pairs = np.asarray(indices.classes) * num_symbols + np.asarray(indices.labels)
     counts = np.bincount(pairs.ravel(), minlength=num_symbols**2)
     return counts.reshape(num_symbols, num_symbols).astype(np.float64)

@@ -15,7 +15,7 @@ from icl.types import IndexSequence
 
 
 class RuleScore(NamedTuple):
-    """How often a rule is right on a group of sequences.
+    """Accuracy of a rule on a group of sequences.
 
     value: times the share of the group; None: not known.
     is_best: no answer is right more often on this group.

@@ -32,7 +32,7 @@ def estimate(values: Float[np.ndarray, " sequence"] | Bool[np.ndarray, " sequenc
 
 
 def bursts(indices: IndexSequence) -> Int[np.ndarray, " sequence"]:
-    """How often the query's class occurs in each context."""
+    """Number of context pairs of the query's class, for each sequence."""
     classes = np.asarray(indices.classes)
     return (classes[:, :-1] == classes[:, -1:]).sum(axis=1)
 

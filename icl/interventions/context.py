@@ -1,4 +1,4 @@
-"""What an edit may know: the role of every token, a strength and the training step.
+"""Context of an edit: the role of every token, a strength and the training step.
 
 An edit is a pure function from the value at a site and a `Context` to a value of the same shape and
 type. `icl.models.sites` describes sites, docs/networks.md lists them.

@@ -22,7 +22,7 @@ def attend(
     scale: float,
     edit_pattern: Callable[[Pattern], Pattern] = lambda pattern: pattern,
 ) -> tuple[Float[Array, "batch out head dim"], Pattern]:
-    """What each of the last tokens reads, and its pattern over itself and all tokens before it.
+    """Output of causal attention at each of the last tokens, and its pattern over earlier tokens.
 
     edit_pattern: from the pattern to the one that values are mixed by.
     """

@@ -30,7 +30,7 @@ class Constant(nnx.Variable):
 
 
 class Data(NamedTuple):
-    """What a network must know of its data when it is made.
+    """Properties of the data that a network needs when it is made.
 
     examples: training exemplars. They give the shape, and embedders fixed in advance are fitted to
         them.

@@ -53,7 +53,7 @@ class Cost(NamedTuple):
 
 @runtime_checkable
 class Problem(Protocol):
-    """What a run is about. `icl.problems.load` finds the problem of a config by `config.problem`.
+    """A problem: what a run trains on. `icl.problems.load` finds it by `config.problem`.
 
     A problem is static: `inputs` holds whatever a run may vary without changing a shape, `arrays`
     the data on the device.

@@ -123,7 +123,7 @@ class RunDirectory:
 
     @property
     def failure(self) -> str:
-        """Why the run cannot go on; empty: it can."""
+        """Reason why the run cannot go on; empty if it can."""
         path = self.path / FAILURE
         return json.loads(path.read_text())["reason"] if path.exists() else ""
 

@@ -20,7 +20,7 @@ Numbers = dict[str, float]
 
 
 class Logger(NamedTuple):
-    """Where one run's numbers go.
+    """A destination of the numbers of one run.
 
     log: called with a step and numbers by name, such as `fewshot_holdout/accuracy`.
     close: called at the end.

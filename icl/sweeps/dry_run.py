@@ -1,4 +1,4 @@
-"""What a sweep would do: its cells, jobs and parameters, and the time and memory it would take."""
+"""Preview of a sweep: its cells, jobs and parameters, and the time and memory they would take."""
 
 import math
 import os
@@ -33,7 +33,7 @@ STEPS, TURNS = 20, 3  # of the short measurement
 
 
 class Measured(NamedTuple):
-    """What was measured of the first job, with as many others beside it as run at a time.
+    """Measurements of the first job, with as many others beside it as run at a time.
 
     seconds: of a step of one run, as its share of all that ran.
     memory: bytes of one run.

@@ -1,4 +1,4 @@
-"""How benchmarks tell the growth of a cost."""
+"""How benchmarks measure the growth of a cost."""
 
 import numpy as np
 import pytest

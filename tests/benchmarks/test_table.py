@@ -1,7 +1,7 @@
 """Records of benchmarks as tables."""
 
+from benchmarks.reporting import median
 from benchmarks.table import to_table
-from benchmarks.tell import median
 
 
 def test_figures_are_rows_and_several_of_each_are_columns():

@@ -1,4 +1,4 @@
-"""What a network is shown, as a picture."""
+"""Pictures of the inputs of a network."""
 
 from collections.abc import Callable
 from typing import Any

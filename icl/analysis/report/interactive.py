@@ -74,7 +74,7 @@ def figure_data(dataset: xarray.Dataset, budget: int = BUDGET) -> dict[str, Any]
 def _numbers_per_step(
     dataset: xarray.Dataset, knobs: list[Knob], pairs: list[tuple[Knob, Knob]]
 ) -> int:
-    """How many numbers one metric of one condition needs at a step."""
+    """Number of values that one metric of one condition needs at a step."""
     lines = sum(len(knob.texts) for knob in knobs) or 1
     cells = sum(len(x.texts) * len(y.texts) for x, y in pairs)
     return lines * (3 + dataset.sizes["seed"]) + cells

@@ -34,7 +34,7 @@ WIDTH = 120  # columns, of output that is not a terminal
 
 
 class Report(NamedTuple):
-    """What was written: the verdicts of each sweep, a summary in one line, the paths of files."""
+    """A written report: the verdicts of each sweep, a summary in one line, the paths of files."""
 
     verdicts: dict[str, list[Verdict]]
     summary: str

@@ -142,7 +142,7 @@ def check(
 
 
 def _misfit(settings: Connectivity, numbers: Numbers, name: str, shape: tuple[int, ...]) -> str:
-    """Why a matrix cannot have these settings: the setting and what is allowed, or nothing."""
+    """Reason why a matrix cannot have these settings, with what is allowed; empty if it can."""
     own_size = f"{name} is {_size(shape)}"
     if settings.rank is not None and settings.rank > min(shape):
         return f"rank = {settings.rank}; allowed: at most {min(shape)}, the size of {name}"

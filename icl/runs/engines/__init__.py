@@ -1,1 +1,1 @@
-"""How groups of runs are computed: one run a thread, lanes of one program, over all devices."""
+"""Ways to compute groups of runs: one run a thread, lanes of one program, over all devices."""

@@ -1,4 +1,4 @@
-"""What every engine offers, and what engines share.
+"""The protocol of engines, and what engines share.
 
 An engine computes a group of runs of one program; all of them are at the same step. Which one
 does it changes no run: runs do not meet, and each has the numbers that it has alone.
@@ -20,7 +20,7 @@ States = Any  # the states of all runs of a group, in a form that only their eng
 
 @runtime_checkable
 class Engine(Protocol):
-    """How a group of runs is computed.
+    """A way to compute a group of runs.
 
     memory: bytes that training takes on each device; 0 where that is not known beforehand.
     """
@@ -57,7 +57,7 @@ class Engine(Protocol):
 
 
 class Compilations:
-    """What engines have compiled of one program, for those that compute it later.
+    """Compiled functions of one program, kept for later groups of runs.
 
     Whoever keeps a program for several groups of runs keeps this beside it. Threads may share it.
     """
@@ -109,7 +109,7 @@ def progress_of(sums: tuple[Any, Any, Any]) -> tuple[int, float]:
 
 
 class OneRun:
-    """What engines of a single run share: its state is the group's."""
+    """Base of engines of a single run, whose state is the group's."""
 
     memory = 0
 

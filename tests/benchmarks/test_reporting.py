@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmarks.tell import Median, median, sections_in, write
+from benchmarks.reporting import Median, median, sections_in, write
 
 from ..messages import refused
 

@@ -36,7 +36,7 @@ def parser_of(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def tell(figures: Figures, file: str | None) -> None:
+def show(figures: Figures, file: str | None) -> None:
     """Print figures by name, nested ones indented, and write them to `file` if given."""
     _print(figures, "")
     write(figures, file)
