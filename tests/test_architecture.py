@@ -35,8 +35,6 @@ def name_of(path: Path) -> str:
 # What a run is about. Only `icl.problems` may ask which of them it has.
 PROBLEMS = {"ExperimentConfig", "TaskExperimentConfig", "SequenceProblem", "TrialProblem"}
 ROOTS = {"icl.config", "icl.config.experiment"}  # where the roots of the config are defined
-# Temporary: modules that still ask.
-STILL_ASK = {"icl.config.grid", "icl.config.yaml", "icl.runs.run", "icl.sweeps.run"}
 
 NAMES = {name_of(path): path for path in MODULES}
 
@@ -124,7 +122,7 @@ def asks_for_the_problem(node: ast.AST) -> bool:
 def test_nothing_outside_problems_asks_which_problem_it_has(name: str):
     nodes = ast.walk(ast.parse(NAMES[name].read_text()))
     asked = [ast.unparse(node) for node in nodes if asks_for_the_problem(node)]
-    assert not asked or name in STILL_ASK, asked
+    assert not asked, asked
 
 
 @pytest.mark.parametrize("name", NAMES)
