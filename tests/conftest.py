@@ -14,6 +14,9 @@ import pytest
 from icl.config import ExperimentConfig
 from icl.config.yaml import load_config, read_settings
 
+from .costs import Costs
+from .programs import PROGRAMS, kept_program
+
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 
 ALL_CONFIGS = sorted(QUICKSTART.parent.rglob("*.yaml"))
@@ -53,6 +56,10 @@ def is_grid(path: Path) -> bool:
 CONFIGS = [path for path in ALL_CONFIGS if not is_grid(path)]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Costs(), "costs")
+
+
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This test run's own, shared by all the processes that it is spread over."""
     folder = tmp_path_factory.getbasetemp()
@@ -70,14 +77,16 @@ def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = shared_folder(tmp_path_factory) / "xla"
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_disable_most_optimizations", True)  # compiling is most of the time
 
 
-@pytest.fixture(scope="module")
-def quick_compilation() -> Iterator[None]:
-    """Compiling is nearly all the time of some tests, whose results do not depend on how."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+@pytest.fixture
+def programs_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Share programs, and what is compiled of them, among the runs of all tests of a process.
+
+    Not for tests that change what a program computes.
+    """
+    monkeypatch.setattr("icl.problems.load.make_program", kept_program)
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +131,7 @@ def small_config() -> Callable[..., ExperimentConfig]:
     return make
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def few_compiled_programs() -> Iterator[None]:
     """Forget compiled programs before they are too many for one process.
 
@@ -130,6 +139,7 @@ def few_compiled_programs() -> Iterator[None]:
     """
     yield
     maps = Path("/proc/self/maps")
-    if maps.exists() and maps.read_bytes().count(b"\n") > 25_000:
+    if maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
+        PROGRAMS.clear()
         jax.clear_caches()
         gc.collect()

@@ -24,9 +24,6 @@ from icl.sweeps.run import run_sweeps
 
 from .fixtures.make import RELEASE, STOP, canary, digests, table
 
-# As the fixtures were made: last bits depend on how programs are compiled.
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CLOSE = {"rel": 1e-4, "abs": 1e-5, "nan_ok": True}
 
 

@@ -18,8 +18,6 @@ from icl.runs.run import train as train_run
 from .conftest import QUICKSTART, is_grid, small
 from .messages import check_line, refused
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 ROOT = QUICKSTART.parent.parent
 BRIEF = ("training.num_steps=2", "evaluation.num_sequences=16")
 

@@ -18,8 +18,6 @@ from icl.types import IndexSequence
 
 from .samples import NUM_SEQUENCES, TRAINING, parts_of, training_sample
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 Z = 5.1  # standard errors that a normal number exceeds with a probability below 1e-6
 
 

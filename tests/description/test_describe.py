@@ -37,8 +37,6 @@ from .samples import BASE
 ROOT = Path(__file__).parent.parent.parent
 PAPER = ROOT / "configs" / "chan2022" / "base.yaml"
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(autouse=True)
 def _fewer_sequences(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,6 @@ from icl.description.sequences import measure, theory
 
 from .samples import parts_of
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 Z = 5.1
 MIX = "data.mixture={bursty: 0.5, bursty_permuted: 0.5}"
 FAMILIES = (

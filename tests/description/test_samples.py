@@ -11,8 +11,6 @@ from icl.problems.sequences import load
 
 from .samples import parts_of
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 FINITE = (
     "data.num_sequences=5",
     "data.source={kind: gaussian, dim: 8}",

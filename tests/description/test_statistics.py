@@ -14,8 +14,6 @@ from icl.types import IndexSequence
 from ..chi_square import ALPHA, assert_same_distribution
 from .samples import NUM_SEQUENCES, TRAINING, parts_of, training_sample
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 Z = 5.1  # standard errors that a normal number exceeds with a probability below ALPHA
 
 

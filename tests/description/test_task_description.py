@@ -26,8 +26,6 @@ ROOT = Path(__file__).parent.parent.parent
 STEPS, INPUTS, OUTPUTS, WIDTH = 3, 3, 3, 16
 TASK = {"kind": "two_alternative", "stimulus": 200}
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def config_of(task: dict | None = None, kind: str = "rate", **changes: object):
     model = {"kind": kind, "width": WIDTH}

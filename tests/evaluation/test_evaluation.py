@@ -24,8 +24,6 @@ from icl.types import IndexSequence, Knobs, Sequence
 from ..chi_square import assert_proportion
 from ..data.drawing import QUICKLY, jit_draw
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def make_indices(labels, synonyms, classes=None) -> IndexSequence:
     labels, synonyms = jnp.array(labels), jnp.array(synonyms)

@@ -7,8 +7,6 @@ import pytest
 from tests.golden.store import canary, differences, load
 from tests.golden.subjects import SUBJECTS
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STORED = {name: load(name) for name in [*SUBJECTS, "canary"]}
 ITEMS = [
     pytest.param(

@@ -43,8 +43,6 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 every_case = pytest.mark.parametrize("name", CASES)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 class Case:
     """A mixer as a function of plain parameters, and such parameters: none zero, none one."""

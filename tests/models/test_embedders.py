@@ -26,9 +26,6 @@ from .cases import (
     make_sequence,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
-
 # Batch norm: the running statistics are the network's only changing state.
 
 

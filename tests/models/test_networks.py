@@ -35,9 +35,6 @@ from .cases import (
     moved,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
-
 # What a token may see.
 
 

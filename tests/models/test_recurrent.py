@@ -34,8 +34,6 @@ CASES: dict[str, dict[str, Any]] = {
 }
 every_case = pytest.mark.parametrize("name", CASES)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 class Cell:
     """A mixer as a function of plain parameters."""

@@ -15,8 +15,6 @@ from . import numpy_transformer
 from .cases import BATCH, ITEMS, TOKENS, make_case, make_sequence, moved
 from .task_cases import CHANNELS, STEPS, TASK_NETWORKS, TRIALS, UNITS, make_task_case
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 DOCS = QUICKSTART.parent.parent / "docs" / "networks.md"
 every_kind = pytest.mark.parametrize("kind", NETWORKS)
 every_task_network = pytest.mark.parametrize("kind", TASK_NETWORKS)

@@ -14,8 +14,6 @@ from icl.problems.load import load_program
 
 from ..conftest import QUICKSTART, small
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 BRIEF = ("evaluation.conditions=[train]", "model.num_layers=1")
 SYMBOLS = ("data.source.kind=symbolic", "data.source.num_classes=40", "model.embedder.kind=table")
 

@@ -18,8 +18,6 @@ from icl.runs.run import train
 
 from ..messages import refused
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def measure(view: View) -> dict[str, jnp.ndarray]:
     """Attention of the query by head, and how often its class is in the context."""

@@ -16,8 +16,6 @@ from icl.probes.factored_kernel import (
     recurrent_factors,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 UNITS, SEQUENCES, OUTPUTS = 11, 4, 3
 RNG = np.random.default_rng(0)
 

@@ -25,8 +25,6 @@ from icl.runs.run import train
 from icl.training.step import TrainState
 from icl.types import IndexSequence, Sequence, Variables
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 KINDS = ("transformer", "lstm")
 # Those of a task but for what only its networks have.
 MEASURES = set(ALL_MEASURES)

@@ -16,8 +16,6 @@ from icl.probes.tangent_kernel import (
     tangent_kernel,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 RNG = np.random.default_rng(0)
 INPUTS = jnp.asarray(RNG.standard_normal((5, 6)), jnp.float32)
 SIZE = 6 * 7 + 7 + 7 * 3  # weights of the network below

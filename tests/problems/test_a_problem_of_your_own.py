@@ -27,8 +27,6 @@ from icl.training.optimizer import Rates
 from icl.training.step import TrainState
 from icl.types import Shown, ShownTrials, Variables
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 class Regression(Settings):
     """A linear map to be found."""

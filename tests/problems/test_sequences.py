@@ -24,9 +24,6 @@ from icl.types import ExemplarBank
 SOURCE = GlyphsSource(num_classes=40, num_exemplars=6, size=12)
 
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
-
 def make_config(
     seed: int = 0,
     data: dict[str, Any] | None = None,

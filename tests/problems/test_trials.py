@@ -37,8 +37,6 @@ from icl.types import Trials
 from ..messages import refused
 from ..models import numpy_recurrent
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS, INPUTS, OUTPUTS, WIDTH, TRIALS = 4, 3, 2, 5, 6
 NETWORKS = ("rate", "gru", "lstm", "feed_forward")
 

@@ -20,8 +20,6 @@ SCRIPT = QUICKSTART.parent.parent / "scripts" / "train.py"
 # Gradients that are zero but for rounding move nothing.
 WORDS = ("training.optimizer=sgd", "training.learning_rate=0.1", "checkpoints.every=20")
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def start(out: Path, words: tuple[str, ...], environment: dict[str, str]) -> subprocess.Popen:
     return subprocess.Popen(

@@ -19,8 +19,6 @@ from icl.runs.engines.table import ENGINES
 
 from ..problems.test_sequences import counted_compilations
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 # Adam makes steps of equal size of gradients that are zero but for rounding.
 SGD = "training.optimizer=sgd"
 RUNS = (

@@ -19,8 +19,6 @@ from icl.runs.restore import matrix_of, save_matrix
 from ..conftest import QUICKSTART, small
 from ..messages import check_line, refused
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SCRIPT = QUICKSTART.parent.parent / "scripts" / "export_matrix.py"
 WIDTH = 16
 KEPT = ("checkpoints.keep_last=2",)

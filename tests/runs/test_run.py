@@ -24,8 +24,6 @@ from icl.runs.run import train
 from ..conftest import small
 from ..messages import refused
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 ROOT = Path(__file__).parent.parent.parent
 METRICS = ("accuracy", "accuracy_in_context", "loss")
 

@@ -114,3 +114,8 @@ def trained(folder: Path, environment: dict[str, str], *overrides: str) -> tuple
     code, _, err = Script(environment, grid, "--out", out).end()
     assert code == 0, err
     return grid, out
+
+
+@pytest.fixture(autouse=True)
+def _programs_made_once(programs_made_once: None) -> None:
+    """Runs of these tests differ in their records and in numbers, hardly ever in their programs."""

@@ -16,8 +16,6 @@ from .conftest import Script, assert_same_array, metrics_of, steps_made, train, 
 pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[cluster]'")
 from ray.cluster_utils import Cluster
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS = 1500
 LONG = (f"training.num_steps={STEPS}", "evaluation.every=100", "checkpoints.every=100")
 

@@ -29,8 +29,6 @@ from .conftest import (
     write_grid,
 )
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 # Long enough to be hit in the middle.
 LONG = ("training.num_steps=1200", "evaluation.every=100", "checkpoints.every=100")
 ENDLESS = ("training.num_steps=1000000",)

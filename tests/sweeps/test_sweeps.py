@@ -33,8 +33,6 @@ from icl.sweeps.worker import Worker
 from ..messages import refused
 from .conftest import assert_close_array, assert_same_array, metrics_of, train
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict:

@@ -24,9 +24,6 @@ BATCH, ITEMS, DIM, LABELS = 6, 3, 4, 5
 KEY = jax.random.key(11)
 
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
-
 def make_rates(**changes: float) -> Rates:
     values = {
         "learning_rate": 0.1,

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,32 +74,46 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as manager:
-        opened = manager.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
+        chromium = manager.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def opened(browser: Any, address: str, size: str) -> Iterator[Any]:
+    """Open the page on a desktop or a phone; at the end nothing may have gone wrong."""
+    width, height = SIZES[size]
+    is_phone = size == "phone"
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, has_touch=is_phone, is_mobile=is_phone
+    )
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("requestfailed", lambda sent: wrong.append(f"failed: {sent.url[:200]}"))
+    requests: list[str] = []
+    page.on("request", lambda sent: requests.append(sent.url))
+    page.goto(address)
+    page.wait_for_function(DRAWN)
+    yield page
+    assert wrong == []
+    assert [url for url in requests if not url.startswith(("data:", "blob:"))] == [address]
+    context.close()
 
 
 @pytest.fixture(params=SIZES)
 def page(request: pytest.FixtureRequest, browser: Any, address: str) -> Iterator[Any]:
-    """Open, on a desktop and on a phone; at the end nothing may have gone wrong."""
-    width, height = SIZES[request.param]
-    is_phone = request.param == "phone"
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, has_touch=is_phone, is_mobile=is_phone
-    )
-    opened = context.new_page()
-    wrong: list[str] = []
-    opened.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("requestfailed", lambda sent: wrong.append(f"failed: {sent.url[:200]}"))
-    requests: list[str] = []
-    opened.on("request", lambda sent: requests.append(sent.url))
-    opened.goto(address)
-    opened.wait_for_function(DRAWN)
-    yield opened
-    assert wrong == []
-    assert [url for url in requests if not url.startswith(("data:", "blob:"))] == [address]
-    context.close()
+    """A page of a test's own, which it may change."""
+    with opened(browser, address, request.param) as page:
+        yield page
+
+
+@pytest.fixture(params=SIZES, scope="module")
+def read_page(request: pytest.FixtureRequest, browser: Any, address: str) -> Iterator[Any]:
+    """A page that several tests read, because drawing it takes seconds."""
+    with opened(browser, address, request.param) as page:
+        yield page
 
 
 def move_slider(page: Any, place: int) -> None:
@@ -110,12 +125,12 @@ def move_slider(page: Any, place: int) -> None:
     page.wait_for_timeout(100)
 
 
-def test_nothing_is_wider_than_the_screen(page: Any):
-    page_width, screen, *rights = page.evaluate(WIDTHS)
+def test_nothing_is_wider_than_the_screen(read_page: Any):
+    page_width, screen, *rights = read_page.evaluate(WIDTHS)
     assert page_width <= screen
     assert max(rights) <= screen + 1
-    page.locator("details").first.locator("summary").click()
-    assert page.evaluate(WIDTHS)[0] <= screen
+    read_page.locator("details").first.locator("summary").click()
+    assert read_page.evaluate(WIDTHS)[0] <= screen
 
 
 def test_the_slider_moves_effects_and_phase_diagrams(page: Any):
@@ -149,20 +164,20 @@ def test_conditions_and_metrics_can_be_chosen(page: Any):
     assert page.evaluate(names) == "data.zipf_exponent"
 
 
-def test_a_point_tells_its_numbers_under_the_pointer(page: Any):
-    plot = page.locator(".curves .js-plotly-plot").first
+def test_a_point_tells_its_numbers_under_the_pointer(read_page: Any):
+    plot = read_page.locator(".curves .js-plotly-plot").first
     plot.scroll_into_view_if_needed()
     box = plot.locator(".nsewdrag").first.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.wait_for_function(
+    read_page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    read_page.wait_for_function(
         "[...document.querySelectorAll('.hoverlayer text')].some(text => text.textContent)"
     )
     text = " ".join(plot.locator(".hoverlayer text").all_text_contents())
     assert any(character.isdigit() for character in text)
 
 
-def test_phase_diagrams_have_lines_and_the_cells_that_were_sampled(page: Any):
-    plots = page.evaluate(
+def test_phase_diagrams_have_lines_and_the_cells_that_were_sampled(read_page: Any):
+    plots = read_page.evaluate(
         """[...document.querySelectorAll('.phases .js-plotly-plot')].map(plot => plot.data.map(
             trace => [trace.type, trace.mode, (trace.marker || {}).symbol,
                 trace.contours && trace.contours.start, trace.contours && trace.contours.end]))"""
@@ -176,8 +191,8 @@ def test_phase_diagrams_have_lines_and_the_cells_that_were_sampled(page: Any):
         assert sorted(map(symbols.count, set(symbols))) == [1, 29]
 
 
-def test_names_have_no_line_between_them_and_are_all_shown(page: Any):
-    named, numbered = page.locator("section").nth(1).locator(".effects .js-plotly-plot").all()
+def test_names_have_no_line_between_them_and_are_all_shown(read_page: Any):
+    named, numbered = read_page.locator("section").nth(1).locator(".effects .js-plotly-plot").all()
     modes = (
         "plot => [...new Set(plot.data.filter(of => of.showlegend !== false).map(of => of.mode))]"
     )
@@ -188,10 +203,10 @@ def test_names_have_no_line_between_them_and_are_all_shown(page: Any):
     assert all(None in places for places in named.evaluate(chance))  # a piece for each name
 
 
-def test_a_choice_of_accuracies_is_offered_where_conditions_differ_in_theirs(page: Any):
+def test_a_choice_of_accuracies_is_offered_where_conditions_differ_in_theirs(read_page: Any):
     offered = [
         select.locator("option").first.get_attribute("value")
-        for select in page.locator('[data-control="metric"]').all()
+        for select in read_page.locator('[data-control="metric"]').all()
     ]
     assert offered == ["own", "own", "own", "accuracy", "accuracy_in_context"]
 

@@ -13,8 +13,6 @@ from icl.data.sources.gaussian import make_gaussian
 
 from ...chi_square import assert_independent, assert_same_distribution
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 DIM, NUM_CLASSES, SEED = 6, 3000, 3
 CLASSES = np.arange(NUM_CLASSES)
 

@@ -17,8 +17,6 @@ from icl.data.sources.on_device import (
 from icl.errors import UserError
 from icl.types import ExemplarBank, Exemplars
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 NUM_CLASSES, NUM_EXEMPLARS, SIZE = 7, 3, 5
 
 SMALL = {

@@ -39,8 +39,6 @@ CONFIGS = [
 ]
 NUM_TRIALS = 4000
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def theirs(config, sigma: float):
     """Inputs and targets of NeuroGym's trials, with the settings of a config but this noise."""

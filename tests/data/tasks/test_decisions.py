@@ -32,8 +32,6 @@ CONFIGS = {
 }
 NUM_TRIALS = 20_000
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 all_configs = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 
 

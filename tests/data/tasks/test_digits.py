@@ -16,8 +16,6 @@ from icl.types import Trials
 from ...chi_square import ALPHA, assert_same_distribution
 from ...messages import refused
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CONFIG = DigitsTask(source=SklearnImages())
 
 

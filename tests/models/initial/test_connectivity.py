@@ -21,8 +21,6 @@ from icl.probes.weight_statistics import measure_matrix, stability_warning
 
 from ...messages import check_line, refused
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SIZE = 240  # of the matrix whose statistics are measured
 FUSED = {"qkv": ("query", "key", "value")}
 # Of laws that read one: the file is among their numbers when they are compiled.

@@ -21,8 +21,6 @@ from ...conftest import QUICKSTART
 from ...messages import refused
 from .test_connectivity import SIZE, draw, parse
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 # Cells and connections.
 
 

@@ -1,0 +1,22 @@
+"""Programs shared among tests, because compiling is most of their time."""
+
+import hashlib
+
+import jax
+import numpy as np
+
+from icl.config.traced import program_of
+from icl.problems.base import Problem, Program, make_program
+
+PROGRAMS: dict[tuple[str, bytes], Program] = {}
+
+
+def kept_program(problem: Problem) -> Program:
+    """The program of a problem with the same static settings and the same data, made once."""
+    data = hashlib.sha256()
+    for leaf in jax.tree.leaves(problem.arrays):
+        data.update(np.asarray(leaf).tobytes())
+    key = program_of(problem.config), data.digest()
+    if key not in PROGRAMS:
+        PROGRAMS[key] = make_program(problem)
+    return PROGRAMS[key]
