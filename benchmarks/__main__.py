@@ -1,7 +1,8 @@
-"""Run all benchmarks: python -m benchmarks [SECTION ...] [--quick] [--json FILE].
+"""Run benchmarks: python -m benchmarks [SECTION ...] [--quick] [--json FILE].
 
 Ratios come first. Both sides of a ratio are timed in turns within one process, so that other load
-on the machine slows both equally. All take about forty minutes on two cores, a few with --quick.
+on the machine slows both equally. All take about forty minutes on two cores. With --quick and no
+section named, those that a change slows first are run, with few turns: about three minutes.
 --picture FILE draws the parts of a training step as bars.
 """
 
@@ -44,10 +45,10 @@ def machine(quick: bool) -> Figures:
 
 SECTIONS: dict[str, Callable[[bool], Figures]] = {
     "machine": machine,
-    "sampler": lambda quick: sampler.measure(3 if quick else sampler.TURNS),
+    "sampler": lambda quick: sampler.measure(3, *sampler.QUICK) if quick else sampler.measure(),
     "parts": lambda quick: {
-        name: parts.measure(words, 3 if quick else parts.TURNS)
-        for name, words in parts.NETWORKS.items()
+        name: parts.measure(parts.NETWORKS[name], 3 if quick else parts.TURNS)
+        for name in (parts.QUICK if quick else parts.NETWORKS)
     },
     "limits": lambda quick: limits.measure(3 if quick else limits.TURNS),
     "references": lambda quick: references.measure(3 if quick else references.TURNS),
@@ -61,12 +62,15 @@ SECTIONS: dict[str, Callable[[bool], Figures]] = {
     "sweeps": lambda quick: sweeps.measure(*sweeps.QUICK if quick else sweeps.THOROUGH),
     "start": lambda quick: start.measure(1 if quick else start.TURNS),
 }
+QUICK = ("machine", "sampler", "parts", "kernel", "tasks", "start")
 
 
 def main() -> int:
-    parser = parser_of("Run all benchmarks.")
+    parser = parser_of("Run benchmarks.")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--quick", action="store_true", help="fewer turns")
+    parser.add_argument(
+        "--quick", action="store_true", help=f"few turns; by default of {', '.join(QUICK)}"
+    )
     parser.add_argument("--picture", metavar="FILE", help="draw the parts of a step as PNG")
     arguments = parser.parse_args()
     for name in arguments.sections:
@@ -74,7 +78,7 @@ def main() -> int:
             raise UserError(f"{name}: unknown section; allowed: {', '.join(SECTIONS)}")
     # A call for some sections adds them to a record, or replaces them.
     figures = sections_in(arguments.json) if arguments.sections else {}
-    for name in arguments.sections or SECTIONS:
+    for name in arguments.sections or (QUICK if arguments.quick else SECTIONS):
         figures[name] = SECTIONS[name](arguments.quick)
         show({name: figures[name]}, None)
         write(figures, arguments.json)  # after each section, because a later one may take long

@@ -49,6 +49,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     ),
     "LSTM, 2 layers, batch 64": ("model.kind=lstm",),
 }
+QUICK = ("2 layers, MLP encoder, batch 64",)
 
 
 def main() -> int:

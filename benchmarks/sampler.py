@@ -25,6 +25,7 @@ TURNS = 15
 BATCH = 4096
 BATCHES = 25
 NUM_CLASSES = (100, 1_000, 10_000, 100_000)
+QUICK = ("bursty", "mixture, p_bursty 0.9"), (100, 10_000)  # settings, numbers of classes
 # The settings of Chan et al. 2022, and further options of sequences.
 SETTINGS: dict[str, dict[str, Any]] = {
     "bursty": {"p_bursty": 1.0},
@@ -49,10 +50,14 @@ def main() -> int:
     return 0
 
 
-def measure(turns: int = TURNS) -> Figures:
+def measure(
+    turns: int = TURNS,
+    settings: tuple[str, ...] = tuple(SETTINGS),
+    num_classes: tuple[int, ...] = NUM_CLASSES,
+) -> Figures:
     """Throughput of each setting, then growth of the cost with the number of classes."""
-    tasks = {name: _task(_data(**changes)) for name, changes in SETTINGS.items()}
-    tasks |= {f"{n} classes": _task(_data(num_classes=n, zipf_exponent=1.0)) for n in NUM_CLASSES}
+    tasks = {name: _task(_data(**SETTINGS[name])) for name in settings}
+    tasks |= {f"{n} classes": _task(_data(num_classes=n, zipf_exponent=1.0)) for n in num_classes}
     for task in tasks.values():
         task()  # compiles
     times: dict[str, list[float]] = {name: [] for name in tasks}
@@ -60,12 +65,12 @@ def measure(turns: int = TURNS) -> Figures:
         for name, task in tasks.items():
             times[name].append(task())
     seconds = {name: np.array(values) for name, values in times.items()}
-    fewest = seconds[f"{NUM_CLASSES[0]} classes"]
+    fewest = seconds[f"{num_classes[0]} classes"]
     return {
-        f"sequences/s, {name}": median(BATCH * BATCHES / seconds[name]) for name in SETTINGS
+        f"sequences/s, {name}": median(BATCH * BATCHES / seconds[name]) for name in settings
     } | {
-        f"cost of {n} classes / 100": median(seconds[f"{n} classes"] / fewest)
-        for n in NUM_CLASSES[1:]
+        f"cost of {n} classes / {num_classes[0]}": median(seconds[f"{n} classes"] / fewest)
+        for n in num_classes[1:]
     }
 
 

@@ -56,8 +56,39 @@ def is_grid(path: Path) -> bool:
 CONFIGS = [path for path in ALL_CONFIGS if not is_grid(path)]
 
 
+# Rooms and files of tests that compile little or nothing: `pytest -m quick`.
+QUICK = (
+    "analysis",
+    "benchmarks/test_compare.py",
+    "benchmarks/test_growth.py",
+    "benchmarks/test_reporting.py",
+    "benchmarks/test_table.py",
+    "config",
+    "data/sources/test_cache.py",
+    "data/sources/test_features.py",
+    "data/tasks/test_mnist.py",
+    "data/tasks/test_task_config.py",
+    "records",
+    "runs/test_progress.py",
+    "test_architecture.py",
+    "test_files.py",
+)
+NOT_QUICK = ("analysis/report",)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Costs(), "costs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent)
+        if is_in(path, QUICK) and not is_in(path, NOT_QUICK):
+            item.add_marker(pytest.mark.quick)
+
+
+def is_in(path: Path, places: tuple[str, ...]) -> bool:
+    return any(path.is_relative_to(place) for place in places)
 
 
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -78,6 +109,14 @@ def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     jax.config.update("jax_disable_most_optimizations", True)  # compiling is most of the time
+
+
+@pytest.fixture(scope="module")
+def optimized() -> Iterator[None]:
+    """Compile with all optimisations, for tests that compute for longer than they compile."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ DESCRIBED: dict[str, tuple[str, tuple[str, ...]]] = {
     "task": ("liu2023/base", ("model.width=20", "connectivity.recurrent.rank=3")),
 }
 NAMES = list(DESCRIBED)
+SLOW = frozenset({"quickstart"})  # the other on sequences describes all that it does
 
 
 def compute(name: str, folder: Path) -> dict[str, Any]:

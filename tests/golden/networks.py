@@ -94,16 +94,9 @@ NAMES = [
 QUICK = (
     "mixer transformer",
     "mixer lstm",
-    "mixer delta_net",
-    "frame learned positions",
-    "frame rotary",
     "frame concatenated",
-    "embedder conv",
     "task network rate",
-    "task network gru",
     "law dale kept",
-    "law cell_types",
-    "law motifs",
     "laws of a transformer",
 )
 SLOW = frozenset(NAMES) - frozenset(QUICK)

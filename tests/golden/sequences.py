@@ -106,6 +106,10 @@ NAMES = [
     *(f"mixture {name}" for name in MIXTURES),
     *(f"setting {name}" for name in SETTINGS),
 ]
+# Compared on every run of the tests: all conditions and mixtures, and one setting for each way in
+# which a training distribution changes what is drawn.
+QUICK = ("base", "drift of meanings", "copies", "finite", "blocks", "coinciding", "chains")
+SLOW = frozenset(f"setting {name}" for name in SETTINGS if name not in QUICK)
 
 
 def compute(name: str, folder: Path) -> dict[str, Any]:

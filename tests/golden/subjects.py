@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.golden import descriptions, grids, items, mistakes, networks, runs, sequences
 
 
@@ -16,20 +18,25 @@ class Subject:
     compute: an item's name and an empty folder to its values, as JSON has them.
     rtol: of its numbers.
     slow: items that are compared with `pytest -m slow` alone.
+    is_quick: whether nothing is compiled.
     """
 
     names: Iterable[str]
     compute: Callable[[str, Path], Any]
     rtol: float = 1e-5
     slow: frozenset[str] = frozenset()
+    is_quick: bool = False
+
+    def marks(self, item: str) -> list[pytest.MarkDecorator]:
+        return [pytest.mark.slow] * (item in self.slow) + [pytest.mark.quick] * self.is_quick
 
 
 SUBJECTS = {
-    "sequences": Subject(sequences.NAMES, sequences.compute),
+    "sequences": Subject(sequences.NAMES, sequences.compute, slow=sequences.SLOW),
     "items": Subject(items.NAMES, items.compute),
     "networks": Subject(networks.NAMES, networks.compute, 1e-4, networks.SLOW),
     "runs": Subject(runs.NAMES, runs.compute, 1e-4, runs.SLOW),
-    "descriptions": Subject(descriptions.NAMES, descriptions.compute, 1e-4),
-    "grids": Subject(grids.NAMES, grids.compute),
-    "mistakes": Subject(mistakes.NAMES, mistakes.compute),
+    "descriptions": Subject(descriptions.NAMES, descriptions.compute, 1e-4, descriptions.SLOW),
+    "grids": Subject(grids.NAMES, grids.compute, is_quick=True),
+    "mistakes": Subject(mistakes.NAMES, mistakes.compute, is_quick=True),
 }

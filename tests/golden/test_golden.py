@@ -9,9 +9,7 @@ from tests.golden.subjects import SUBJECTS
 
 STORED = {name: load(name) for name in [*SUBJECTS, "canary"]}
 ITEMS = [
-    pytest.param(
-        name, item, id=f"{name}-{item}", marks=pytest.mark.slow if item in subject.slow else ()
-    )
+    pytest.param(name, item, id=f"{name}-{item}", marks=subject.marks(item))
     for name, subject in SUBJECTS.items()
     for item in subject.names
 ]

@@ -61,6 +61,12 @@ def written(folder: Path, report: Report) -> Path:
     return folder
 
 
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no figure, for tests of texts: drawing takes seconds."""
+    monkeypatch.setattr("icl.analysis.report.make._figures", lambda datasets: {})
+
+
 class Page(HTMLParser):
     """The addresses of a page, and its visible text."""
 
@@ -222,7 +228,7 @@ def test_verdicts_are_a_table_in_markdown(written: Path):
         assert int(cells["seeds"]) == record["seeds"]
 
 
-def test_claims_cannot_break_the_markdown_table(tmp_path: Path):
+def test_claims_cannot_break_the_markdown_table(tmp_path: Path, without_figures: None):
     text = "p(a|b)\n*rises*, <b>"
     write(tmp_path, make_sweep({"data.p_bursty": [0, 1]}, claims=[{**CLAIMS[0], "text": text}]))
     lines = (tmp_path / "verdicts.md").read_text().splitlines()
@@ -230,7 +236,7 @@ def test_claims_cannot_break_the_markdown_table(tmp_path: Path):
     assert r"| p(a\|b) \*rises\*, \<b> |" in lines[2]
 
 
-def test_claims_are_printed_as_they_are(tmp_path: Path):
+def test_claims_are_printed_as_they_are(tmp_path: Path, without_figures: None):
     text = "of block0/mixer/qkv/[qk]*, not [/b]"
     claims = [{**CLAIMS[0], "text": text}]
     report = write(tmp_path, make_sweep({"data.p_bursty": [0, 1]}, claims=claims))
@@ -252,7 +258,7 @@ def test_the_table_of_numbers_is_of_runs_that_ended():
     assert text == derived_table(gone)
 
 
-def test_without_claims_the_markdown_has_no_table(tmp_path: Path):
+def test_without_claims_the_markdown_has_no_table(tmp_path: Path, without_figures: None):
     write(tmp_path, make_sweep({}))
     assert (tmp_path / "verdicts.md").read_text() == "3 runs (3 finished); no claims.\n"
 
@@ -264,7 +270,7 @@ def test_nothing_is_written_where_a_claim_is_wrong(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_sweep_of_which_nothing_is_there_yet(tmp_path: Path):
+def test_a_sweep_of_which_nothing_is_there_yet(tmp_path: Path, without_figures: None):
     empty = without(make_sweep({"data.p_bursty": [0, 1]}, claims=CLAIMS[:1]), seed=slice(None))
     write(tmp_path, empty)
     records = json.loads((tmp_path / "verdicts.json").read_text())

@@ -19,9 +19,11 @@ from ..difficulty import ink_fraction, nearest_neighbour_accuracy
 OMNIGLOT = {"ink": 0.081, "20-way 1-shot": 0.24, "2-way 4-shot": 0.80, "2-way 4-shot PCA": 0.86}
 TOLERANCE = {"ink": 0.01, "20-way 1-shot": 0.1, "2-way 4-shot": 0.1, "2-way 4-shot PCA": 0.1}
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 
 @pytest.fixture(scope="module")
-def glyphs() -> np.ndarray:
+def glyphs(optimized: None) -> np.ndarray:
     return draw_glyphs(GlyphsSource()).exemplars
 
 

@@ -56,6 +56,7 @@ def test_structure_lowers_the_effective_rank(numbers):
         assert structured["effective_rank"] < 0.95 * plain["effective_rank"]
 
 
+@pytest.mark.slow
 def test_structures_that_are_compared_are_of_lower_rank_than_the_control():
     """At the size and the strengths of the grid, by at least one of both definitions."""
     cells = load_sweep(QUICKSTART.parent / "liu2023" / "structures.yaml").config.cells
