@@ -129,6 +129,7 @@ def test_a_folder_that_can_be_made_is_not_made_yet(tmp_path: Path):
         check_folder(str(tmp_path / "file"))
 
 
+@pytest.mark.slow  # `tests/models/test_papers.py` counts them without the cost
 def test_the_network_of_the_paper_has_the_parameters_of_the_paper():
     """831,479 trained ones, 126,048 of them in embedder and label table (Chan et al. 2022)."""
     config = load_config(PAPER, ["data.source={kind: glyphs, size: 12, num_exemplars: 5}"])

@@ -34,8 +34,8 @@ def compute(name: str, folder: Path) -> dict[str, Any]:
     """The scores after some steps; of what is no grid also what a whole run leaves on the disk."""
     path = FILES[name]
     if not is_grid(path):
-        return _recorded(parse_config(_small(load_config(path), folder)), folder / "run")
-    config = parse_config(_small(load_sweep(path).cells[0].config, folder))
+        return _recorded(parse_config(small_settings(load_config(path), folder)), folder / "run")
+    config = parse_config(small_settings(load_sweep(path).cells[0].config, folder))
     program = load_program(config)
     inputs = program.inputs(config)
     state, scores = program.init(inputs), {}
@@ -55,7 +55,7 @@ def _recorded(config: Any, out: Path) -> dict[str, Any]:
     return shortened(kept | {"summary": summary, "files": files})
 
 
-def _small(config: Any, folder: Path) -> dict[str, Any]:
+def small_settings(config: Any, folder: Path) -> dict[str, Any]:
     """The settings of a config with those of a short and small run in place of its own."""
     tree = config.model_dump(mode="json")
     override(tree, _of_task(config, folder) if "task" in tree else _of_sequences(config))

@@ -118,15 +118,23 @@ def make_case(kind: str, embedder: str, variant: str | None = None) -> Case:
     config = make_config(kind, embedder, variant)
     network = make_network(config, NUM_LABELS, make_examples(embedder), NUM_CLASSES)
     init = jax.jit(network.init)
-    return Case(
-        config,
-        network,
-        init,
-        moved(init(jax.random.key(0))),
-        jax.jit(lambda variables, sequence: network.apply(variables, sequence, query_only=False)),
-        jax.jit(network.apply),
-        jax.jit(lambda variables, sequence: network.apply(variables, sequence, training=True)),
+    # One program has all modes: compiling three takes twice as long.
+    modes: dict[str, dict[str, bool]] = {
+        "full": {"query_only": False},
+        "query": {},
+        "train": {"training": True},
+    }
+    answers = jax.jit(
+        lambda variables, sequence: {
+            mode: network.apply(variables, sequence, **options) for mode, options in modes.items()
+        }
     )
+
+    def answer(mode: str) -> Any:
+        return lambda variables, sequence: answers(variables, sequence)[mode]
+
+    variables = moved(init(jax.random.key(0)))
+    return Case(config, network, init, variables, *map(answer, modes))
 
 
 def make_sequence(embedder: str, batch: int = BATCH, seed: int = 2) -> Sequence:

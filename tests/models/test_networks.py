@@ -19,7 +19,6 @@ from .cases import (
     BATCH,
     CASES,
     CONTEXT,
-    IMAGES,
     ITEMS,
     NUM_CLASSES,
     NUM_LABELS,
@@ -38,7 +37,9 @@ from .cases import (
 # What a token may see.
 
 
-@pytest.mark.parametrize(("kind", "embedder"), [c for c in CASES if c[1] in IMAGES])
+@pytest.mark.parametrize(
+    ("kind", "embedder"), [c for c in CASES if c[1] in ("linear", "conv", "resnet")]
+)
 def test_by_gradient_a_token_sees_all_items_up_to_itself_and_none_after(kind, embedder):
     case = make_case(kind, embedder)
     sequence = make_sequence(embedder, batch=1)
@@ -122,9 +123,10 @@ def test_a_batch_is_its_sequences_one_by_one(kind, embedder):
     case = make_case(kind, embedder)
     sequence = make_sequence(embedder)
     together = case.query(case.variables, sequence)
-    for i in range(BATCH):
-        alone = case.query(case.variables, jax.tree.map(lambda a, i=i: a[i : i + 1], sequence))
-        assert_trees_close(alone, jax.tree.map(lambda a, i=i: a[i : i + 1], together))
+    for i in range(BATCH):  # a batch of one sequence alone, again and again
+        same = jax.tree.map(lambda a, i=i: jnp.repeat(a[i : i + 1], BATCH, axis=0), sequence)
+        alone = case.query(case.variables, same)
+        assert_trees_close(*(jax.tree.map(lambda a, i=i: a[i], out) for out in (alone, together)))
 
 
 @every_network
@@ -165,9 +167,9 @@ def test_attention_patterns_are_causal_and_sum_to_one(kind, embedder):
 # Initialisation.
 
 
-@every_network
-def test_init_is_the_same_compiled_for_one_key_or_run_eagerly_for_several(kind, embedder):
-    case = make_case(kind, embedder)
+@pytest.mark.parametrize("kind", ["transformer", "lstm", "mamba", "hyena"])
+def test_init_is_the_same_compiled_for_one_key_or_run_eagerly_for_several(kind):
+    case = make_case(kind, "linear")
     keys = jax.random.split(jax.random.key(7), 3)
     eager = jax.vmap(case.network.init)(keys)
     compiled = jax.tree.map(lambda *leaves: np.stack(leaves), *map(case.init, keys))

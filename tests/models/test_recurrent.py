@@ -33,6 +33,7 @@ CASES: dict[str, dict[str, Any]] = {
     "ctrnn without leak": {"kind": "ctrnn", "leak": 1.0},
 }
 every_case = pytest.mark.parametrize("name", CASES)
+every_kind = pytest.mark.parametrize("name", [name for name in CASES if " " not in name])
 
 
 class Cell:
@@ -80,7 +81,7 @@ def test_every_recurrent_kind_is_tested():
 
 
 @every_case
-@pytest.mark.parametrize("num_tokens", [1, 2, 17, 130])
+@pytest.mark.parametrize("num_tokens", [1, 17])
 def test_every_cell_is_the_one_written_in_numpy(name, num_tokens):
     with jax.enable_x64(True):
         cell = Cell(name, dtype=jnp.float64)
@@ -141,45 +142,45 @@ def test_gradients_are_those_of_numpy_by_finite_differences(name):
 # Training's gradient, which is not the one that JAX derives.
 
 
-@every_case
-@pytest.mark.parametrize("query_only", [False, True])
-@pytest.mark.parametrize("num_tokens", [1, 17])
-def test_the_gradient_in_training_is_the_derived_one_for_every_run_of_a_pack(
-    name, query_only, num_tokens
-):
+@pytest.mark.parametrize(("name", "num_tokens"), [*((name, 17) for name in CASES), ("lstm", 1)])
+def test_the_gradient_in_training_is_the_derived_one_for_every_run_of_a_group(name, num_tokens):
     cell = Cell(name)
     params = jax.tree.map(lambda a: jnp.float32(jnp.stack([a, 0.5 * a])), cell.far_from_the_start())
     x = jnp.float32(make_tokens(num_tokens))
-    (own, own_hidden), (derived, hidden) = gradients(cell, params, x, query_only)
-    np.testing.assert_array_equal(own_hidden, hidden)
-    assert num_tokens == 1 or all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(derived))
-    for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(derived), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max(), rtol=0)
+    for (own, own_hidden), (derived, hidden) in gradients(cell, params, x, (False, True)):
+        np.testing.assert_array_equal(own_hidden, hidden)
+        sizes = [np.abs(leaf).max() for leaf in jax.tree.leaves(derived)]
+        assert num_tokens == 1 or min(sizes) > 1e-3
+        for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(derived), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max(), rtol=0)
 
 
-@every_case
+@every_kind
 def test_the_gradient_in_training_is_the_derived_one_but_for_roundings_in_bfloat16(name):
     cell = Cell(name, 64, jnp.bfloat16)
     params = jax.tree.map(lambda a: jnp.float32(a[None]), cell.far_from_the_start())
-    (own, _), (derived, _) = gradients(cell, params, jnp.float32(make_tokens(17, 64)), False)
+    [((own, _), (derived, _))] = gradients(cell, params, jnp.float32(make_tokens(17, 64)), (False,))
     for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(derived), strict=True):
         assert a.dtype == b.dtype == jnp.float32
         assert np.linalg.norm(a - b) < 0.03 * np.linalg.norm(b)
 
 
-def gradients(cell: Cell, params: Any, x: jax.Array, query_only: bool) -> Any:
-    """Of a stack of parameters and their tokens: training's, then the derived, each with states."""
+def gradients(cell: Cell, params: Any, x: jax.Array, modes: tuple[bool, ...]) -> Any:
+    """Compute gradients of a stack of parameters and their tokens, by mode: all tokens or the last.
 
-    def loss(inputs: Any, is_training: bool) -> tuple[jax.Array, jax.Array]:
+    Each is a pair: training's gradient and the derived one, each with its states.
+    """
+
+    def loss(inputs: Any, query_only: bool, is_training: bool) -> tuple[jax.Array, jax.Array]:
         params, x = inputs
         hidden = cell(params, x, query_only, is_training)
         return (hidden * jnp.cos(jnp.arange(hidden.size)).reshape(hidden.shape)).sum(), hidden
 
-    def of_pack(is_training: bool) -> Any:
-        gradient = jax.grad(lambda inputs: loss(inputs, is_training), has_aux=True)
+    def of_group(query_only: bool, is_training: bool) -> Any:
+        gradient = jax.grad(lambda inputs: loss(inputs, query_only, is_training), has_aux=True)
         return jax.vmap(lambda params: gradient((params, x)))(params)
 
-    return jax.jit(lambda: (of_pack(True), of_pack(False)))()
+    return jax.jit(lambda: [(of_group(mode, True), of_group(mode, False)) for mode in modes])()
 
 
 def test_outside_training_derivatives_can_be_taken_forward():
@@ -324,7 +325,7 @@ def gradient_share(bare: bool) -> float:
     return float(first / last)
 
 
-@every_case
+@every_kind
 def test_in_bfloat16_states_stay_float32_and_roundings_do_not_add_up(name):
     x = jnp.float32(make_tokens(130, width=64))
     exact, low = Cell(name, 64), Cell(name, 64, jnp.bfloat16)
