@@ -26,8 +26,8 @@ from icl.config.base import Settings, raise_all
 from icl.config.probes import PROBES
 
 # Metrics that an evaluation records, with their labels in figures. Measures say how far learning
-# has moved a network: docs/probes.md defines each. Arrays of probes are no metrics: a claim is about
-# a single number, and so is a point of a figure.
+# has moved a network: docs/probes.md defines each. Arrays of probes are no metrics: claims and
+# figures take single numbers.
 MEASURES = {
     name: measure.label
     for measures in PROBES.values()
