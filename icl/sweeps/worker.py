@@ -47,9 +47,8 @@ class Worker:
         for path, config in job.cells:
             if status_of(path) in ("missing", "partial"):
                 by_step.setdefault(step_of(path), []).append((path, config))
-        for step, cells in sorted(by_step.items()):
-            if job.until is None or step < job.until:
-                self._run_cells(job, cells)
+        for step in sorted(by_step):
+            self._run_cells(job, by_step[step])
 
     def _run_cells(self, job: Job, cells: Cells) -> None:
         """Train cells that are at the same step."""
@@ -81,7 +80,6 @@ class Worker:
                 partial(ENGINES[job.engine], compilations=compilations),
                 Logged(job.loggers, directories, stack, self._saved),
                 self._received,
-                until=job.until,
             )
 
 
