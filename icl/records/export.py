@@ -7,7 +7,7 @@ from pathlib import Path
 
 import xarray
 
-from icl.errors import UserError
+from icl.errors import UserError, first_line
 
 
 def to_zarr(dataset: xarray.Dataset, path: Path) -> None:
@@ -68,7 +68,7 @@ def export(dataset: xarray.Dataset, path: str | Path) -> None:
     try:
         write(plain, temporary)
     except ImportError as error:
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(
             f'{path}: needs another library ({reason}); allowed after: pip install -e ".[export]"'
         ) from None

@@ -63,7 +63,7 @@ def test_a_table_leaves_out_arrays_with_axes_of_their_own(dataset, tmp_path: Pat
     table = pandas.read_parquet(tmp_path / "sweep.parquet")
     assert len(table) == dataset.accuracy.size
     assert not {"head", "old_pattern", "stratum", "accuracy_by_frequency"} & set(table)
-    run = whole.isel({dim: 0 for dim in dataset.status.dims}, drop=True).drop_vars("status")
+    run = whole.isel(dict.fromkeys(dataset.status.dims, 0), drop=True).drop_vars("status")
     export(run, tmp_path / "run.parquet")
     assert len(pandas.read_parquet(tmp_path / "run.parquet")) == run.accuracy.size
 
