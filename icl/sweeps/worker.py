@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from icl.config import AnyConfig
-from icl.files import write_whole
-from icl.problems.base import Program
-from icl.records.run_directory import SEQUENCES, RunDirectory
+from icl.records.run_directory import RunDirectory
 from icl.records.sweep_directory import status_of, step_of
 from icl.runs.engines.table import ENGINES
 from icl.runs.loggers import Logged
 from icl.runs.loop import train_together
 from icl.runs.member import begin
+from icl.runs.pictures import write_shown
 from icl.sweeps.plan import Job
 from icl.sweeps.programs import ProgramCache
 
@@ -73,7 +72,7 @@ class Worker:
             for directory in directories:
                 begin(program, directory)
             if job.has_picture:
-                _draw_shown(program, *cells[0])
+                write_shown(directories[0], program)
             train_together(
                 program,
                 directories,
@@ -81,11 +80,3 @@ class Worker:
                 Logged(job.loggers, directories, stack, self._saved),
                 self._received,
             )
-
-
-def _draw_shown(program: Program, path: Path, config: AnyConfig) -> None:
-    # The plotting library takes a second to load: not for those who only follow a sweep.
-    from icl.analysis.figures.shown import draw_shown
-
-    shown = program.problem.shown(config, program.inputs(config))
-    write_whole(path / SEQUENCES, draw_shown(shown))
