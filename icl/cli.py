@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from icl.errors import UserError
+from icl.errors import UserError, first_line
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -140,7 +140,7 @@ def run_command(command: Callable[[], int]) -> None:
         if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         print(
-            f"error: out of memory ({str(error).splitlines()[0][:200]}); lower "
+            f"error: out of memory ({first_line(error)}); lower "
             "training.batch_size, the number of classes, or the network's size",
             file=sys.stderr,
         )

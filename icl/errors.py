@@ -27,6 +27,11 @@ class Interrupted(Exception):
         self.number, self.step = number, step
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, cut to 200 characters; its type if there is none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
 def one_line(error: BaseException) -> str:
     """Format the type and message of an error as one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

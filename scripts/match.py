@@ -24,8 +24,9 @@ def main() -> int:
     # JAX takes seconds to load: check the config first.
     from icl.data.sources.load import load_exemplars
     from icl.data.sources.on_device import example_items, put_on_device
-    from icl.description.matching import COSTS, match
+    from icl.description.matching import COSTS, match, with_data
 
+    config = with_data(config)
     exemplars = put_on_device(config.data, load_exemplars(config.data.source))
     [(of, budget)] = given.items()
     examples = example_items(config.data, exemplars)

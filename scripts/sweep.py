@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from icl.cli import check_folder, parse_sweep_arguments, run_command
@@ -29,16 +30,16 @@ def main() -> int:
     from icl.sweeps.run import run_sweeps
 
     progress, store = SweepProgress(), Store(arguments.out)
-    cluster = Cluster(arguments.ray, store) if arguments.ray else None
-    if arguments.dry_run:
-        dry_run(sweeps, store, arguments.engine, cluster)
-        return 0
-    try:
-        run_sweeps(sweeps, store, progress, arguments.engine, arguments.log, cluster)
-    except Interrupted as interrupt:
-        command = shlex.join([Path(sys.executable).name, *sys.argv])
-        progress.say(f"saved; to resume: {command}")
-        return 128 + interrupt.number
+    with Cluster(arguments.ray, store) if arguments.ray else nullcontext() as cluster:
+        if arguments.dry_run:
+            dry_run(sweeps, store, arguments.engine, cluster)
+            return 0
+        try:
+            run_sweeps(sweeps, store, progress, arguments.engine, arguments.log, cluster)
+        except Interrupted as interrupt:
+            command = shlex.join([Path(sys.executable).name, *sys.argv])
+            progress.say(f"saved; to resume: {command}")
+            return 128 + interrupt.number
     return 0
 
 

@@ -70,7 +70,10 @@ QUICK = (
     "data/tasks/test_task_config.py",
     "records",
     "runs/test_progress.py",
+    "runs/test_signals.py",
+    "sweeps/test_connection.py",
     "test_architecture.py",
+    "test_errors.py",
     "test_files.py",
 )
 NOT_QUICK = ("analysis/report",)

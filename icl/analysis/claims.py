@@ -286,9 +286,8 @@ def _of_runs(cells: xarray.Dataset, condition: str, metric: str, at: str) -> Num
     if "status" in cells:
         is_unfinished = cells.status.isin(UNFINISHED)
         curves = curves.where(~is_unfinished)
-        for status in ("diverged", "stopped"):
-            if count := int((cells.status == status).sum()):
-                notes.append(f"{count} of {cells.status.size} runs {status}")
+        if count := int((cells.status == "diverged").sum()):
+            notes.append(f"{count} of {cells.status.size} runs diverged")
         if count := int(is_unfinished.sum()):
             notes.append(f"{count} of {cells.status.size} runs not finished and left out")
     values, bound = number_of(curves, at), ""

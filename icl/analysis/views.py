@@ -15,7 +15,7 @@ from icl.config.claims import MEASURES, METRIC_LABELS
 
 NOT_SWEPT = ("seed", "condition", "strategy", "step", "stratum", "matrix")
 TOO_CLOSE = 0.015  # share of an axis: values nearer than this look like one
-ENDED = ("finished", "diverged", "stopped")  # runs that have no later evaluations to wait for
+ENDED = ("finished", "diverged")  # runs that have no later evaluations to wait for
 
 
 class Knob(NamedTuple):

@@ -1,9 +1,9 @@
 """Base classes and types that all branches of the config share."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Settings(BaseModel):
@@ -34,5 +34,6 @@ def raise_all(errors: list[str]) -> None:
         raise ValueError("\n".join(errors))
 
 
+Probability = Annotated[float, Field(ge=0, le=1)]
 # YAML has lists only; the config is immutable and holds tuples.
 FromList = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)

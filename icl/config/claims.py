@@ -26,9 +26,13 @@ from icl.config.base import Settings, raise_all
 from icl.config.probes import PROBES
 
 # Metrics that an evaluation records, with their labels in figures. Measures say how far learning
-# has moved a network: docs/probes.md defines each.
+# has moved a network: docs/probes.md defines each. Arrays of probes are no metrics: claims and
+# figures take single numbers.
 MEASURES = {
-    name: measure.label for measures in PROBES.values() for name, measure in measures.items()
+    name: measure.label
+    for measures in PROBES.values()
+    for name, measure in measures.items()
+    if not measure.axes
 }
 METRIC_LABELS = {
     "accuracy": "accuracy, all labels",

@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import FromList, Settings, Traced
+from icl.config.base import FromList, Probability, Settings, Traced
 from icl.config.cortical_column import FRACTIONS, PROBABILITIES, STRENGTHS
 
 Share = Annotated[float, Field(gt=0, le=1e9)]
-Probability = Annotated[float, Field(ge=0, le=1)]
 Strength = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 

@@ -8,13 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import Settings, Traced
+from icl.config.base import Probability, Settings, Traced
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import MAX_CONTEXT_LEN, NAMED, BurstyFamily, Family, FewShotFamily
 from icl.config.sources import GlyphsSource, MarkovSource, Source
 
 NUM_TRANSFORMS = 8  # two flips times four rotations
-Probability = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from icl.config.checks.claims import dropped_by_override, grid_claim_errors
 from icl.config.claims import Claim, places_in_file
 from icl.config.experiment import AnyConfig
+from icl.config.retired import RETIRED_OF_GRIDS, drop_retired
 from icl.config.sweeps import SweepConfig
 from icl.config.traced import digest_of
 from icl.config.yaml import (
@@ -80,10 +81,16 @@ def load_sweeps(path: str | Path, overrides: list[str] | None = None) -> list[Sw
     return [load_sweep(file, overrides) for file in files]
 
 
-def load_sweep(path: str | Path, overrides: list[str] | None = None) -> Sweep:
-    """Read the grid in one file, see `load_sweeps`."""
+def load_sweep(
+    path: str | Path, overrides: list[str] | None = None, is_recorded: bool = False
+) -> Sweep:
+    """Read the grid in one file, see `load_sweeps`.
+
+    is_recorded: a sweep recorded the file, and retired settings of it are ignored.
+    """
     path = Path(path)
     tree = read_settings(path)
+    mistakes = drop_retired(tree, RETIRED_OF_GRIDS)
     if not _is_grid(tree):
         raise UserError(f"{path}: not a grid; allowed: a file with grid, zip or cells")
     axes: tuple[str, ...] = ("grid", "zip", "cells")
@@ -94,16 +101,16 @@ def load_sweep(path: str | Path, overrides: list[str] | None = None) -> Sweep:
         tree["base"] = read_settings(path.parent / tree["base"])
     claims = copy.deepcopy(tree.get("claims"))
     try:
-        return _resolved(path.stem, tree, in_file, overrides or [])
+        config = parse(tree, SweepConfig, [] if is_recorded else mistakes)
+        return _resolved(path.stem, config, in_file, overrides or [])
     except UserError as error:
         raise UserError(*_numbered_as_in_file(error.args, claims)) from None
 
 
 def _resolved(
-    name: str, tree: dict[str, Any], in_file: dict[str, Any], overrides: list[str]
+    name: str, config: SweepConfig, in_file: dict[str, Any], overrides: list[str]
 ) -> Sweep:
-    """Resolve the grid of a tree. in_file: its axes before the command line changed them."""
-    config = parse(tree, SweepConfig)
+    """Resolve a grid. in_file: its axes before the command line changed them."""
     dropped: tuple[Claim, ...] = ()
     if config.claims and any(word.startswith("grid.") for word in overrides):
         dropped = dropped_by_override(config, parse(in_file, SweepConfig))

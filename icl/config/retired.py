@@ -1,6 +1,7 @@
 """Settings that are gone, which configs of earlier releases still name.
 
-A run that had the only behaviour that is left goes on; a run that had another is refused.
+A run that had the only behaviour that is left goes on; a run that had another is refused. So is a
+grid, but the grid that a sweep recorded is read in any case: its cells are there.
 """
 
 from typing import Any, NamedTuple
@@ -9,19 +10,20 @@ from icl.config.mistakes import shown
 
 
 class Retired(NamedTuple):
-    """The only value that a retired setting may still have, and what was removed with it."""
+    """The only value that a retired setting may still have, and why it allows no other."""
 
     value: Any
-    removed: str
+    reason: str
 
 
-RETIRED = {"data.random_bits": Retired("threefry", "other generators")}
+RETIRED = {"data.random_bits": Retired("threefry", "other generators were removed")}
+RETIRED_OF_GRIDS = {"halving": Retired(None, "successive halving was removed")}
 
 
-def drop_retired(tree: dict[str, Any]) -> list[str]:
-    """Remove retired settings from a tree; return a line for each with another value."""
+def drop_retired(tree: dict[str, Any], table: dict[str, Retired] = RETIRED) -> list[str]:
+    """Remove the settings of a table from a tree; return a line for each with another value."""
     errors = []
-    for name, retired in RETIRED.items():
+    for name, retired in table.items():
         *branches, key = name.split(".")
         place: Any = tree
         for branch in branches:
@@ -30,7 +32,6 @@ def drop_retired(tree: dict[str, Any]) -> list[str]:
             value = place.pop(key)
             if value != retired.value:
                 errors.append(
-                    f"{name} = {shown(value)}; allowed: {shown(retired.value)}, as "
-                    f"{retired.removed} were removed"
+                    f"{name} = {shown(value)}; allowed: {shown(retired.value)}, as {retired.reason}"
                 )
     return errors

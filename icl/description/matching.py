@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from functools import cache
 from math import lcm
+from typing import cast
 
 import numpy as np
 from jaxtyping import Shaped
 from pydantic import ValidationError
 
-from icl.config import ExperimentConfig
+from icl.config import AnyConfig, ExperimentConfig
+from icl.config.experiment import EXPERIMENTS
 from icl.errors import UserError
 from icl.problems.cost import network_costs, num_parameters
 
@@ -21,8 +23,19 @@ COSTS: dict[str, Callable[[ExperimentConfig, np.ndarray], int]] = {
 }
 
 
+def with_data(config: AnyConfig) -> ExperimentConfig:
+    """The config, if it has `data`. Raises UserError for any other, whose costs are not counted."""
+    if not hasattr(config, "data"):
+        branch = next(name for name in EXPERIMENTS if hasattr(config, name))
+        raise UserError(
+            f"{branch}.kind = {config.source.kind}; allowed: a config with data, as costs are "
+            "counted for a network of sequences"
+        )
+    return cast(ExperimentConfig, config)
+
+
 def match(
-    config: ExperimentConfig,
+    config: AnyConfig,
     of: str,
     budget: int,
     examples: Shaped[np.ndarray, "example *shape"],
@@ -33,8 +46,10 @@ def match(
         `icl.problems.cost` counts them. Both grow with the width.
     examples: exemplars of training classes, see there.
 
-    Raises UserError where the width cannot be chosen, and where the budget is out of reach.
+    Raises UserError for a config without data, where the width cannot be chosen, and where the
+    budget is out of reach.
     """
+    config = with_data(config)
 
     @cache
     def cost(width: int) -> int:

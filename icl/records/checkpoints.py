@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from icl.config import CheckpointConfig
-from icl.errors import UserError
+from icl.errors import UserError, first_line
 from icl.records.quiet import QuietOrbax, ocp
 
 State = TypeVar("State")
@@ -193,9 +193,9 @@ class Checkpoints:
 
     def _cannot_write(self, error: Exception) -> UserError:
         self._has_failed = True
-        reason = str(error).split("\n")[0] or type(error).__name__
+        reason = first_line(error)
         return UserError(
-            f"{self.path}: cannot write a checkpoint ({reason[:200]}); "
+            f"{self.path}: cannot write a checkpoint ({reason}); "
             "make room and run the same command again to go on from the last one"
         )
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import xarray
 
-from icl.config.probes import axes_of
-from icl.errors import UserError
+from icl.errors import UserError, first_line
 
 
 def to_zarr(dataset: xarray.Dataset, path: Path) -> None:
@@ -28,13 +27,11 @@ def to_parquet(dataset: xarray.Dataset, path: Path) -> None:
     Accuracy by frequency, arrays of probes, statistics of initial weights and the strategies of
     conditions are left out.
     """
-    flat = dataset.drop_vars(["accuracy_by_frequency", "strategy"], errors="ignore")
-    flat = flat.drop_dims(["stratum", "matrix", *_axes_of_probes(flat)], errors="ignore")
+    flat = dataset.drop_vars("strategy", errors="ignore")
+    cells = flat["status"].dims if "status" in flat else ()  # a single run has no axes of a grid
+    rows = {*cells, "condition", "step"}
+    flat = flat.drop_dims([dim for dim in flat.dims if dim not in rows])
     flat.to_dataframe().reset_index().to_parquet(path)
-
-
-def _axes_of_probes(dataset: xarray.Dataset) -> set[str]:
-    return {axis for metric in dataset.data_vars for axis in axes_of(str(metric))}
 
 
 FORMATS: dict[str, Callable[[xarray.Dataset, Path], None]] = {
@@ -71,7 +68,7 @@ def export(dataset: xarray.Dataset, path: str | Path) -> None:
     try:
         write(plain, temporary)
     except ImportError as error:
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         raise UserError(
             f'{path}: needs another library ({reason}); allowed after: pip install -e ".[export]"'
         ) from None

@@ -15,7 +15,7 @@ from typing import Any
 import fsspec
 
 from icl.config.grid import Cell
-from icl.errors import UserError
+from icl.errors import UserError, first_line
 from icl.files import cache_dir
 from icl.records.run_directory import CONFIG, CONNECTIVITY, FAILURE, METRICS, SEQUENCES, SUMMARY
 from icl.records.sweep_directory import CELLS, GRIDS, list_grids
@@ -135,7 +135,7 @@ class Store:
         return str(file)
 
     def _unreachable(self, error: Exception) -> UserError:
-        reason = (str(error) or type(error).__name__).split("\n")[0][:200]
+        reason = first_line(error)
         return UserError(
             f"--out = {self.out}: cannot be reached ({reason}); allowed: a folder, or an address "
             "that fsspec can write to"

@@ -94,7 +94,7 @@ def sweep_of(path: str | Path, name: str | None = None) -> Sweep:
         raise UserError(f"{path}: several grids; allowed: the name of one: {', '.join(names)}")
     if name is not None and name not in names:
         raise UserError(f"{path}: no grid {name}; allowed: {', '.join(names)}")
-    return load_sweep(Path(path) / GRIDS / f"{name or names[0]}.yaml")
+    return load_sweep(Path(path) / GRIDS / f"{name or names[0]}.yaml", is_recorded=True)
 
 
 def status_of(path: Path) -> str:

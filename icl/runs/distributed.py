@@ -15,7 +15,7 @@ import jax
 from jax.experimental import multihost_utils
 
 from icl.config import ExperimentConfig
-from icl.errors import UserError
+from icl.errors import UserError, first_line
 from icl.runs.progress import Progress
 from icl.runs.run import train
 
@@ -57,7 +57,7 @@ def _initialize() -> None:
             return
         jax.distributed.initialize(address, count, index)
     except (ValueError, RuntimeError) as error:
-        reason = str(error).split("\n")[0][:200]
+        reason = first_line(error)
         raise UserError(
             f"JAX_COORDINATOR_ADDRESS = {address or ''}: the processes do not find each other "
             f"({reason}); allowed: HOST:PORT of the first, with JAX_NUM_PROCESSES and "

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 import icl
-from icl.errors import UserError
+from icl.errors import UserError, first_line
 from icl.files import processor
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pydantic")
@@ -19,7 +19,7 @@ def describe_environment() -> dict[str, Any]:
     try:
         devices = jax.devices()
     except Exception as error:  # whatever a back end raises
-        reason = (str(error) or type(error).__name__).split("\n")[0]
+        reason = first_line(error)
         wanted = os.environ.get("JAX_PLATFORMS", "")
         raise UserError(
             f"JAX_PLATFORMS = {wanted}: no such device ({reason}); allowed: a platform that this "

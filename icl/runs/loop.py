@@ -68,13 +68,11 @@ def train_together(
     make_engine: MakeEngine,
     watcher: Watcher,
     received: list[int],
-    until: int | None = None,
 ) -> list[Run]:
     """Train runs of one program that have begun, from their last checkpoints, all of one step.
 
     make_engine: one of `icl.runs.engines.table.ENGINES`.
     received: signals so far; after the first one all is saved and Interrupted is raised.
-    until: the step to stop at, saved; None: the end.
 
     Returns the runs, with those that were not finite. Raises UserError for what a user can correct.
     """
@@ -83,7 +81,7 @@ def train_together(
         for directory in directories:
             path, config = directory.path / "checkpoints", directory.config.checkpoints
             runs.append(Run(directory, stack.enter_context(Checkpoints(path, config))))
-        TrainingLoop(program, runs, make_engine, watcher, received).train(until)
+        TrainingLoop(program, runs, make_engine, watcher, received).train()
         return runs
 
 
@@ -114,22 +112,21 @@ class TrainingLoop:
         self._chunk = 1  # steps to make at a time
         self._is_compiled = False
 
-    def train(self, until: int | None = None) -> None:
-        """Make the steps up to `until`; None: all. Raises Interrupted after a signal."""
-        end = min(until or self._num_steps, self._num_steps)
+    def train(self) -> None:
+        """Make all steps. Raises Interrupted after a signal."""
         while True:
             self._evaluate()
             is_stopping = bool(self._engine.agree(len(self.received)))
-            self._save(end, is_stopping)
+            self._save(is_stopping)
             for run in self.runs:
                 if run.is_at_end:
                     self._end(run)
             remaining = [run for run in self.runs if run.is_training]
-            if self.step >= end or not remaining:
+            if self.step >= self._num_steps or not remaining:
                 return
             if is_stopping:
                 self._interrupt(remaining)
-            self._advance(end)
+            self._advance()
 
     def _evaluate(self) -> None:
         """Write a record for each run that lacks it, if one is due."""
@@ -146,17 +143,18 @@ class TrainingLoop:
                 self.watcher.evaluated(run.directory, run.records[-1])
         self._states = self._engine.begin_record(self._states)
 
-    def _save(self, end: int, is_stopping: bool) -> None:
+    def _save(self, is_stopping: bool) -> None:
         """Save the states of runs that go on, or come to their end here, if that is due."""
         is_wanted = is_stopping or any(run.is_at_end for run in self.runs)
-        if not self.step or not (is_wanted or is_due(self.step, self._save_every, end)):
+        is_wanted |= is_due(self.step, self._save_every, self._num_steps)
+        if not self.step or not is_wanted:
             return
         for run, state in zip(self.runs, self._engine.fetch(self._states), strict=True):
             if run.is_training:
                 run.checkpoints.save(self.step, state)
         saved = self.watcher.saved
         for run in self.runs:
-            if run.is_training and (is_stopping or self.step >= end or saved):
+            if run.is_training and (is_stopping or self.step >= self._num_steps or saved):
                 run.checkpoints.wait()
             if run.is_training and saved:
                 saved(run.directory.path)
@@ -177,10 +175,10 @@ class TrainingLoop:
             run.directory.log("interrupt", step=self.step, signal=number)
         raise Interrupted(number, self.step)
 
-    def _advance(self, end: int) -> None:
+    def _advance(self) -> None:
         """Make the steps of a chunk, at most up to what is due next."""
         dues = [_next_due(self.step, every) for every in (self._evaluate_every, self._save_every)]
-        stop = min(self._engine.agree(self.step + self._chunk), *dues, end)
+        stop = min(self._engine.agree(self.step + self._chunk), *dues, self._num_steps)
         begin = time.perf_counter()
         self._states = self._engine.train(self._states, stop)
         progress = self._engine.progress(self._states)

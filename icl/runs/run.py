@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from icl.config import AnyConfig
 from icl.errors import UserError
-from icl.files import write_whole
 from icl.records.run_directory import FAILURE, SEQUENCES, RunDirectory
+from icl.runs.pictures import write_curves, write_shown
 from icl.runs.progress import Progress
 
 if TYPE_CHECKING:
@@ -72,28 +72,10 @@ class _Watcher:
 
     def begun(self) -> None:
         if not (self._directory.path / SEQUENCES).exists():
-            _draw_shown(self._directory, self._program)
+            write_shown(self._directory, self._program)
 
     def finish(self, run: "Run", summary: dict[str, Any]) -> None:
         self.begun()  # a run that had all its steps when it went on has made none
-        _draw_curves(self._directory)
+        write_curves(self._directory)
         self._directory.finish(summary)
         self._report(summary, self._directory.path)
-
-
-# The plotting library takes a second to load: the first steps do not wait for it.
-
-
-def _draw_shown(directory: RunDirectory, program: "Program") -> None:
-    from icl.analysis.figures.shown import draw_shown
-
-    config = directory.config
-    shown = program.problem.shown(config, program.inputs(config))
-    write_whole(directory.path / SEQUENCES, draw_shown(shown))
-
-
-def _draw_curves(directory: RunDirectory) -> None:
-    from icl.analysis.figures.curves import draw_curves
-    from icl.records import load
-
-    write_whole(directory.path / "curves.png", draw_curves(load(directory.path)))

@@ -12,7 +12,8 @@ def deferred_signals(say: Callable[[str], None]) -> Iterator[list[int]]:
     """Collect Ctrl+C and SIGTERM instead of ending; a second one ends the process at once.
 
     Signals reach only the main thread of a process; in other threads nothing is collected. On
-    exit the handlers found at the beginning are put back.
+    exit the handlers found at the beginning are put back; the default one, in place of a handler
+    that was not installed from Python.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -30,4 +31,5 @@ def deferred_signals(say: Callable[[str], None]) -> Iterator[list[int]]:
         yield received
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            # None: a handler that was not installed from Python, which cannot be put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

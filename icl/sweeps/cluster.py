@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from icl.errors import UserError
+from icl.errors import UserError, first_line
 from icl.records.storage import Store
 from icl.records.sweep_directory import CELLS
 from icl.sweeps.plan import Job
@@ -28,6 +28,8 @@ PATIENCE = 120.0  # seconds in which a worker that lost its driver releases its 
 
 class Cluster:
     """A connection to a Ray cluster, as an executor of `icl.sweeps.run.run_sweeps`.
+
+    As a context manager it ends the connection, and with it the jobs that still run.
 
     address: the cluster's, or auto: the cluster that this machine is part of.
 
@@ -58,6 +60,12 @@ class Cluster:
         # Jobs at a time.
         self.num_workers = self.num_gpus or max(int(resources.get("CPU", 1)), 1)
 
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ray.shutdown()
+
     @property
     def engine(self) -> str:
         """The faster one on the cluster's kind of device."""
@@ -82,7 +90,7 @@ def _check_reachable(address: str) -> None:
 
 
 def _unreachable(address: str, error: Exception) -> UserError:
-    reason = (str(error) or type(error).__name__).split("\n")[0][:200]
+    reason = first_line(error)
     return UserError(
         f"--ray = {address}: no cluster to be reached ({reason}); allowed: auto, "
         "HOST:PORT or ray://HOST:PORT of one that runs"

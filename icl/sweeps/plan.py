@@ -16,7 +16,6 @@ class Job:
 
     cells: folder and config of each.
     engine: one of `icl.runs.engines.table.ENGINES`.
-    until: the step to stop at, saved; None: the end.
     has_picture: whether to draw examples of the training data into the first cell's folder.
     loggers: names in `icl.runs.loggers.LOGGERS`.
     patience: seconds to wait for a folder that another process still holds.
@@ -27,7 +26,6 @@ class Job:
     has_picture: bool = False
     loggers: tuple[str, ...] = ()
     patience: float = 0.0
-    until: int | None = None
 
 
 def plan(

@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from icl.config import AnyConfig
-from icl.files import write_whole
-from icl.problems.base import Program
-from icl.records.run_directory import SEQUENCES, RunDirectory
+from icl.records.run_directory import RunDirectory
 from icl.records.sweep_directory import status_of, step_of
 from icl.runs.engines.table import ENGINES
 from icl.runs.loggers import Logged
 from icl.runs.loop import train_together
 from icl.runs.member import begin
+from icl.runs.pictures import write_shown
 from icl.sweeps.plan import Job
 from icl.sweeps.programs import ProgramCache
 
@@ -47,9 +46,8 @@ class Worker:
         for path, config in job.cells:
             if status_of(path) in ("missing", "partial"):
                 by_step.setdefault(step_of(path), []).append((path, config))
-        for step, cells in sorted(by_step.items()):
-            if job.until is None or step < job.until:
-                self._run_cells(job, cells)
+        for step in sorted(by_step):
+            self._run_cells(job, by_step[step])
 
     def _run_cells(self, job: Job, cells: Cells) -> None:
         """Train cells that are at the same step."""
@@ -74,20 +72,11 @@ class Worker:
             for directory in directories:
                 begin(program, directory)
             if job.has_picture:
-                _draw_shown(program, *cells[0])
+                write_shown(directories[0], program)
             train_together(
                 program,
                 directories,
                 partial(ENGINES[job.engine], compilations=compilations),
                 Logged(job.loggers, directories, stack, self._saved),
                 self._received,
-                until=job.until,
             )
-
-
-def _draw_shown(program: Program, path: Path, config: AnyConfig) -> None:
-    # The plotting library takes a second to load: not for those who only follow a sweep.
-    from icl.analysis.figures.shown import draw_shown
-
-    shown = program.problem.shown(config, program.inputs(config))
-    write_whole(path / SEQUENCES, draw_shown(shown))

@@ -11,6 +11,7 @@ from icl.config.traced import digest_of, program_of
 from icl.config.yaml import parse_config
 from icl.config.yaml_text import dump_yaml, read_yaml
 from icl.errors import UserError
+from icl.records.sweep_directory import list_grids, sweep_of
 
 from ..messages import refused
 
@@ -194,6 +195,24 @@ def test_a_folder_is_all_of_its_grids(load, tmp_path: Path):
         load_sweeps(tmp_path / "..")
 
 
+def test_a_grid_without_the_halving_that_was_removed_is_read(load):
+    assert load(grid={"seed": [0, 1]}, halving=None) == load(grid={"seed": [0, 1]})
+
+
+def test_the_grid_that_a_sweep_recorded_is_read_with_the_halving_that_was_removed(
+    load, tmp_path: Path
+):
+    sweep = load(grid={"seed": [0, 1]})
+    recorded = tmp_path / "sweep" / "grids" / "grid.yaml"
+    recorded.parent.mkdir(parents=True)
+    halving = {"steps": [10], "condition": "no_support", "metric": "accuracy"}
+    recorded.write_text(dump_sweep(sweep) + dump_yaml({"halving": halving}))
+    assert sweep_of(tmp_path / "sweep").cells == sweep.cells
+    assert list_grids(tmp_path / "sweep") == ["grid"]
+    with refused("halving = {'steps': [10]", "null"):
+        load_sweep(recorded)
+
+
 # By the field and value that one line names, and the bounds and names that follow.
 MISTAKES = {
     ("grid.data.p_bursty = []", "1"): {"grid": {"data.p_bursty": []}},
@@ -217,7 +236,7 @@ MISTAKES = {
     ("the range {'linear': [0, 1]}", "{linear: [FIRST, LAST, COUNT]}"): {
         "grid": {"data.zipf_exponent": {"linear": [0, 1]}}
     },
-    ("halving", "base, settings, grid, zip, cells, claims"): {
+    ("halving = {'steps': [10], 'condition': 'no_support'}", "null", "successive halving"): {
         "grid": {"seed": [0]},
         "halving": {"steps": [10], "condition": "no_support"},
     },

@@ -15,6 +15,7 @@ from icl.problems.cost import num_parameters
 from ..conftest import QUICKSTART, small
 from ..messages import check_line, refused
 
+TASK = QUICKSTART.parent / "liu2023" / "base.yaml"
 EXAMPLES = np.ones((20, 12, 12), np.float32)
 
 
@@ -76,6 +77,11 @@ def test_what_cannot_be_matched_is_refused(overrides, budget, subject):
         match(config, "parameters", budget, EXAMPLES)
 
 
+def test_a_task_is_refused():
+    with refused("task.kind = two_alternative", "data"):
+        match(load_config(TASK), "parameters", 10**5, EXAMPLES)
+
+
 def test_the_command_prints_a_width_and_both_costs(tmp_path: Path):
     words = ["data.source={kind: symbolic}", "model.embedder={kind: table}", "model.kind=gru"]
     command = [sys.executable, str(QUICKSTART.parent.parent / "scripts" / "match.py"), *words]
@@ -107,6 +113,7 @@ def test_the_command_prints_a_width_and_both_costs(tmp_path: Path):
         (["--parameters", "9", "--flops", "9"], ["budget", "--parameters", "--flops"]),
         (["--flops", "3x"], ["--flops = 3x", "1"]),
         (["--flops", "9", "model.width=0"], ["model.width = 0"]),
+        (["--flops", "9", str(TASK)], ["task.kind = two_alternative", "data"]),
     ],
 )
 def test_one_line_names_a_mistake(script, tmp_path: Path, words: list[str], named: list[str]):

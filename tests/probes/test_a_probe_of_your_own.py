@@ -1,5 +1,7 @@
 """A probe is a module with `measure` and an entry of PROBES; its arrays keep their axes."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +18,8 @@ from icl.records.run_directory import METRICS, read_lines
 from icl.runs.progress import Progress
 from icl.runs.run import train
 
-from ..messages import refused
+from ..conftest import QUICKSTART
+from ..messages import check_line, refused
 
 
 def measure(view: View) -> dict[str, jnp.ndarray]:
@@ -54,6 +57,58 @@ def test_its_arrays_are_recorded_and_loaded_with_their_axes(small_config, tmp_pa
     np.testing.assert_allclose(longest.sum("token"), 1, rtol=1e-5)
     assert float(dataset.support.sel(condition="no_support").isel(step=-1)) == 0
     assert float(dataset.support.sel(condition="fewshot_holdout").isel(step=-1)) == 4
+
+
+# In a process of its own: the tables of metrics are made from PROBES when they are imported.
+REPORT = """
+import json, sys
+from pathlib import Path
+from icl.config.probes import PROBES, Measure
+
+PROBES["looks"] = {
+    "query_attention": Measure("attention of the query", ("head", "token")),
+    "support": Measure("items of the query's class"),
+}
+from icl.analysis.report import make
+from icl.analysis.report.interactive import figure_data
+from icl.config.sweeps import SweepConfig
+from icl.config.yaml import parse
+from icl.errors import UserError
+from tests.analysis.synthetic import make_sweep
+
+claim = {"kind": "above", "text": "It is there", "condition": "no_support", "threshold": 0.0}
+knobs = {"data.p_bursty": [0.0, 1.0], "data.zipf_exponent": [0.0, 1.0]}
+sweep = make_sweep(knobs, num_steps=3, claims=[claim | {"metric": "support"}])
+attention = sweep.accuracy.expand_dims(head=2, token=5).transpose(..., "head", "token")
+sweep = sweep.assign(query_attention=attention, support=sweep.accuracy + 1)
+make._figures = lambda datasets: {}  # drawing takes seconds
+folder = Path(sys.argv[1])
+report = make.write_report({"synthetic": sweep}, {}, folder, folder / "report.html")
+print(*(verdict.verdict for verdict in report.verdicts["synthetic"]))
+print(*figure_data(sweep)["metrics"])
+try:
+    parse({"claims": [claim | {"metric": "query_attention"}]}, SweepConfig)
+except UserError as error:
+    print(error)
+"""
+
+
+def test_figures_and_claims_take_its_single_numbers(tmp_path: Path, environment: dict[str, str]):
+    """A report over two knobs, with an array beside the metrics."""
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT, str(tmp_path)],
+        cwd=QUICKSTART.parent.parent,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    verdicts, metrics, refusal = done.stdout.splitlines()
+    assert verdicts == "pass"
+    assert "support" in metrics.split()
+    assert "query_attention" not in metrics.split()
+    check_line(refusal, "claims.0.above.metric = query_attention", "accuracy", "support")
 
 
 @pytest.mark.parametrize(

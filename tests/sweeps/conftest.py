@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,10 +16,16 @@ import xarray
 from icl.config.grid import Sweep, load_sweep
 from icl.config.yaml import load_config
 from icl.config.yaml_text import dump_yaml
+from icl.errors import Interrupted
 from icl.records import load
+from icl.records.run_directory import RunDirectory
 from icl.records.storage import Store
+from icl.records.sweep_directory import SweepDirectory
+from icl.sweeps.plan import plan
+from icl.sweeps.programs import ProgramCache
 from icl.sweeps.progress import SweepProgress
 from icl.sweeps.run import run_sweeps
+from icl.sweeps.worker import Worker
 
 from ..conftest import QUICKSTART, small
 
@@ -48,6 +55,25 @@ def train(sweep: Sweep, out: Path | str, engine: str = "auto") -> xarray.Dataset
     """Run a sweep in this process, in a folder or at an address; its array."""
     run_sweeps([sweep], Store(str(out)), SweepProgress(), engine)
     return load(out, sweep.name)
+
+
+def train_halfway(sweep: Sweep, out: Path, engine: str, step: int) -> None:
+    """Train all cells up to an evaluation, at which a signal arrives: they are saved and stop."""
+    received: list[int] = []
+    record = RunDirectory.record
+
+    def record_and_stop(directory: RunDirectory, metrics: dict) -> None:
+        record(directory, metrics)
+        if metrics["step"] == step:
+            received.append(signal.SIGTERM)
+
+    directory = SweepDirectory(out)
+    with pytest.MonkeyPatch.context() as patch, directory.held([sweep]):
+        patch.setattr(RunDirectory, "record", record_and_stop)
+        for job in plan(directory, sweep.cells, engine):
+            received.clear()
+            with pytest.raises(Interrupted):
+                Worker(ProgramCache(), received).run(job)
 
 
 def metrics_of(out: Path) -> dict[str, bytes]:

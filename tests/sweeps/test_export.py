@@ -53,6 +53,21 @@ def test_a_table_has_a_row_for_each_number(dataset, tmp_path: Path):
     )
 
 
+def test_a_table_leaves_out_arrays_with_axes_of_their_own(dataset, tmp_path: Path):
+    """Those of a probe that is no longer listed, too: the dimensions count, not the table."""
+    pytest.importorskip("pyarrow")
+    old = dataset.accuracy.expand_dims(head=4).transpose(..., "head")
+    strata = dataset.accuracy.expand_dims(stratum=10).transpose(..., "stratum")
+    whole = dataset.assign(old_pattern=old, accuracy_by_frequency=strata)
+    export(whole, tmp_path / "sweep.parquet")
+    table = pandas.read_parquet(tmp_path / "sweep.parquet")
+    assert len(table) == dataset.accuracy.size
+    assert not {"head", "old_pattern", "stratum", "accuracy_by_frequency"} & set(table)
+    run = whole.isel(dict.fromkeys(dataset.status.dims, 0), drop=True).drop_vars("status")
+    export(run, tmp_path / "run.parquet")
+    assert len(pandas.read_parquet(tmp_path / "run.parquet")) == run.accuracy.size
+
+
 def test_mistakes_are_refused(dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with refused("array.csv", ".zarr, .nc, .parquet"):
         export(dataset, tmp_path / "array.csv")

@@ -19,6 +19,7 @@ from icl.records.run_directory import RunDirectory, read_lines
 from icl.records.sweep_directory import SweepDirectory
 
 from .conftest import (
+    ROOT,
     Script,
     assert_close_array,
     assert_same_array,
@@ -128,17 +129,12 @@ def test_corrupt_cells_are_set_aside_and_made_anew(whole, tmp_path: Path, enviro
 
 STOP_HALFWAY = """
 import sys
-from icl.config.grid import load_sweep
-from icl.records.sweep_directory import SweepDirectory
-from icl.sweeps.plan import plan
-from icl.sweeps.programs import ProgramCache
-from icl.sweeps.worker import Worker
+from pathlib import Path
 import jax
+from icl.config.grid import load_sweep
+from tests.sweeps.conftest import train_halfway
 assert len(jax.devices()) == 2
-sweep, directory = load_sweep(sys.argv[1]), SweepDirectory(sys.argv[2])
-with directory.held([sweep]):
-    for job in (replace(job, until=20) for job in plan(directory, sweep.cells, "vmap")):
-        Worker(ProgramCache(), []).run(job)
+train_halfway(load_sweep(sys.argv[1]), Path(sys.argv[2]), "vmap", 20)
 """
 
 
@@ -149,7 +145,7 @@ def test_a_machine_with_fewer_devices_goes_on(tmp_path: Path, small_sweep, envir
     sweep, out = small_sweep(grid=grid), tmp_path / "out"
     two = environment | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     command = [sys.executable, "-c", STOP_HALFWAY, str(tmp_path / "grid.yaml"), str(out)]
-    done = subprocess.run(command, env=os.environ | two, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | two, check=False)
     assert done.returncode == 0
     last = [json.loads(text.splitlines()[-1])["step"] for text in metrics_of(out).values()]
     assert last == [20] * 3

@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +23,12 @@ from icl.runs.progress import Progress
 from icl.runs.run import train as train_run
 from icl.sweeps.dry_run import Measured, dry_run
 from icl.sweeps.plan import plan
-from icl.sweeps.programs import ProgramCache
 from icl.sweeps.progress import SweepProgress
 from icl.sweeps.run import run_sweeps
 from icl.sweeps.watch import watch
-from icl.sweeps.worker import Worker
 
 from ..messages import refused
-from .conftest import assert_close_array, assert_same_array, metrics_of, train
+from .conftest import assert_close_array, assert_same_array, metrics_of, train, train_halfway
 
 
 @pytest.fixture(scope="module")
@@ -305,12 +302,9 @@ def test_a_dry_run_counts_what_is_left(
         shares[steps] = re.search(r"about ([\d.]+) (s|min|h)", capsys.readouterr().out)
     assert shares[40].groups() == ("3", "min")  # 4 cells of 40 steps of a second
     assert shares[400].groups() == ("27", "min")
-    half = SweepDirectory(tmp_path / "half")
     longer = small_sweep("checkpoints.every=10")
-    with half.held([longer]):
-        for task in (replace(job, until=20) for job in plan(half, longer.cells, "threads")):
-            Worker(ProgramCache(), []).run(task)
-    dry_run([longer], Store(str(half.path)), "threads")
+    train_halfway(longer, tmp_path / "half", "threads", 20)
+    dry_run([longer], Store(str(tmp_path / "half")), "threads")
     assert "about 80 s" in capsys.readouterr().out
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "letter.txt").touch()

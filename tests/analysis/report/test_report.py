@@ -315,7 +315,8 @@ def test_runs_that_ended_early_keep_their_last_value_and_others_do_not():
     late = sweep.step > 5000
     sweep = sweep.map(lambda v: v.where(~late) if v.dtype.kind == "f" else v)
     # Finished: by its own rule for ending early, or with fewer steps to do.
-    sweep["status"] = xarray.DataArray([["stopped"], ["finished"], ["partial"]], dims=("a", "seed"))
+    statuses = [["diverged"], ["finished"], ["partial"]]
+    sweep["status"] = xarray.DataArray(statuses, dims=("a", "seed"))
     mean = np.array(figure_data(sweep)["lines"][0]["accuracy"]["mean"], dtype=float)
     assert (mean[:, :2, 10:] == mean[:, :2, 9:10]).all()
     assert np.isnan(mean[:, 2, 10:]).all()
