@@ -14,9 +14,14 @@ ZERO = np.int32(0)
 
 @runtime_checkable
 class Family(Protocol):
-    """A pure function from random bits and traced knobs to one sequence, as integers."""
+    """A pure function from random bits and traced knobs to one sequence, as integers.
+
+    It is a frozen object: what is known of a family is kept by its hash.
+    """
 
     def __call__(self, bits: RandomBits, knobs: Knobs) -> IndexSequence: ...
+
+    def __hash__(self) -> int: ...
 
 
 def exemplar_range(held_out: bool, knobs: Knobs) -> tuple[Array, Array]:
