@@ -45,7 +45,9 @@ CONDITIONS: dict[str, Condition] = {
     "bursty_novel": ICL,
     "independent": EITHER,
     "common_uniform": EITHER,
-    "common_no_support": EITHER,  # part of a training mixture
+    # Part of a training mixture. Its settings are those of `no_support_common`, an IWL condition;
+    # release 0.1.0 gave it no strategy, and figures of runs tested in it stay as they are.
+    "common_no_support": EITHER,
     "supported": EITHER,
     "markov": EITHER,
     # In context?
