@@ -22,6 +22,7 @@ from icl.config import ExperimentConfig
 from icl.config.yaml import load_config
 from icl.problems.base import bind
 from icl.problems.load import load_program
+from icl.problems.sequences import SequenceProblem
 from icl.records import load
 from icl.runs.engines.lanes import LanesEngine
 
@@ -127,6 +128,7 @@ def _draw(num_classes: int) -> Work:
     """A batch of sequences, as integers and as symbols."""
     config = _config(*_classes(num_classes), "data.zipf_exponent=1")
     problem = load_program(config).problem
+    assert isinstance(problem, SequenceProblem)
     family, knobs = problem.families["train"], problem.inputs(config).knobs
 
     def seconds() -> float:

@@ -27,6 +27,8 @@ from icl.config.yaml import load_config
 from icl.problems.base import Program
 from icl.problems.cost import programs_inside
 from icl.problems.load import load_program
+from icl.problems.sequences import SequenceProblem
+from icl.problems.trials import TrialProblem
 from icl.training.losses import sequence_loss, task_loss
 from icl.types import Variables
 
@@ -91,26 +93,25 @@ def _measure(step: Callable[[], float], products: list[Product], flops: int, tur
 
 def sequence_products(program: Program, config: ExperimentConfig) -> list[Product]:
     """Matrix products of the loss of sequences and its gradient."""
-    inputs = program.inputs(config)
-    _, sequence = program.problem.draw(
-        jax.random.key(0),
-        config.training.batch_size,
-        program.problem.families["train"],
-        inputs.knobs,
-    )
+    problem, inputs = program.problem, program.inputs(config)
+    assert isinstance(problem, SequenceProblem)
+    family, size = problem.families["train"], config.training.batch_size
+    _, sequence = problem.draw(jax.random.key(0), size, family, inputs.knobs)
     params, others = program.init(inputs).variables
 
-    loss_of = sequence_loss(program.problem.network.apply, inputs.rates)
+    loss_of = sequence_loss(problem.network.apply, inputs.rates)
     return _of_gradient(lambda params: loss_of(Variables(params, others), sequence)[0], params)
 
 
 def trial_products(program: Program) -> list[Product]:
     """Matrix products of the loss of a task and its gradient."""
-    inputs, size = program.inputs(program.config), program.config.training.batch_size
-    trials = program.problem.task.draw(jax.random.key(0), size, inputs.knobs, program.arrays)
+    problem, inputs = program.problem, program.inputs(program.config)
+    assert isinstance(problem, TrialProblem)
+    size = program.config.training.batch_size
+    trials = problem.task.draw(jax.random.key(0), size, inputs.knobs, program.arrays)
 
     def loss(params: dict) -> jax.Array:
-        return task_loss(program.problem.network.apply(params, trials.inputs)[0], trials).mean()
+        return task_loss(problem.network.apply(params, trials.inputs)[0], trials).mean()
 
     return _of_gradient(loss, program.init(inputs).variables.params)
 

@@ -26,6 +26,7 @@ from icl.data.sources.on_device import example_items
 from icl.problems.base import Program
 from icl.problems.cost import network_costs
 from icl.problems.load import load_program
+from icl.problems.sequences import SequenceProblem
 from icl.records.checkpoints import Checkpoints
 from icl.training.losses import sequence_loss
 from icl.training.optimizer import make_optimizer
@@ -118,14 +119,15 @@ def _tasks(
     program: Program, config: ExperimentConfig, folder: Path
 ) -> dict[str, Callable[[], float]]:
     """Make functions that measure the seconds of each part."""
-    inputs, arrays = program.inputs(config), program.arrays
+    inputs, arrays, problem = program.inputs(config), program.arrays, program.problem
+    assert isinstance(problem, SequenceProblem)
     state = program.init(inputs)
     number_of_saves = 0
-    key, family = jax.random.key(0), program.problem.families["train"]
+    key, family = jax.random.key(0), problem.families["train"]
     size = config.training.batch_size
-    sequence = program.problem.draw(key, size, family, inputs.knobs)[1]
+    sequence = problem.draw(key, size, family, inputs.knobs)[1]
 
-    loss_of = sequence_loss(program.problem.network.apply, inputs.rates)
+    loss_of = sequence_loss(problem.network.apply, inputs.rates)
 
     def loss(params: dict, others: dict, sequence: Sequence) -> jax.Array:
         return loss_of(Variables(params, others), sequence)[0]
@@ -157,7 +159,7 @@ def _tasks(
 
     return {
         "peak": matrix_product,
-        "batch": _timed(lambda: program.problem.draw(key, size, family, inputs.knobs)),
+        "batch": _timed(lambda: problem.draw(key, size, family, inputs.knobs)),
         "integers": _timed(lambda: integers(key)),
         "forward": _timed(lambda: forward(params, others, sequence)),
         "gradient": _timed(lambda: gradient(params, others, sequence)),
@@ -202,6 +204,7 @@ def useful_flops(program: Program, config: ExperimentConfig) -> int:
     """Operations of a training step: by formula, or, without one, those counted in the program."""
     if config.model.kind == "transformer" and config.model.embedder.kind in ("mlp", "linear"):
         return training_flops_per_sequence(config) * config.training.batch_size
+    assert isinstance(program.problem, SequenceProblem)
     costs = network_costs(config, example_items(config.data, program.problem.exemplars))
     return costs["training_flops_per_sequence"] * config.training.batch_size
 

@@ -12,6 +12,7 @@ from benchmarks.parts import NETWORKS, config_of
 from icl.config import ExperimentConfig
 from icl.problems.base import Program
 from icl.problems.load import load_program
+from icl.problems.sequences import SequenceProblem
 from icl.training.losses import query_loss
 from icl.types import Variables
 
@@ -31,15 +32,16 @@ def _program(name: str) -> Program:
 
 def _last_block() -> Forms:
     program, config = _program(SMALL), _config(SMALL)
-    inputs = program.inputs(config)
-    family, size = program.problem.families["train"], config.training.batch_size
-    _, sequence = program.problem.draw(jax.random.key(0), size, family, inputs.knobs)
+    problem, inputs = program.problem, program.inputs(config)
+    assert isinstance(problem, SequenceProblem)
+    family, size = problem.families["train"], config.training.batch_size
+    _, sequence = problem.draw(jax.random.key(0), size, family, inputs.knobs)
     params, others = program.init(inputs).variables
 
     def descended(query_only: bool) -> Callable[[dict], dict]:
         def loss(params: dict) -> jax.Array:
             variables = Variables(params, others)
-            logits = program.problem.network.apply(variables, sequence, True, query_only)[0]
+            logits = problem.network.apply(variables, sequence, True, query_only)[0]
             return query_loss(logits[:, -1:], sequence.labels).mean()
 
         return lambda params: jax.tree.map(

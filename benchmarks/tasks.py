@@ -23,6 +23,7 @@ from icl.config.yaml import load_config
 from icl.models.task_networks import RECURRENT_GAIN
 from icl.problems.base import Program
 from icl.problems.load import load_program
+from icl.problems.trials import TrialProblem
 from icl.types import Trials
 
 TURNS = 9
@@ -42,8 +43,10 @@ def measure(turns: int = TURNS) -> Figures:
     sides = {"here": own_steps(program)}
     if find_spec("torch"):
         knobs, key = program.inputs(config).knobs, jax.random.key(0)
-        trials = program.problem.task.draw(key, config.training.batch_size, knobs, program.arrays)
-        sides |= torch_sides(config, trials, program.problem.task.num_outputs)
+        assert isinstance(program.problem, TrialProblem)
+        task = program.problem.task
+        trials = task.draw(key, config.training.batch_size, knobs, program.arrays)
+        sides |= torch_sides(config, trials, task.num_outputs)
     times: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(turns + 1):
         for name, measured in sides.items():

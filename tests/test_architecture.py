@@ -98,17 +98,32 @@ def names_in(node: ast.AST) -> set[str]:
     }
 
 
+def constants_in(node: ast.AST) -> set[object]:
+    """The constant that an expression is, or those of a tuple, list or set."""
+    match node:
+        case ast.Constant(value=value):
+            return {value}
+        case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Set(elts=parts):
+            return set().union(*map(constants_in, parts))
+    return set()
+
+
 def asks_for_the_problem(node: ast.AST) -> bool:
     """Whether a piece of code depends on which problem a run has."""
     match node:
+        case ast.Call(
+            func=ast.Name(id="getattr" | "hasattr"),
+            args=[_, ast.Constant(value="data" | "task"), *_],
+        ):
+            return True
         case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, classes]):
             return bool(names_in(classes) & PROBLEMS)
         case ast.MatchClass(cls=cls):
             return bool(names_in(cls) & PROBLEMS)
-        case ast.Compare(left=ast.Constant(value="task"), ops=[ast.In() | ast.NotIn()]):
-            return True
-        case ast.Compare(left=left, comparators=others, ops=[ast.Eq() | ast.NotEq() | ast.Is()]):
+        case ast.Compare(left=left, comparators=others):
             sides = [left, *others]
+            if any("task" in constants_in(side) for side in sides):
+                return True
             is_name = any(
                 isinstance(side, ast.Attribute) and side.attr == "problem" for side in sides
             )
@@ -123,6 +138,24 @@ def test_nothing_outside_problems_asks_which_problem_it_has(name: str):
     nodes = ast.walk(ast.parse(NAMES[name].read_text()))
     asked = [ast.unparse(node) for node in nodes if asks_for_the_problem(node)]
     assert not asked, asked
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "isinstance(config, ExperimentConfig)",
+        "config.problem == 'sequences'",
+        "type(program.problem) is TrialProblem",
+        "'task' in record['conditions']",
+        "name == 'task'",
+        "name in ('train', 'task')",
+        "('task', 'accuracy') != pair",
+        "getattr(config, 'data', None)",
+        "hasattr(config, 'task')",
+    ],
+)
+def test_a_question_about_the_problem_is_found(code: str):
+    assert any(asks_for_the_problem(node) for node in ast.walk(ast.parse(code)))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,8 +5,9 @@ family the strategy follows from its settings: `strategy_of_family`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from icl.config.experiment import AnyConfig
 from icl.config.families import Family, FewShotFamily, IndependentFamily, MarkovFamily
 
 Strategy = Literal["ICL", "IWL", ""]
@@ -44,7 +45,9 @@ CONDITIONS: dict[str, Condition] = {
     "bursty_novel": ICL,
     "independent": EITHER,
     "common_uniform": EITHER,
-    "common_no_support": EITHER,  # part of a training mixture
+    # Part of a training mixture. Its settings are those of `no_support_common`, an IWL condition;
+    # release 0.1.0 gave it no strategy, and figures of runs tested in it stay as they are.
+    "common_no_support": EITHER,
     "supported": EITHER,
     "markov": EITHER,
     # In context?
@@ -103,10 +106,9 @@ def strategy_of_family(family: Family) -> Strategy:
     return "ICL" if is_unseen else ""
 
 
-def strategies_of(config: Any) -> dict[str, Strategy]:
+def strategies_of(config: AnyConfig) -> dict[str, Strategy]:
     """The strategy of each condition of a run's config, by name."""
-    data = getattr(config, "data", None)  # families of a user's own, where there are families
-    own: dict[str, Family] = getattr(data, "families", {})
+    own = config.own_families
     return {
         name: strategy_of_family(own[name]) if name in own else condition_of(name).strategy
         for name in config.evaluation.conditions

@@ -1,14 +1,8 @@
-"""The roots of the config: a run on sequences, and a run on a task over time.
+"""The roots of the config: a run on sequences, and a run on a task over time."""
 
-What other modules must know of a root without asking which one it is:
-
-    problem      name of the module of `icl.problems` that trains on it
-    source       the settings of what must be loaded before training
-    source_text  the line that is printed before it is loaded
-    has_context  whether sequences have a context, and so metrics of the labels in it
-"""
-
-from typing import Annotated, ClassVar
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -18,6 +12,7 @@ from icl.config.checks.networks import embedder_errors, token_errors
 from icl.config.connectivity import Connectivity, connectivity_errors
 from icl.config.data import DataConfig
 from icl.config.evaluation import EvaluationConfig, TaskEvaluationConfig
+from icl.config.families import Family
 from icl.config.networks import Model, TransformerConfig
 from icl.config.sources import Source
 from icl.config.task_networks import RateNetwork, TaskNetworkConfig
@@ -27,10 +22,47 @@ from icl.config.training import CheckpointConfig, TrainingConfig
 Seed = Annotated[int, Field(ge=0, lt=2**32), Traced()]
 
 
-class ExperimentConfig(Settings):
-    """One run on sequences: data, network, training, evaluation, and the seed of all randomness."""
+class AnyConfig(Settings):
+    """The config of a run on any problem: what all roots share.
+
+    problem: name of the module of `icl.problems` that trains on it.
+    has_context: whether sequences have a context, and so metrics of the labels in it.
+    """
+
+    problem: ClassVar[str]
+    has_context: ClassVar[bool]
 
     seed: Seed = 0
+
+    if TYPE_CHECKING:
+        # Fields of every root. Each root declares them itself, after the branch that only it has:
+        # recorded configs have that order, and fields of a base class would come first. All read
+        # `model.kind`, and `every`, `num_sequences` and `conditions` of `evaluation`.
+        model: Any
+        connectivity: dict[str, Connectivity]
+        training: TrainingConfig
+        evaluation: Any
+        checkpoints: CheckpointConfig
+
+    @property
+    @abstractmethod
+    def source(self) -> Any:
+        """The settings of what must be loaded before training."""
+
+    @property
+    @abstractmethod
+    def source_text(self) -> str:
+        """The line that is printed before it is loaded."""
+
+    @property
+    def own_families(self) -> Mapping[str, Family]:
+        """Families of sequences that the user named, by name; none without sequences."""
+        return {}
+
+
+class ExperimentConfig(AnyConfig):
+    """One run on sequences: data, network, training, evaluation, and the seed of all randomness."""
+
     data: DataConfig = DataConfig()
     model: Model = TransformerConfig()
     connectivity: dict[str, Connectivity] = Field(
@@ -53,6 +85,10 @@ class ExperimentConfig(Settings):
     def source_text(self) -> str:
         return f"exemplars: {self.data.source.kind}"
 
+    @property
+    def own_families(self) -> Mapping[str, Family]:
+        return self.data.families
+
     @model_validator(mode="after")
     def _consistent(self) -> "ExperimentConfig":
         errors = condition_errors(self.data, self.evaluation)
@@ -63,10 +99,9 @@ class ExperimentConfig(Settings):
         return self
 
 
-class TaskExperimentConfig(Settings):
+class TaskExperimentConfig(AnyConfig):
     """One run on a task: task, network, training, evaluation, and the seed of all randomness."""
 
-    seed: Seed = 0
     task: TaskConfig
     model: TaskNetworkConfig = RateNetwork()
     connectivity: dict[str, Connectivity] = Field(
@@ -99,9 +134,7 @@ class TaskExperimentConfig(Settings):
         return self
 
 
-AnyConfig = ExperimentConfig | TaskExperimentConfig
-
-# Kinds of experiments, by the branch that only they have; without any it is the last.
+# Roots, by the branch that only they have; a config without any is an `ExperimentConfig`.
 EXPERIMENTS: dict[str, type[AnyConfig]] = {
     "task": TaskExperimentConfig,
     "data": ExperimentConfig,

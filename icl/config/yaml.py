@@ -53,7 +53,7 @@ def parse_config(tree: dict[str, Any]) -> AnyConfig:
 
 
 def _class_of(tree: dict[str, Any]) -> Any:
-    """The class of an experiment, by the branch that marks its kind."""
+    """The root, by the branch that only it has; without any, the one of sequences."""
     return next((EXPERIMENTS[branch] for branch in EXPERIMENTS if branch in tree), ExperimentConfig)
 
 

@@ -20,7 +20,7 @@ from icl.data.knobs import make_knobs
 from icl.data.sources.load import load_exemplars
 from icl.data.sources.on_device import exemplars_in_use, put_on_device
 from icl.evaluation.conditions import make_conditions
-from icl.problems.streams import data_set_key, make_streams, named
+from icl.problems.streams import data_set_key, described_key, make_streams
 from icl.types import Exemplars, IndexSequence, Knobs
 
 NUM_TRAINING, NUM_CONDITION = 100_000, 20_000
@@ -64,8 +64,10 @@ class Parts:
         size = self.config.data.num_sequences
         if size is None:
             return None
-        chosen = choose(key_of(self, "train"), jnp.int32(size), how_many(self, "train"))
-        return keys_of(data_set_key(make_streams(self.config.seed).train), chosen)
+        seed = self.config.seed
+        key = described_key(seed, "train")
+        chosen = choose(key, jnp.int32(size), how_many(self, "train"))
+        return keys_of(data_set_key(make_streams(seed).train), chosen)
 
     @property
     def num_symbols(self) -> int | None:
@@ -118,11 +120,10 @@ def draw_sample(
 
     compiled = jax.jit(draw, compiler_options=None if parts.num_symbols else QUICK)
     chosen = parts.data_set if is_training and num_sequences is None else None
-    key = key_of(parts, name)
     chunks = []
     for i, start in enumerate(range(0, wanted, size)):
         numbers = jnp.arange(start, start + size)
-        keys = jax.random.fold_in(key, i)
+        keys = described_key(parts.config.seed, name, i)
         if chosen is not None:
             keys = split_each(chosen[numbers % wanted], 2)[0]
         drawn = compiled(keys, numbers % num_blocks, parts.knobs)
@@ -148,8 +149,3 @@ def items_of(
     """
     own = parts.data_set if name == "train" else None
     return parts.items(key if own is None else split_each(own[chosen], 2)[1], indices)
-
-
-def key_of(parts: Parts, name: str) -> Key[Array, ""]:
-    """The random key of a family."""
-    return named(jax.random.key(parts.config.seed), name)

@@ -36,7 +36,7 @@ from icl.description.exact_ceilings import (
     make_knows,
 )
 from icl.description.label_laws import component, label_entropy_bits, shift_of
-from icl.description.samples import Parts, draw_sample, items_of, key_of, make_parts
+from icl.description.samples import Parts, draw_sample, items_of, make_parts
 from icl.description.statistics import (
     Entropies,
     Estimate,
@@ -47,6 +47,7 @@ from icl.description.statistics import (
 )
 from icl.problems.cost import network_costs
 from icl.problems.sequences import rows_of, rows_per_family
+from icl.problems.streams import described_items_key, described_row_key
 from icl.types import IndexSequence, ShownSequence
 
 NUM_LOOKED_UP = 2_000  # sequences whose items are looked up, for nearest neighbours
@@ -281,13 +282,12 @@ def _distances(parts: Parts, name: str, sample: IndexSequence) -> tuple[IndexSeq
     wanted = min(len(sample.classes), NUM_LOOKED_UP, max(100, MAX_LOOKED_UP // numbers))
     size = min(wanted, max(1, MAX_NUMBERS // numbers))
 
-    key = jax.random.fold_in(key_of(parts, name), 2**31)
     chunks = []
     for start in range(0, wanted, size):
         chosen = np.arange(start, start + size) % wanted
         chunk = jax.tree.map(lambda a, chosen=chosen: a[chosen], sample)
-        chunk_key = jax.random.fold_in(key, start)
-        items = items_of(parts, name, chunk_key, chunk, chosen)
+        key = described_items_key(parts.config.seed, name, start)
+        items = items_of(parts, name, key, chunk, chosen)
         chunks.append(np.asarray(learners.distances_to_query(items)))
     return jax.tree.map(lambda a: a[:wanted], sample), np.concatenate(chunks)[:wanted]
 
@@ -312,6 +312,6 @@ def _rows(parts: Parts, drawn: dict[str, IndexSequence]) -> list[ShownSequence]:
         chosen.append(("tested on", name, name, few, None))
     rows = []
     for i, (section, text, origin, few, found) in enumerate(chosen):
-        key = jax.random.fold_in(key_of(parts, "pictures"), i)
+        key = described_row_key(parts.config.seed, i)
         rows += rows_of(section, text, few, items_of(parts, origin, key, few, found))
     return rows

@@ -1,7 +1,7 @@
 """A task and its network before training: periods of a trial, costs, and initial weights."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from icl.description.any_problem import describe_weights, initial_matrices
 from icl.problems.base import Program
 from icl.problems.cost import count_flops, count_parameters
 from icl.problems.load import load_program
+from icl.problems.trials import TrialProblem
 from icl.training.losses import task_loss
 from icl.types import Trials
 
@@ -51,8 +52,9 @@ def costs(program: Program) -> dict[str, Any]:
 
     A step is one of the network: a feed-forward network takes a whole trial in one.
     """
-    network, params = program.problem.network, program.shapes.variables.params
-    task, knobs = program.problem.task, program.inputs(program.config).knobs
+    problem = cast(TrialProblem, program.problem)
+    network, params = problem.network, program.shapes.variables.params
+    task, knobs = problem.task, program.inputs(program.config).knobs
     trial = jax.eval_shape(lambda: task.draw(jax.random.key(0), 1, knobs, program.arrays))
     steps = jax.eval_shape(network.as_steps, trial.inputs)
 

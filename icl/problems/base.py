@@ -95,7 +95,15 @@ class Problem(Protocol):
         inputs: Inputs,
         arrays: PyTree,
     ) -> dict[str, dict[str, Array]]:
-        """Scores and measures by condition. initial: makes the initial network, for probes."""
+        """Scores and measures by condition: all names in `config.evaluation.conditions`.
+
+        Each condition has `loss`, in nats, and `accuracy`, each with its `_stderr`, and
+        `accuracy_chance`; summaries, curves and progress read these. If `config.has_context`, it
+        also has `accuracy_in_context` with its `_stderr` and `_chance`. More scores are recorded
+        as they are, and what has axes is listed in `icl.config.probes`.
+
+        initial: makes the initial network, for probes.
+        """
         ...
 
     def shown(self, config: Any, inputs: Inputs) -> Shown:
@@ -121,7 +129,7 @@ class Program:
     matrices: state -> weight matrices by name, see `icl.models.matrices`.
     """
 
-    problem: Any
+    problem: Problem
     shapes: TrainState
     init: Callable[[Inputs], TrainState]
     train: Callable[..., TrainState]

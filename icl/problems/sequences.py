@@ -36,7 +36,12 @@ from icl.probes.find import measure
 from icl.probes.sequence_view import NUM_SEQUENCES, sequence_view
 from icl.problems.base import Cost, Inputs, Program, make_inputs
 from icl.problems.cost import network_costs
-from icl.problems.streams import condition_key, data_set_key, probed_sequences_key
+from icl.problems.streams import (
+    condition_key,
+    data_set_key,
+    probed_sequences_key,
+    shown_sequences_key,
+)
 from icl.training.losses import Loss, sequence_loss
 from icl.training.optimizer import Rates
 from icl.training.step import TrainState
@@ -153,20 +158,19 @@ class SequenceProblem:
         """A few sequences of each training family, query last."""
         weights = {name: w for name, w in config.data.weights.items() if w > 0}
         count = rows_per_family(len(weights))
-        key, own_key = jax.random.split(jax.random.key(config.seed))
 
         def drawn(key: Array, count: int, name: str) -> tuple[IndexSequence, np.ndarray]:
             indices, sequence = self.draw(key, count, self.families[name], inputs.knobs)
             return jax.tree.map(np.asarray, (indices, sequence.exemplars))
 
-        mixture = drawn(key, SEARCHED, "train")
+        mixture = drawn(shown_sequences_key(config.seed), SEARCHED, "train")
         rows: list[ShownSequence] = []
         for i, name in enumerate(config.data.weights):
             if name not in weights:
                 continue
             mixed, found = mixture, np.flatnonzero(mixture[0].family == i)[:count]
             if len(found) < count:  # too rare in the mixture
-                mixed = drawn(jax.random.fold_in(own_key, i), count, name)
+                mixed = drawn(shown_sequences_key(config.seed, i), count, name)
                 found = np.arange(count)
             indices, exemplars = jax.tree.map(lambda a, found=found: a[found], mixed)
             rows += rows_of("", f"{name}\n{weights[name]:.3g}", indices, exemplars)

@@ -1,6 +1,6 @@
-"""The tree of a run's random streams: every key that a run uses, and how it is made.
+"""The tree of random streams: every key made from a run's seed, and how it is made.
 
-    seed
+    seed, split in three
     |- init           initial weights of the network
     |  `- 1           initial connectivity; each matrix folds in its own name
     |- train
@@ -12,7 +12,20 @@
        |- 2 + step    trials of an evaluation
        `- 2^31        sequences for probes; each condition folds in its name
 
-Steps stay below 2^31, so 2^31 is the number of no step.
+    seed, split in two: the picture of a run on sequences
+    |- mixture        sequences of the training mixture
+    `- families       each family too rare in the mixture folds in its number
+
+    seed itself: trials in the picture of a run on a task
+
+    seed, with a name folded in: what a description draws
+    |- `train`, a condition or a family: which sequences of a finite data set; then
+    |  |- chunk       sequences, a chunk at a time
+    |  `- 2^31        items of sequences for nearest neighbours; each chunk folds in its start
+    `- `pictures`     items of the sequences in a picture; each row of pictures folds in its number
+
+Steps and numbers of chunks stay below 2^31, so 2^31 is the number of none. The root of a seed is
+of one generator: users may change JAX's default, which must change no run and no picture.
 """
 
 import zlib
@@ -34,8 +47,11 @@ class Streams(NamedTuple):
 
 def make_streams(seed: int) -> Streams:
     """Make the streams of a seed, the same on all devices and under all settings of JAX."""
-    # Users may change JAX's default generator, which would change the run.
-    return Streams(*jax.random.split(jax.random.key(seed, impl="threefry2x32"), 3))
+    return Streams(*jax.random.split(_root(seed), 3))
+
+
+def _root(seed: int) -> Key[Array, ""]:
+    return jax.random.key(seed, impl="threefry2x32")
 
 
 def named(key: Key[Array, ""], name: str) -> Key[Array, ""]:
@@ -71,3 +87,30 @@ def probed_trials_keys(eval_key: Key[Array, ""]) -> tuple[Key[Array, ""], Key[Ar
 def fresh_trials_key(eval_key: Key[Array, ""], step: Int[Array, ""]) -> Key[Array, ""]:
     """Key of the trials of an evaluation."""
     return jax.random.fold_in(eval_key, 2 + step)
+
+
+def shown_sequences_key(seed: int, family: int | None = None) -> Key[Array, ""]:
+    """Key of the sequences in a run's picture, of the mixture or of a family by its number."""
+    mixture_key, families_key = jax.random.split(_root(seed))
+    return mixture_key if family is None else jax.random.fold_in(families_key, family)
+
+
+def shown_trials_key(seed: int) -> Key[Array, ""]:
+    """Key of the trials in a run's picture."""
+    return _root(seed)
+
+
+def described_key(seed: int, name: str, chunk: int | None = None) -> Key[Array, ""]:
+    """Key of a condition or a family in a description, or of a chunk of its sequences."""
+    key = named(_root(seed), name)
+    return key if chunk is None else jax.random.fold_in(key, chunk)
+
+
+def described_items_key(seed: int, name: str, start: int) -> Key[Array, ""]:
+    """Key of the items in which a description looks for nearest neighbours, from one on."""
+    return jax.random.fold_in(described_key(seed, name, ABOVE_ALL_STEPS), start)
+
+
+def described_row_key(seed: int, number: int) -> Key[Array, ""]:
+    """Key of the items in some rows of a description's picture."""
+    return described_key(seed, "pictures", number)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key, PyTree
@@ -16,7 +15,7 @@ from icl.models.task_networks import TaskNetwork, make_task_network
 from icl.probes.find import measure
 from icl.probes.trial_view import trial_view
 from icl.problems.base import Cost, Inputs, Program, make_inputs
-from icl.problems.streams import fresh_trials_key, probed_trials_keys
+from icl.problems.streams import fresh_trials_key, probed_trials_keys, shown_trials_key
 from icl.training.losses import Loss, task_loss
 from icl.training.optimizer import Rates
 from icl.training.step import TrainState
@@ -86,7 +85,7 @@ class TrialProblem:
 
     def shown(self, config: TaskExperimentConfig, inputs: Inputs) -> Shown:
         """A few trials."""
-        key = jax.random.key(config.seed)
+        key = shown_trials_key(config.seed)
         trials = self.task.draw(key, NUM_SHOWN, inputs.knobs, self.arrays)
         return Shown("trials", ShownTrials(np.asarray(trials.inputs), np.asarray(trials.targets)))
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import jax
 from jax.experimental import multihost_utils
 
-from icl.config import ExperimentConfig
+from icl.config import AnyConfig
 from icl.errors import UserError, first_line
 from icl.runs.progress import Progress
 from icl.runs.run import train
 
 
-def run_distributed(config: ExperimentConfig, out: str, progress: Progress) -> None:
+def run_distributed(config: AnyConfig, out: str, progress: Progress) -> None:
     """Train on all devices of all processes that were started with the same command.
 
     Processes find each other through a scheduler that JAX knows (Slurm, Open MPI, Kubernetes, a

@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from icl.config.conditions import STANDARD, condition_of, first_of_each
+from icl.config import AnyConfig
+from icl.config.conditions import STANDARD, condition_of, first_of_each, strategies_of
 from icl.records.run_directory import SEQUENCES, RunDirectory
 
 
@@ -71,7 +72,7 @@ class Progress:
 
     def evaluated(self, directory: RunDirectory, record: dict[str, Any]) -> None:
         """Show the scores of an evaluation."""
-        self._scores = scores_of(record)
+        self._scores = scores_of(directory.config, record)
         if not self._bar:
             loss = record["train"]["loss"]
             loss_text = "" if loss is None else f"loss {loss:.3f}  "
@@ -99,24 +100,34 @@ class Progress:
             console.print(str(path / name), markup=False, soft_wrap=True)
 
 
-def scores_of(record: dict[str, Any]) -> str:
-    """In-context and in-weights accuracy at an evaluation, or accuracy and measures of a task.
+# Measures of probes that a line of progress has room for.
+MEASURES = {"RA": "representation_alignment", "KA": "kernel_alignment"}
 
-    Each strategy is shown by its standard condition, else by its first. For a task: accuracy,
-    representation alignment (RA) and kernel alignment (KA). A measure that is undefined, such as
-    the RA of silent units, is `none`.
+
+def scores_of(config: AnyConfig, record: dict[str, Any]) -> str:
+    """The scores of an evaluation that fit a line, such as `ICL 0.98  IWL 0.25`.
+
+    In-context and in-weights accuracy, each in its standard condition or else in the first that
+    shows it; in conditions without a context their accuracy; representation alignment (RA) and
+    kernel alignment (KA) in the first condition that records them. A measure that is undefined,
+    such as the RA of silent units, is `none`.
     """
-    conditions = record["conditions"]
-    shown = first_of_each({name: condition_of(name).strategy for name in conditions})
-    shown |= {strategy: name for strategy, name in STANDARD.items() if name in conditions}
+    conditions, strategies = record["conditions"], strategies_of(config)
+    shown = first_of_each(strategies)
+    shown |= {own: name for own, name in STANDARD.items() if strategies.get(name) == own}
+    parts: list[tuple[str, str, str]] = [
+        (own, name, condition_of(name, own).metric) for own, name in shown.items()
+    ]
+    if not config.has_context:
+        without = [name for name, own in strategies.items() if not own]
+        is_one = len(without) == 1
+        parts += [("accuracy" if is_one else name, name, "accuracy") for name in without]
+    for short, measure in MEASURES.items():
+        measured = [name for name, scores in conditions.items() if measure in scores]
+        parts += [(short, name, measure) for name in measured[:1]]
     return "  ".join(
         f"{short} {'none' if value is None else f'{value:.2f}'}"
-        for short, name, metric in (
-            *((strategy, name, condition_of(name).metric) for strategy, name in shown.items()),
-            ("accuracy", "task", "accuracy"),
-            ("RA", "task", "representation_alignment"),
-            ("KA", "task", "kernel_alignment"),
-        )
+        for short, name, metric in parts
         if metric in conditions.get(name, {})
         for value in [conditions[name][metric]]
     )

@@ -133,4 +133,4 @@ class SweepProgress:
 def _outcome(snap: Snapshot) -> str:
     if snap.status == "diverged":
         return "diverged"
-    return scores_of(snap.record) if snap.record else ""
+    return scores_of(snap.cell.config, snap.record) if snap.record else ""

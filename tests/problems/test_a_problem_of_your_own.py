@@ -14,8 +14,9 @@ import optax
 import pytest
 from pydantic import Field
 
+from icl.config import AnyConfig, CheckpointConfig, Connectivity, TrainingConfig
 from icl.config.base import Settings
-from icl.config.experiment import EXPERIMENTS, TaskExperimentConfig
+from icl.config.experiment import EXPERIMENTS
 from icl.config.yaml import load_config
 from icl.description.any_config import describe_any
 from icl.problems.base import Cost, Inputs, Program, make_inputs
@@ -35,13 +36,33 @@ class Regression(Settings):
     dim: int = 3
 
 
-class RegressionExperiment(TaskExperimentConfig):
+class LinearMap(Settings):
+    """The network that finds it."""
+
+    kind: str = "linear_map"
+
+
+class RegressionEvaluation(Settings):
+    """When and on how many fresh inputs it is evaluated."""
+
+    every: int = 10
+    num_sequences: int = 16
+
+    conditions: ClassVar[tuple[str, ...]] = ("fresh",)
+
+
+class RegressionExperiment(AnyConfig):
     """A run on a linear regression."""
 
-    problem: ClassVar[str] = "regression"
-
-    task: Any = Field(None, exclude=True)
     regression: Regression
+    model: LinearMap = LinearMap()
+    connectivity: dict[str, Connectivity] = Field({})
+    training: TrainingConfig = TrainingConfig()
+    evaluation: RegressionEvaluation = RegressionEvaluation()
+    checkpoints: CheckpointConfig = CheckpointConfig()
+
+    problem: ClassVar[str] = "regression"
+    has_context: ClassVar[bool] = False
 
     @property
     def source(self) -> Any:
@@ -83,7 +104,7 @@ class RegressionProblem:
         loss = self.make_loss(inputs.rates)(state.variables, batch)[0]
         zero = jnp.zeros(())
         scores = {"accuracy": loss, "accuracy_stderr": zero, "accuracy_chance": zero}
-        return {"task": scores | {"loss": loss, "loss_stderr": zero}}
+        return {"fresh": scores | {"loss": loss, "loss_stderr": zero}}
 
     def shown(self, config: RegressionExperiment, inputs: Inputs) -> Shown:
         x, _ = self.draw_batch(jax.random.key(0), 0, inputs, ())
@@ -103,13 +124,16 @@ def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RegressionExperim
     file = tmp_path / "regression.yaml"
     file.write_text("regression: {dim: 4}\n")
     words = ["training.num_steps=20", "training.batch_size=16", "training.learning_rate=0.1"]
-    return load_config(file, [*words, "training.warmup_steps=1", "evaluation.every=10"])
+    return load_config(file, [*words, "training.warmup_steps=1", "evaluation.every=5"])
 
 
-def test_it_trains_is_recorded_and_described(config: RegressionExperiment, tmp_path: Path):
+def test_it_trains_is_recorded_and_described(
+    config: RegressionExperiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     assert type(config) is RegressionExperiment
     train(config, tmp_path / "run", Progress())
-    loss = load(tmp_path / "run").loss.sel(condition="task")
+    assert "  accuracy " in capsys.readouterr().err
+    loss = load(tmp_path / "run").loss.sel(condition="fresh")
     assert float(loss[-1]) < float(loss[0]) / 2
     assert (tmp_path / "run" / "sequences.png").stat().st_size > 1000
     report = describe_any(config)

@@ -1,18 +1,46 @@
 """What progress tells of an evaluation."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from icl.config import AnyConfig
+from icl.config.base import Settings
+from icl.config.yaml import parse_config
 from icl.runs.progress import scores_of
 
-TASK = {"accuracy": 0.5, "representation_alignment": None, "kernel_alignment": 0.25}
+TRIAL = {"accuracy": 0.5, "representation_alignment": None, "kernel_alignment": 0.25}
+OWN = {
+    "mine": {"kind": "independent", "support": "never"},
+    "yours": {"kind": "few_shot"},
+    "no_support_ours": {"kind": "independent"},
+}
+
+
+class TwoConditions(Settings):
+    conditions: ClassVar[tuple[str, ...]] = ("near", "far")
+
+
+class WithoutContext(AnyConfig):
+    evaluation: TwoConditions = TwoConditions()
+
+    has_context: ClassVar[bool] = False
+
+    @property
+    def source(self) -> None: ...
+    @property
+    def source_text(self) -> str:
+        return ""
+
+
+def sequences(names: list[str]) -> AnyConfig:
+    own = {name: OWN[name] for name in names if name in OWN}
+    return parse_config({"data": {"families": own}, "evaluation": {"conditions": names}})
 
 
 @pytest.mark.parametrize(
     ("conditions", "text"),
     [
-        ({"task": TASK}, "accuracy 0.50  RA none  KA 0.25"),  # units that fell silent have no RA
         (
             {"fewshot_holdout": {"accuracy_in_context": 1}, "no_support": {"accuracy": 0}},
             "ICL 1.00  IWL 0.00",
@@ -26,7 +54,32 @@ TASK = {"accuracy": 0.5, "representation_alignment": None, "kernel_alignment": 0
             },
             "ICL 0.25  IWL 0.75",
         ),
+        # Families of a user's own show the strategy that their settings give them.
+        (
+            {
+                "no_support_ours": {"accuracy": 0, "accuracy_in_context": 0},
+                "mine": {"accuracy": 0.5, "accuracy_in_context": 0},
+                "yours": {"accuracy": 0, "accuracy_in_context": 0.75},
+            },
+            "ICL 0.75  IWL 0.50",
+        ),
+        (
+            {
+                "train": {"accuracy": 1},
+                "no_support": {"accuracy": 0.5, "kernel_alignment": 0.25},
+                "flip": {"accuracy": 0.5, "kernel_alignment": 0.75},
+            },
+            "IWL 0.50  KA 0.25",
+        ),
     ],
 )
 def test_scores_are_those_there_are(conditions: dict[str, Any], text: str):
-    assert scores_of({"conditions": conditions}) == text
+    assert scores_of(sequences([*conditions]), {"conditions": conditions}) == text
+
+
+def test_without_a_context_scores_are_accuracies():
+    task = parse_config({"task": {"kind": "two_alternative"}})
+    # Units that fell silent have no RA.
+    assert scores_of(task, {"conditions": {"task": TRIAL}}) == "accuracy 0.50  RA none  KA 0.25"
+    conditions = {"near": {"accuracy": 0.5}, "far": {"accuracy": 0.25}}
+    assert scores_of(WithoutContext(), {"conditions": conditions}) == "near 0.50  far 0.25"

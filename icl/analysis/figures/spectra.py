@@ -88,7 +88,8 @@ def make_matrix(connectivity: Connectivity, units: int, seed: int) -> Matrix:
     """A recurrent matrix with this initial connectivity."""
     by_name = {"recurrent": connectivity}
     own = {"recurrent": {"kernel": jnp.zeros((units, units))}}
-    params = connect(jax.random.key(seed), own, {}, by_name, make_numbers(by_name))
+    key = jax.random.key(seed, impl="threefry2x32")
+    params = connect(key, own, {}, by_name, make_numbers(by_name))
     return np.asarray(params["recurrent"]["kernel"])
 
 
