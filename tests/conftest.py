@@ -53,9 +53,6 @@ def is_grid(path: Path) -> bool:
     return "grid" in read_settings(path)
 
 
-CONFIGS = [path for path in ALL_CONFIGS if not is_grid(path)]
-
-
 # Rooms and files of tests that compile little or nothing: `pytest -m quick`.
 QUICK = (
     "analysis",
@@ -83,15 +80,29 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Costs(), "costs")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import other tests for `pytest -m quick`: that takes longer than the quick ones."""
+    if config.option.markexpr != "quick" or not collection_path.name.startswith("test_"):
+        return None
+    return None if is_quick(collection_path) or has_quick_items(collection_path) else True
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        path = item.path.relative_to(Path(__file__).parent)
-        if is_in(path, QUICK) and not is_in(path, NOT_QUICK):
+        if is_quick(item.path):
             item.add_marker(pytest.mark.quick)
 
 
-def is_in(path: Path, places: tuple[str, ...]) -> bool:
-    return any(path.is_relative_to(place) for place in places)
+def is_quick(path: Path) -> bool:
+    def is_in(places: tuple[str, ...]) -> bool:
+        return any(path.is_relative_to(Path(__file__).parent / place) for place in places)
+
+    return is_in(QUICK) and not is_in(NOT_QUICK)
+
+
+def has_quick_items(path: Path) -> bool:
+    """Whether a module marks some of its tests as quick."""
+    return "mark.quick" in path.read_text()
 
 
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

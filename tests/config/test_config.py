@@ -9,10 +9,11 @@ from icl.config.families import NAMED
 from icl.config.grid import load_sweep
 from icl.config.yaml import differences, dump_config, load_config
 
-from ..conftest import ALL_CONFIGS, CONFIGS, QUICKSTART, is_grid
+from ..conftest import ALL_CONFIGS, QUICKSTART, is_grid
 from ..messages import check_line, errors, fields_of, refused
 
 GRIDS = [path for path in ALL_CONFIGS if is_grid(path)]
+CONFIGS = [path for path in ALL_CONFIGS if path not in GRIDS]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.golden import descriptions, grids, items, mistakes, networks, runs, sequences
 
 
@@ -26,9 +24,6 @@ class Subject:
     rtol: float = 1e-5
     slow: frozenset[str] = frozenset()
     is_quick: bool = False
-
-    def marks(self, item: str) -> list[pytest.MarkDecorator]:
-        return [pytest.mark.slow] * (item in self.slow) + [pytest.mark.quick] * self.is_quick
 
 
 SUBJECTS = {

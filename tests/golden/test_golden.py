@@ -5,11 +5,16 @@ from pathlib import Path
 import pytest
 
 from tests.golden.store import canary, differences, load
-from tests.golden.subjects import SUBJECTS
+from tests.golden.subjects import SUBJECTS, Subject
+
+
+def marks(subject: Subject, item: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] * (item in subject.slow) + [pytest.mark.quick] * subject.is_quick
+
 
 STORED = {name: load(name) for name in [*SUBJECTS, "canary"]}
 ITEMS = [
-    pytest.param(name, item, id=f"{name}-{item}", marks=subject.marks(item))
+    pytest.param(name, item, id=f"{name}-{item}", marks=marks(subject, item))
     for name, subject in SUBJECTS.items()
     for item in subject.names
 ]
