@@ -76,7 +76,7 @@ def make_context(
     )
 
 
-def bind(edits: Mapping[str, Edit], context: Context) -> dict[str, Callable[[Array], Array]]:
+def bind_edits(edits: Mapping[str, Edit], context: Context) -> dict[str, Callable[[Array], Array]]:
     """Edits by site as a network takes them: from value to value, in this context."""
 
     def bound(edit: Edit) -> Callable[[Array], Array]:

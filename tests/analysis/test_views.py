@@ -98,7 +98,7 @@ def test_knobs_that_vary_together_are_one_axis():
 
 def test_a_table_may_be_empty_or_none():
     tables = ["{}", "null", json.dumps({"kind": "own", "gain": 4.0}), json.dumps({"kind": "own"})]
-    [knob] = knobs_of(make_sweep({"law": tables}))
+    [knob] = knobs_of(make_sweep({"initializer": tables}))
     assert knob.texts[2:] == ["own gain 4", "own"]
     assert not any("{" in text for text in knob.texts)
 

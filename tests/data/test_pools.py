@@ -44,7 +44,7 @@ def draw_many(
     count: int = 4,
     excluded: tuple[int, ...] = (),
 ) -> np.ndarray:
-    """Laws of one kind share a program."""
+    """Draw from a pool; pools of one kind share a program."""
     bits = jax.random.bits(jax.random.key(seed), (NUM_DRAWS, count), jnp.uint32)
     padded = np.array([*excluded, -1, -1][:2], np.int32)
     return np.asarray(_draw_many(bits, pool, padded, distinct))

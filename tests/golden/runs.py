@@ -95,8 +95,8 @@ def _of_task(config: Any, folder: Path) -> dict[str, Any]:
         "evaluation.num_trials": 16,
         "evaluation.num_kernel_trials": 4,
     }
-    for pattern, law in config.connectivity.items():
-        if hasattr(law, "path"):
+    for pattern, initializer in config.connectivity.items():
+        if hasattr(initializer, "path"):
             file = folder / "matrix.npy"
             np.save(file, np.random.default_rng(1).standard_normal((WIDTH, WIDTH)))
             settings[f"connectivity.{pattern}.path"] = str(file)

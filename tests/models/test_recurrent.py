@@ -35,7 +35,7 @@ CASES: dict[str, dict[str, Any]] = {
 every_case = pytest.mark.parametrize("name", CASES)
 
 
-class Cell:
+class PlainMixer:
     """A mixer as a function of plain parameters."""
 
     def __init__(self, name: str, width: int = WIDTH, dtype: Any = jnp.float32):
@@ -83,10 +83,10 @@ def test_every_recurrent_kind_is_tested():
 @pytest.mark.parametrize("num_tokens", [1, 2, 17, 130])
 def test_every_cell_is_the_one_written_in_numpy(name, num_tokens):
     with jax.enable_x64(True):
-        cell = Cell(name, dtype=jnp.float64)
-        params, x = cell.far_from_the_start(), make_tokens(num_tokens)
-        full, query = jax.jit(lambda p, x: (cell(p, x), cell(p, x, query_only=True)))(params, x)
-        expected = cell.in_numpy(params, x)
+        mixer = PlainMixer(name, dtype=jnp.float64)
+        params, x = mixer.far_from_the_start(), make_tokens(num_tokens)
+        full, query = jax.jit(lambda p, x: (mixer(p, x), mixer(p, x, query_only=True)))(params, x)
+        expected = mixer.in_numpy(params, x)
         assert full.dtype == query.dtype == jnp.float64
         assert full.shape == (BATCH, num_tokens, WIDTH)
         assert query.shape == (BATCH, 1, WIDTH)
@@ -96,10 +96,10 @@ def test_every_cell_is_the_one_written_in_numpy(name, num_tokens):
 
 @every_case
 def test_in_float32_roundings_do_not_add_up(name):
-    cell = Cell(name)
-    params, x = cell.far_from_the_start(), make_tokens(130)
-    full = jax.jit(cell)(jax.tree.map(jnp.float32, params), jnp.float32(x))
-    np.testing.assert_allclose(full, cell.in_numpy(params, x), rtol=1e-5, atol=1e-6)
+    mixer = PlainMixer(name)
+    params, x = mixer.far_from_the_start(), make_tokens(130)
+    full = jax.jit(mixer)(jax.tree.map(jnp.float32, params), jnp.float32(x))
+    np.testing.assert_allclose(full, mixer.in_numpy(params, x), rtol=1e-5, atol=1e-6)
 
 
 @every_case
@@ -108,18 +108,18 @@ def test_gradients_are_those_of_numpy_by_finite_differences(name):
     num_tokens, step = 17, 1e-6
     rng = np.random.default_rng(3)
     with jax.enable_x64(True):
-        cell = Cell(name, dtype=jnp.float64)
-        inputs = cell.far_from_the_start(), make_tokens(num_tokens)
+        mixer = PlainMixer(name, dtype=jnp.float64)
+        inputs = mixer.far_from_the_start(), make_tokens(num_tokens)
         of_full, of_query = (rng.standard_normal((BATCH, n, WIDTH)) for n in (num_tokens, 1))
 
         @jax.jit
         @jax.grad
         def gradient(inputs):
-            full, query = cell(*inputs), cell(*inputs, query_only=True)
+            full, query = mixer(*inputs), mixer(*inputs, query_only=True)
             return (of_full * full).sum() + (of_query * query).sum()
 
         def in_numpy(inputs: Any) -> float:
-            full = cell.in_numpy(*inputs)
+            full = mixer.in_numpy(*inputs)
             return float((of_full * full).sum() + (of_query * full[:, -1:]).sum())
 
         leaves, structure = jax.tree.flatten(inputs)
@@ -147,10 +147,12 @@ def test_gradients_are_those_of_numpy_by_finite_differences(name):
 def test_the_gradient_in_training_is_the_derived_one_for_every_run_of_a_pack(
     name, query_only, num_tokens
 ):
-    cell = Cell(name)
-    params = jax.tree.map(lambda a: jnp.float32(jnp.stack([a, 0.5 * a])), cell.far_from_the_start())
+    mixer = PlainMixer(name)
+    params = jax.tree.map(
+        lambda a: jnp.float32(jnp.stack([a, 0.5 * a])), mixer.far_from_the_start()
+    )
     x = jnp.float32(make_tokens(num_tokens))
-    (own, own_hidden), (derived, hidden) = gradients(cell, params, x, query_only)
+    (own, own_hidden), (derived, hidden) = gradients(mixer, params, x, query_only)
     np.testing.assert_array_equal(own_hidden, hidden)
     assert num_tokens == 1 or all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(derived))
     for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(derived), strict=True):
@@ -159,20 +161,20 @@ def test_the_gradient_in_training_is_the_derived_one_for_every_run_of_a_pack(
 
 @every_case
 def test_the_gradient_in_training_is_the_derived_one_but_for_roundings_in_bfloat16(name):
-    cell = Cell(name, 64, jnp.bfloat16)
-    params = jax.tree.map(lambda a: jnp.float32(a[None]), cell.far_from_the_start())
-    (own, _), (derived, _) = gradients(cell, params, jnp.float32(make_tokens(17, 64)), False)
+    mixer = PlainMixer(name, 64, jnp.bfloat16)
+    params = jax.tree.map(lambda a: jnp.float32(a[None]), mixer.far_from_the_start())
+    (own, _), (derived, _) = gradients(mixer, params, jnp.float32(make_tokens(17, 64)), False)
     for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(derived), strict=True):
         assert a.dtype == b.dtype == jnp.float32
         assert np.linalg.norm(a - b) < 0.03 * np.linalg.norm(b)
 
 
-def gradients(cell: Cell, params: Any, x: jax.Array, query_only: bool) -> Any:
+def gradients(mixer: PlainMixer, params: Any, x: jax.Array, query_only: bool) -> Any:
     """Of a stack of parameters and their tokens: training's, then the derived, each with states."""
 
     def loss(inputs: Any, is_training: bool) -> tuple[jax.Array, jax.Array]:
         params, x = inputs
-        hidden = cell(params, x, query_only, is_training)
+        hidden = mixer(params, x, query_only, is_training)
         return (hidden * jnp.cos(jnp.arange(hidden.size)).reshape(hidden.shape)).sum(), hidden
 
     def of_pack(is_training: bool) -> Any:
@@ -183,14 +185,14 @@ def gradients(cell: Cell, params: Any, x: jax.Array, query_only: bool) -> Any:
 
 
 def test_outside_training_derivatives_can_be_taken_forward():
-    cell = Cell("lstm")
+    mixer = PlainMixer("lstm")
     x = jnp.float32(make_tokens(3))
     forward, backward = (
-        take(lambda x: cell(cell.params, x).sum((1, 2)))(x) for take in (jax.jacfwd, jax.jacrev)
+        take(lambda x: mixer(mixer.params, x).sum((1, 2)))(x) for take in (jax.jacfwd, jax.jacrev)
     )
     np.testing.assert_allclose(forward, backward, atol=1e-6)
     with pytest.raises(TypeError, match="forward-mode"):
-        jax.jacfwd(lambda x: cell(cell.params, x, is_training=True))(x)
+        jax.jacfwd(lambda x: mixer(mixer.params, x, is_training=True))(x)
 
 
 # Gates have the names that experiments know them by.
@@ -206,10 +208,10 @@ FORGETTING: list[Gate] = [("lstm", "forget_gate", -1), ("gru", "update_gate", -1
 
 def hidden_with(name: str, changed: dict[str, float]) -> np.ndarray:
     """After tokens of ones, where named matrices have equal entries."""
-    cell = Cell(name)
+    mixer = PlainMixer(name)
     filled = {f"mixer/{k}": jnp.full((WIDTH, WIDTH), value) for k, value in changed.items()}
-    params = with_matrices({"mixer": cell.params}, cell.fused, filled)["mixer"]
-    return np.asarray(cell(params, jnp.ones((1, 5, WIDTH))))
+    params = with_matrices({"mixer": mixer.params}, mixer.fused, filled)["mixer"]
+    return np.asarray(mixer(params, jnp.ones((1, 5, WIDTH))))
 
 
 @pytest.mark.parametrize(("name", "gate", "sign"), SHUT)
@@ -284,7 +286,7 @@ INITIAL = {
 
 @pytest.mark.parametrize("kind", INITIAL)
 def test_weights_start_as_in_the_papers_and_biases_at_zero(kind):
-    params = Cell(kind, width := 128).params
+    params = PlainMixer(kind, width := 128).params
     for layer, expected in INITIAL[kind].items():
         kernel = params[layer]["kernel"] * math.sqrt(width)
         assert abs(kernel.mean()) < 5 * expected.deviation / math.sqrt(kernel.size)
@@ -327,7 +329,7 @@ def gradient_share(bare: bool) -> float:
 @every_case
 def test_in_bfloat16_states_stay_float32_and_roundings_do_not_add_up(name):
     x = jnp.float32(make_tokens(130, width=64))
-    exact, low = Cell(name, 64), Cell(name, 64, jnp.bfloat16)
+    exact, low = PlainMixer(name, 64), PlainMixer(name, 64, jnp.bfloat16)
     assert {leaf.dtype for leaf in jax.tree.leaves(low.params)} == {jnp.dtype("float32")}
     expected, hidden = jax.jit(lambda params, x: (exact(params, x), low(params, x)))(low.params, x)
     assert hidden.dtype == jnp.float32

@@ -217,8 +217,11 @@ def test_every_network_is_measured(kind: str):
 
 
 def test_gates_begin_each_by_itself(tmp_path: Path):
-    laws = {"recurrent/*": {"kind": "own", "rank": 1}, "recurrent/cell": {"kind": "own", "gain": 9}}
-    config = config_of(model={"kind": "lstm", "width": 16}, connectivity=laws)
+    initializers = {
+        "recurrent/*": {"kind": "own", "rank": 1},
+        "recurrent/cell": {"kind": "own", "gain": 9},
+    }
+    config = config_of(model={"kind": "lstm", "width": 16}, connectivity=initializers)
     program = load_program(config)
     weights = program.matrices(program.init(program.inputs(config)))
     ranks = {n: np.linalg.matrix_rank(w) for n, w in weights.items() if "recurrent" in n}
@@ -230,8 +233,8 @@ def test_gates_begin_each_by_itself(tmp_path: Path):
 
 @pytest.mark.parametrize("kept", [False, True])
 def test_signs_are_kept_where_dales_law_is(kept: bool):
-    law = {"kind": "dale", "fraction": 0.75, "kept": kept}
-    config = config_of(connectivity={"recurrent": law}, training={"learning_rate": 0.3})
+    initializer = {"kind": "dale", "fraction": 0.75, "kept": kept}
+    config = config_of(connectivity={"recurrent": initializer}, training={"learning_rate": 0.3})
     program = load_program(config)
     inputs = program.inputs(config)
     pack = SingleEngine(program, [inputs])

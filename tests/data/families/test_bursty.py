@@ -157,7 +157,7 @@ def test_long_contexts(pattern):
 
 
 def test_one_of_many_classes():
-    """100,000 of them, under the steepest law in use: nothing repeats that should not."""
+    """100,000 of them, at the steepest Zipf exponent in use: nothing repeats that should not."""
     knobs = make_knobs(
         num_source_classes=100_000, num_classes=99_000, zipf_exponent=3.0, num_holdout_classes=1000
     )
