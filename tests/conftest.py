@@ -1,4 +1,4 @@
-"""What the tests share: a small experiment, and no file outside of pytest's own folders."""
+"""Fixtures of all tests: a small experiment, and no file outside of pytest's own folders."""
 
 import gc
 import os
@@ -92,7 +92,7 @@ def is_in(path: Path, places: tuple[str, ...]) -> bool:
 
 
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This test run's own, shared by all the processes that it is spread over."""
+    """Folder of this test run, shared by all of its processes."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
@@ -130,7 +130,7 @@ def programs_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of child processes, which compile the same programs again and again."""
+    """Environment of child processes, which compile the same programs again and again."""
     return {
         "JAX_COMPILATION_CACHE_DIR": str(shared_folder(tmp_path_factory) / "xla"),
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",

@@ -121,7 +121,7 @@ class _Array(NamedTuple):
 
 
 def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dict[str, _Array]:
-    """By metric, [run, condition, step, ...], with the axes that records name.
+    """Arrays [run, condition, step, ...] by metric, with the axes that records name.
 
     Values are placed by position, without a lookup by label: a thousand runs take seconds. Axes are
     as long as in the largest array of any run.

@@ -17,7 +17,7 @@ from .synthetic import make_sweep, without
         ([0.0, 0.5, 1.0], "linear"),
         ([1, 10, 100, 1000], "log"),
         ([1e-4, 1e-3, 1e-2], "log"),
-        ([0, 1, 10, 100, 1000], "even"),  # 0 and 1 cannot be told apart on a linear axis
+        ([0, 1, 10, 100, 1000], "even"),  # 0 and 1 would coincide on a linear axis
         (["lstm", "gru"], "names"),
         ([True, False], "names"),
         ([3, 1, 2], "linear"),

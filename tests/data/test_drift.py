@@ -41,7 +41,7 @@ def drifting(rate: float, seed: int = 1337, **settings):
 @pytest.mark.parametrize("multiplicity", [1, 3, 64])
 @pytest.mark.parametrize("num_classes", [5, 50])
 def test_own_labels_of_every_class(num_classes, multiplicity, num_meanings):
-    """Of n training classes the last has the first labels; held-out classes come after all."""
+    """The last training class has the first labels; held-out classes come after all."""
     setting = reference.Setting(
         num_classes,
         num_holdout_classes=14,

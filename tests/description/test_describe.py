@@ -215,7 +215,7 @@ def test_of_long_sequences_the_items_of_the_queries_class_are_shown():
 
 
 def empty_report(num_classes: int) -> dict:
-    """Of a distribution of which next to nothing is known."""
+    """The report of a distribution of which next to nothing is known."""
     config = load_config(
         ROOT / "configs" / "quickstart.yaml",
         [*BASE, "data.p_relevant=0.5", "evaluation.conditions=[no_support]"],

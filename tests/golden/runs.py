@@ -1,7 +1,7 @@
 """Short runs of every file of settings: what their records hold after one step and after ten.
 
-A grid is told by its first cell. Networks have one layer, data are small, and images are drawn
-glyphs: compiling and looking up what is large takes minutes.
+The first cell of a grid stands for it. Networks have one layer, data are small, and images are
+drawn glyphs: compiling and looking up what is large takes minutes.
 """
 
 import json

@@ -160,7 +160,7 @@ def make_weights() -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def make_gradient(name: str) -> Any:
-    """Of a weighted sum of the outputs of both forms, with respect to parameters and tokens."""
+    """Gradient of a weighted sum of both forms' outputs, by parameters and tokens."""
     case, (of_full, of_query) = make_case(name), make_weights()
 
     def weighted(params: Any, x: Any) -> jax.Array:

@@ -170,7 +170,7 @@ def test_the_gradient_in_training_is_the_derived_one_but_for_roundings_in_bfloat
 
 
 def gradients(mixer: PlainMixer, params: Any, x: jax.Array, query_only: bool) -> Any:
-    """Of a stack of parameters and their tokens: training's, then the derived, each with states."""
+    """Gradients by parameters and tokens: training's, then the derived; each with hidden states."""
 
     def loss(inputs: Any, is_training: bool) -> tuple[jax.Array, jax.Array]:
         params, x = inputs
@@ -267,7 +267,7 @@ def make_stack(kind: str, width: int, num_labels: int, bare: bool) -> Any:
 
 
 class Spread(NamedTuple):
-    """Of initial weights, times sqrt(fan_in). largest: of all."""
+    """Standard deviation and largest of initial weights, times sqrt(fan_in)."""
 
     deviation: float
     largest: float
@@ -301,7 +301,7 @@ def test_weights_start_as_in_the_papers_and_biases_at_zero(kind):
 
 
 def test_norms_and_residual_connections_keep_the_gradient_of_a_deep_stack():
-    """Of the first of 12 layers, as a share of the last one's. Without them it vanishes."""
+    """The share of the gradient that reaches the first of 12 layers vanishes without them."""
     assert gradient_share(bare=True) < 1e-4
     assert 0.1 < gradient_share(bare=False) < 10
 

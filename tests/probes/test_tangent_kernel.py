@@ -100,7 +100,7 @@ def is_program(value: Any) -> bool:
 
 
 def sizes_in(jaxpr: Any) -> list[int]:
-    """Of all arrays that a program makes, those of its inner programs too."""
+    """Sizes of all arrays that a program makes, those of its inner programs too."""
     sizes = [variable.aval.size for equation in jaxpr.eqns for variable in equation.outvars]
     for equation in jaxpr.eqns:
         for value in jax.tree.leaves(list(equation.params.values()), is_leaf=is_program):

@@ -193,7 +193,7 @@ def test_runs_of_other_ranks_and_noise_share_a_program_and_are_what_they_are_alo
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_every_network_is_measured(kind: str):
-    """Of targets by hand: those of the outputs that the kernel is over."""
+    """Measures agree with those of targets by hand: the outputs that the kernel is over."""
     network = make_task_network(config_of(model={"kind": kind, "width": WIDTH}).model, 4, 3, 2)
     initial, params = (network.init(jax.random.key(seed)) for seed in (0, 1))
     trials = jax.random.normal(jax.random.key(1), (TRIALS, STEPS, INPUTS))

@@ -1,1 +1,1 @@
-"""Mixers: what tells one kind of network from another, each a module of its kind's name."""
+"""Mixers, which distinguish the kinds of networks: each is a module named after its kind."""

@@ -11,7 +11,7 @@ MEASURES = ("weight_change", "representation_alignment", "kernel_alignment")
 
 
 def measured(knobs: dict[str, list]) -> xarray.Dataset:
-    """Of a task, so that it is in no condition for ICL or IWL."""
+    """A sweep of a task, so that no condition is one for ICL or IWL."""
     sweep = make_sweep(knobs).assign_coords(condition=["task", "other", "third"])
     return sweep.assign(dict.fromkeys(MEASURES, sweep.accuracy))
 
