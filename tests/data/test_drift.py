@@ -79,7 +79,7 @@ def test_times_redrawn_against_integers(rate):
 
 
 def _phases() -> list[int]:
-    """To one unit of 2**-32: after one step, a class is redrawn at rates from 1 - phase on."""
+    """Phases, to one unit of 2**-32: after one step, rates from 1 - phase on redraw a class."""
     low, high = np.zeros(64, np.int64), np.full(64, UNITS - 1, np.int64)
     at_rates = jax.jit(
         lambda rates, knobs: jax.vmap(

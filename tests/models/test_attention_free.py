@@ -119,7 +119,7 @@ def assert_same_as_in_numpy(case: Case, x: np.ndarray, rtol: float = 1e-5) -> No
 
 
 def assert_close(actual: Any, expected: Any, rtol: float) -> None:
-    """As vectors, each to the precision of its own largest number."""
+    """Vectors agree, each to the precision of its own largest number."""
     error = np.abs(np.asarray(actual) - expected).max(axis=-1)
     assert (error <= rtol * np.abs(expected).max(axis=-1)).all()
 

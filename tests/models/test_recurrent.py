@@ -207,7 +207,7 @@ FORGETTING: list[Gate] = [("lstm", "forget_gate", -1), ("gru", "update_gate", -1
 
 
 def hidden_with(name: str, changed: dict[str, float]) -> np.ndarray:
-    """After tokens of ones, where named matrices have equal entries."""
+    """Hidden states after tokens of ones, where named matrices have equal entries."""
     mixer = PlainMixer(name)
     filled = {f"mixer/{k}": jnp.full((WIDTH, WIDTH), value) for k, value in changed.items()}
     params = with_matrices({"mixer": mixer.params}, mixer.fused, filled)["mixer"]

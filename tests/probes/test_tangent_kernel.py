@@ -40,7 +40,7 @@ def network(weights: dict[str, Any], x: jax.Array) -> jax.Array:
 
 
 def jacobian_kernel(function, weights: Any, examples: Any) -> np.ndarray:
-    """By forward differentiation, and the products in float64."""
+    """Kernel by forward differentiation, with products in float64."""
 
     def outputs(weights: Any) -> jax.Array:
         return jax.vmap(function, (None, 0))(weights, examples).ravel()

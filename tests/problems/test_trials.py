@@ -90,7 +90,7 @@ def test_kernels_are_those_of_the_gradients(kind: str, last_only: bool):
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_kernels_can_be_estimated(kind: str):
-    """Also of networks that have a gradient of their own."""
+    """Estimates exist also for networks that have a gradient of their own."""
     network = make_task_network(config_of(model={"kind": kind, "width": WIDTH}).model, 4, 3, 2)
     params = network.init(jax.random.key(0))
     trials = jax.random.normal(jax.random.key(1), (TRIALS, STEPS, INPUTS))

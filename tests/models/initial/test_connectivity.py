@@ -268,7 +268,7 @@ def square_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", INITIALIZERS)
-def test_numbers_are_traced_and_all_laws_draw_the_same_again(kind, square_file):
+def test_numbers_are_traced_and_all_initializers_draw_the_same_again(kind, square_file):
     """One program for all numbers of an initializer."""
     own = jnp.asarray(np.random.default_rng(4).standard_normal((9, 9)), jnp.float32)
     path = {"path": str(square_file)} if kind in FILES else {}

@@ -28,7 +28,7 @@ from .test_connectivity import SIZE, draw, parse
     ("kind", "num_out"),
     [("dale", 2 * SIZE), ("cell_types", 2 * SIZE), ("motifs", SIZE)],
 )
-def test_laws_of_structure_have_the_mean_square_of_the_others(kind, num_out):
+def test_structured_initializers_have_the_mean_square_of_the_others(kind, num_out):
     drawn = [draw(kind, seed, (SIZE, num_out), gain=2.0) for seed in range(3)]
     assert np.mean(np.square(drawn)) * SIZE / 4 == pytest.approx(1, abs=0.06)
 
@@ -58,7 +58,7 @@ def test_structure_lowers_the_effective_rank(numbers):
 
 @pytest.mark.slow
 def test_structures_that_are_compared_are_of_lower_rank_than_the_control():
-    """At the size and the strengths of the grid, by at least one of both definitions."""
+    """Ranks are lower by one of both definitions, at the size and the strengths of the grid."""
     cells = load_sweep(QUICKSTART.parent / "liu2023" / "structures.yaml").config.cells
     initializers = [
         {name: value for name, value in cell["connectivity.recurrent"].items() if name != "kept"}
