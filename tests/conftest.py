@@ -1,4 +1,4 @@
-"""What the tests share: a small experiment, and no file outside of pytest's own folders."""
+"""Fixtures of all tests: a small experiment, and no file outside of pytest's own folders."""
 
 import gc
 import os
@@ -63,7 +63,6 @@ QUICK = (
     "config",
     "data/sources/test_cache.py",
     "data/sources/test_features.py",
-    "data/tasks/test_mnist.py",
     "data/tasks/test_task_config.py",
     "records",
     "runs/test_progress.py",
@@ -73,7 +72,7 @@ QUICK = (
     "test_errors.py",
     "test_files.py",
 )
-NOT_QUICK = ("analysis/report",)
+NOT_QUICK = ("analysis/figures/test_spectra.py", "analysis/report", "config/test_mistakes.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -106,7 +105,7 @@ def has_quick_items(path: Path) -> bool:
 
 
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This test run's own, shared by all the processes that it is spread over."""
+    """Folder of this test run, shared by all of its processes."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
@@ -144,7 +143,7 @@ def programs_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of child processes, which compile the same programs again and again."""
+    """Environment of child processes, which compile the same programs again and again."""
     return {
         "JAX_COMPILATION_CACHE_DIR": str(shared_folder(tmp_path_factory) / "xla"),
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",

@@ -84,7 +84,7 @@ def test_missing_data_are_refused_and_nothing_is_written(
 def test_a_disk_that_fills_up_is_the_last_line_and_the_run_goes_on_once_there_is_room(
     tmp_path: Path, blocks: int, file: str
 ):
-    """As on a full disk: no file may grow beyond so many blocks of 512 bytes."""
+    """Files may not grow beyond so many blocks of 512 bytes, as on a full disk."""
     words = [*small("data.label_multiplicity=100"), "--out", str(tmp_path / "run")]
     done = train(*words, cwd=tmp_path, shell=f"ulimit -f {blocks}")
     assert done.returncode == 2, done.stderr

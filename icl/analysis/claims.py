@@ -137,7 +137,7 @@ def transient(dataset: xarray.Dataset, claim: Transient) -> Verdict:
 
 
 def coexist(dataset: xarray.Dataset, claim: Coexist) -> Verdict:
-    """At one value of the knob both numbers are above their thresholds.
+    """Both numbers are above their thresholds at one value of the knob.
 
     Fails where one of them fails at every value. The verdict is on the value whose smaller margin
     is largest, and on that smaller margin. It is not corrected for this choice.

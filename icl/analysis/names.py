@@ -8,7 +8,7 @@ MAX_LABEL = 48  # characters
 
 # (knob, setting) -> its value at each point. The setting is None unless the values of the knob are
 # tables; of a table within a table it has both names: "qkv/value gain".
-Settings = dict[tuple[str, str | None], list[Any]]
+SettingsByPoint = dict[tuple[str, str | None], list[Any]]
 
 
 def names_of(columns: Mapping[str, Sequence[Any]]) -> list[str]:
@@ -28,12 +28,12 @@ def names_of(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     return [name if len(name) <= MAX_LABEL else f"{name[: MAX_LABEL - 1]}…" for name in names]
 
 
-def differing(columns: Mapping[str, Sequence[Any]]) -> Settings:
+def differing(columns: Mapping[str, Sequence[Any]]) -> SettingsByPoint:
     """The settings that differ among the points; None where a table has no such setting.
 
     Where no setting differs, the first one.
     """
-    settings: Settings = {}
+    settings: SettingsByPoint = {}
     for knob, values in columns.items():
         tables = [table for value in values if (table := _table(value)) is not None]
         if any(tables) and len(tables) == len(values):
@@ -82,9 +82,9 @@ def _shortened(paths: Sequence[str]) -> dict[str, str]:
     return {path: "/".join(path.split("/")[max(alike - 1, 0) :]) for path in paths}
 
 
-def distinguishing(settings: Settings) -> Settings:
+def distinguishing(settings: SettingsByPoint) -> SettingsByPoint:
     """Choose as few settings as distinguish the points; each point has at least one of them."""
-    found: Settings = {}
+    found: SettingsByPoint = {}
     kinds = [""] * len(next(iter(settings.values())))
     nameless = set(range(len(kinds)))
     for name, values in settings.items():
@@ -95,7 +95,7 @@ def distinguishing(settings: Settings) -> Settings:
     return found
 
 
-def _name(settings: Settings, place: int) -> str:
+def _name(settings: SettingsByPoint, place: int) -> str:
     parts: dict[str, list[str]] = {}
     for (knob, key), values in settings.items():
         text = _format(key, values[place])

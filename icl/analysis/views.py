@@ -101,7 +101,7 @@ def some(count: int, most: int) -> Int[np.ndarray, " chosen"]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def format_value(knob: Knob, place: SupportsIndex) -> str:
+def text_of(knob: Knob, place: SupportsIndex) -> str:
     """One value of a knob by itself; a number follows the name of the knob."""
     text = knob.texts[place]
     return text if knob.scale == "names" else f"{knob.name.rpartition('.')[2]} {text}"

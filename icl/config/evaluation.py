@@ -10,7 +10,7 @@ from icl.config.probes import RICH_OR_LAZY, Probes
 
 
 class EvaluationConfig(Settings):
-    """When and on how many sequences the network is evaluated while it trains."""
+    """Evaluations during training: when, and on how many sequences."""
 
     every: int = Field(500, ge=1, description="training steps between evaluations")
     num_sequences: int = Field(1024, ge=1, description="for each condition, fresh each time")
@@ -56,7 +56,7 @@ class EvaluationConfig(Settings):
 
 
 class TaskEvaluationConfig(Settings):
-    """When and on how many trials the network is evaluated, and its learning measured."""
+    """Evaluations during training: when, and on how many trials."""
 
     every: int = Field(1000, ge=1, description="training steps between evaluations")
     num_sequences: int = Field(1024, ge=1, description="trials, fresh each time")

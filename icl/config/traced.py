@@ -1,4 +1,4 @@
-"""Which settings a compiled program takes as arguments, and the names of runs and programs.
+"""Settings that a compiled program takes as arguments, and the names of runs and programs.
 
 `Traced` marks such a setting where it is declared. Runs that differ in no other share one program.
 """
@@ -90,7 +90,7 @@ def program_of(config: AnyConfig) -> str:
 
 
 def _fact(name: str, value: Any) -> Any:
-    """What the program depends on: the value or, if the setting is traced, its length or `off`."""
+    """The fact that a program depends on: a value; if traced, its length, `traced` or `off`."""
     for pattern, mark in TRACED.items():
         if fnmatchcase(name, pattern):
             count = f" {len(value)}" if isinstance(value, tuple) else ""  # a shape

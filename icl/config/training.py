@@ -53,7 +53,7 @@ class TrainingConfig(Settings):
 
 
 class CheckpointConfig(Settings):
-    """When checkpoints are saved, and which are kept."""
+    """Checkpoints: when they are saved, and which are kept."""
 
     every: int = Field(1000, ge=1, description="training steps between checkpoints")
     keep_last: int = Field(2, ge=1)

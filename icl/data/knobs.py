@@ -1,4 +1,4 @@
-"""From settings to knobs: the traced numbers that sequences are drawn with."""
+"""Knobs made from settings: the traced numbers that sequences are drawn with."""
 
 import math
 

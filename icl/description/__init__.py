@@ -4,7 +4,8 @@ any_config, any_problem       `describe_any`: by problem, or what all problems s
 sequences, sequence_report    a distribution of sequences, and its network
 trials, trial_tables          a task and its network
 samples, statistics           sequences drawn by the thousand, and what they show
-closed_forms, label_laws      the same by formula
+closed_forms,                 the same by formula
+label_distributions
 ceilings, exact_ceilings,     scores of ideal learners, measured and by formula
 combining, votes
 matching                      networks of equal size or cost

@@ -27,7 +27,7 @@ class Ceiling(NamedTuple):
     accuracy_in_context: Marks
 
 
-class Context(NamedTuple):
+class ContextLabels(NamedTuple):
     """The labels of each context in ascending order; each label counts at its last place.
 
     is_label: whether a label counts at this place. The next two arrays have a meaning only there.
@@ -41,7 +41,7 @@ class Context(NamedTuple):
     votes: Int[np.ndarray, "sequence context"]
 
 
-def read_context(indices: IndexSequence) -> Context:
+def read_context(indices: IndexSequence) -> ContextLabels:
     """The labels of each context, and their votes."""
     is_same = np.asarray(indices.classes[:, :-1] == indices.classes[:, -1:])
     order = np.argsort(indices.labels[:, :-1], axis=1, kind="stable")
@@ -52,7 +52,7 @@ def read_context(indices: IndexSequence) -> Context:
     is_first, is_last = np.hstack([edge, changes]), np.hstack([changes, edge])
     so_far = np.cumsum(is_same, axis=1)
     before = np.maximum.accumulate(np.where(is_first, so_far - is_same, 0), axis=1)
-    return Context(labels, is_last, is_right(labels.T, indices).T, so_far - before)
+    return ContextLabels(labels, is_last, is_right(labels.T, indices).T, so_far - before)
 
 
 def is_right(
@@ -63,7 +63,7 @@ def is_right(
     return answers // synonyms == target // synonyms
 
 
-def one_of(context: Context, candidates: Bool[np.ndarray, "sequence context"]) -> Marks:
+def one_of(context: ContextLabels, candidates: Bool[np.ndarray, "sequence context"]) -> Marks:
     """Marks of one candidate at random, or, without candidates, of any label in the context."""
     candidates = candidates & context.is_label
     is_any = candidates.any(axis=1, keepdims=True)

@@ -24,7 +24,7 @@ MAX_TERMS = 2**29
 Array = Float[np.ndarray, " k"]
 
 
-class Pool(NamedTuple):
+class ClassPool(NamedTuple):
     """A distribution over consecutive classes; held-out classes follow the trained ones."""
 
     first: int
@@ -35,7 +35,7 @@ class Pool(NamedTuple):
         return bool(self.probs.max() <= self.probs.min() * (1 + 1e-12))
 
 
-Pools = Callable[[str], Pool | None]
+Pools = Callable[[str], ClassPool | None]
 
 
 def make_pools(data: DataConfig, block: int | None = None) -> Pools:
@@ -47,13 +47,13 @@ def make_pools(data: DataConfig, block: int | None = None) -> Pools:
     weights = np.arange(1, n + 1, dtype=np.float64) ** -data.zipf_exponent
     common = min(data.num_common_classes, n)
 
-    def pool(first: int, stop: int, is_uniform: bool = False) -> Pool | None:
+    def pool(first: int, stop: int, is_uniform: bool = False) -> ClassPool | None:
         if stop <= first:
             return None
         part = np.ones(stop - first) if is_uniform else weights[first:stop]
-        return Pool(first, part / part.sum())
+        return ClassPool(first, part / part.sum())
 
-    def find(name: str) -> Pool | None:
+    def find(name: str) -> ClassPool | None:
         match name:
             case "train" if block is not None:
                 size, rest = divmod(n, data.num_blocks)
@@ -77,7 +77,7 @@ def is_all_relevant(family: Bursty, data: DataConfig) -> bool:
     return not family.is_training or data.p_relevant == 1
 
 
-def query_pool(family: Family, data: DataConfig, pools: Pools) -> Pool | None:
+def query_pool(family: Family, data: DataConfig, pools: Pools) -> ClassPool | None:
     """The distribution of the query's class; None for classes without end."""
     if not isinstance(family, Bursty | Independent):
         return None
@@ -92,7 +92,7 @@ def query_pool(family: Family, data: DataConfig, pools: Pools) -> Pool | None:
         return pool
     # Where the class drawn is not in the context, that of a random context item replaces it.
     absent = (1 - pool.probs) ** (family.context_len - 1)
-    return Pool(pool.first, pool.probs * (1 + np.sum(pool.probs * absent) - absent))
+    return ClassPool(pool.first, pool.probs * (1 + np.sum(pool.probs * absent) - absent))
 
 
 def class_frequencies(

@@ -16,7 +16,7 @@ from icl.data.families.bursty import Bursty
 from icl.data.families.independent import Independent
 from icl.description.ceilings import learned_pools
 from icl.description.closed_forms import (
-    Pool,
+    ClassPool,
     Pools,
     burst_counts,
     is_all_relevant,
@@ -39,7 +39,7 @@ NOTHING = Exact(None, None)
 EXACT_METRICS = Exact._fields
 
 
-class Setting(NamedTuple):
+class FamilySetting(NamedTuple):
     """A family of a training mixture, or a condition, which has no noise.
 
     knows: whether all (True), none (False) or some (None) of a pool's classes are known by heart.
@@ -126,7 +126,7 @@ def exact_ceilings(
     nothing = dict.fromkeys(EXACT_METRICS)
     if not isinstance(family, Bursty | Independent):
         return FamilyCeilings(NOTHING, NOTHING, nothing)
-    setting = Setting(family, data, pools, is_training, knows)
+    setting = FamilySetting(family, data, pools, is_training, knows)
     if not setting.is_quiet and family.classes in ("holdout", "novel"):
         # Noise draws labels of training classes.
         return FamilyCeilings(NOTHING, NOTHING, nothing)
@@ -149,7 +149,7 @@ def exact_ceilings(
 
 
 def _groups(
-    setting: Setting, absent: float, copied: float | None, known: float | None, metric: str
+    setting: FamilySetting, absent: float, copied: float | None, known: float | None, metric: str
 ) -> list[SequenceGroup]:
     """The sequences with the query's class in the context, and those without it.
 
@@ -181,7 +181,7 @@ def _groups(
     return groups
 
 
-def _is_best_copied(setting: Setting) -> bool:
+def _is_best_copied(setting: FamilySetting) -> bool:
     """Whether no answer is right more often than a context label of the query's class.
 
     Where no label can be known by heart, such a label is right at least as often as any other.
@@ -201,7 +201,7 @@ def _add_weighted(sum_: float | None, weight: float, value: float | None) -> flo
     return None if sum_ is None or value is None else sum_ + weight * value
 
 
-def _p_right_by_copying(setting: Setting, votes: int) -> float | None:
+def _p_right_by_copying(setting: FamilySetting, votes: int) -> float | None:
     """Probability that the most frequent label of `votes` items of the query's class is right."""
     family, data = setting.family, setting.data
     if isinstance(family, Bursty) and not is_distinct(family, data):
@@ -224,14 +224,14 @@ def _p_right_by_copying(setting: Setting, votes: int) -> float | None:
     return (1 - setting.noise) * right + setting.noise * synonyms / total
 
 
-def _p_right_by_guessing(setting: Setting) -> float | None:
+def _p_right_by_guessing(setting: FamilySetting) -> float | None:
     """Probability that a label in a context without the query's class is right."""
     if not setting.is_quiet or setting.shares_labels or setting.copies_label:
         return None
     return 0.0
 
 
-def _known_where_absent(setting: Setting) -> Exact:
+def _known_where_absent(setting: FamilySetting) -> Exact:
     """The score of knowing own labels, given that the query's class is not in the context."""
     if setting.knows(setting.family.classes) is not True:
         return NOTHING
@@ -240,13 +240,13 @@ def _known_where_absent(setting: Setting) -> Exact:
     return Exact(_own_is_right(setting), _p_right_by_guessing(setting))
 
 
-def _own_is_right(setting: Setting) -> float:
+def _own_is_right(setting: FamilySetting) -> float:
     """Probability that the query's label is one of its class's own."""
     data = setting.data
     return 1 - setting.noise + setting.noise * data.label_multiplicity / data.num_trained_labels
 
 
-def _in_weights(setting: Setting, present: float | None) -> Exact:
+def _in_weights(setting: FamilySetting, present: float | None) -> Exact:
     """The score of knowing by heart. present: probability that the query's class is in context."""
     family, data = setting.family, setting.data
     knows = setting.knows(family.classes)
@@ -262,7 +262,7 @@ def _in_weights(setting: Setting, present: float | None) -> Exact:
     return _given_in_weights(setting, knows)
 
 
-def _own_in_weights(setting: Setting, present: float | None) -> Exact:
+def _own_in_weights(setting: FamilySetting, present: float | None) -> Exact:
     """The score of knowing by heart where sequences have their classes' own labels."""
     among = present if setting.is_quiet else None
     if setting.shares_labels and among != 1:
@@ -272,18 +272,18 @@ def _own_in_weights(setting: Setting, present: float | None) -> Exact:
     return Exact(_own_is_right(setting), among)
 
 
-def _own_guessed(setting: Setting) -> Exact:
+def _own_guessed(setting: FamilySetting) -> Exact:
     """The score of guessing one label for all classes that training never shows."""
     family, data = setting.family, setting.data
     pool, meanings = setting.pools(family.classes), data.num_meanings
-    is_pool_law = (
+    follows_pool = (
         is_all_relevant(family, data) if isinstance(family, Bursty) else family.support != "always"
     )
     accuracy: float | None = None
     if pool is None and meanings and data.source.num_classes == ENDLESS_CLASSES:
         size = ENDLESS_CLASSES - data.num_holdout_classes - data.num_classes
         accuracy = -(-size // meanings) / size
-    elif pool is not None and is_pool_law:
+    elif pool is not None and follows_pool:
         if meanings is None:
             accuracy = float(pool.probs.max())
         elif pool.is_uniform:  # the commonest meaning of successive classes
@@ -297,7 +297,7 @@ def _own_guessed(setting: Setting) -> Exact:
     return Exact(accuracy, 1 / setting.num_groups if is_fair else None)
 
 
-def _given_in_weights(setting: Setting, knows: bool) -> Exact:
+def _given_in_weights(setting: FamilySetting, knows: bool) -> Exact:
     """The score where labels do not depend on the class, so that own labels are right by chance.
 
     The answer depends on the query's class and on the set of labels in the context; each of these
@@ -311,7 +311,7 @@ def _given_in_weights(setting: Setting, knows: bool) -> Exact:
             if data.num_holdout_pairs:
                 return Exact(None, among)
             count = data.num_permuted_labels or data.num_trained_labels
-        given = Pool(0, np.full(count, 1 / count))
+        given = ClassPool(0, np.full(count, 1 / count))
     else:
         named = setting.pools(setting.labels)
         if named is None:
@@ -333,7 +333,7 @@ def _given_in_weights(setting: Setting, knows: bool) -> Exact:
     return Exact(float(pool.probs @ right.mean(axis=1)), among)
 
 
-def _meanings(pool: Pool, data: DataConfig) -> np.ndarray:
+def _meanings(pool: ClassPool, data: DataConfig) -> np.ndarray:
     """The meaning of each class of a pool, as in `icl.data.labels.meanings_of`."""
     classes = np.arange(pool.first, pool.first + len(pool.probs))
     if data.num_meanings:
@@ -341,10 +341,10 @@ def _meanings(pool: Pool, data: DataConfig) -> np.ndarray:
     return np.where(classes < data.num_classes, data.num_classes - 1 - classes, classes)
 
 
-def _as_pool(first: np.ndarray, probs: np.ndarray, multiplicity: int) -> Pool:
+def _as_pool(first: np.ndarray, probs: np.ndarray, multiplicity: int) -> ClassPool:
     """Probabilities of labels. first: the first label of each class; probs: of the classes."""
     start = int(first.min())
     dense = np.zeros(int(first.max()) + multiplicity - start)
     for i in range(multiplicity):
         dense[first + i - start] = probs / multiplicity
-    return Pool(start, dense)
+    return ClassPool(start, dense)

@@ -10,7 +10,6 @@ from jaxtyping import Shaped
 from pydantic import ValidationError
 
 from icl.config import AnyConfig, ExperimentConfig
-from icl.config.experiment import EXPERIMENTS
 from icl.errors import UserError
 from icl.problems.cost import network_costs, num_parameters
 
@@ -25,8 +24,8 @@ COSTS: dict[str, Callable[[ExperimentConfig, np.ndarray], int]] = {
 
 def with_data(config: AnyConfig) -> ExperimentConfig:
     """The config, if it has `data`. Raises UserError for any other, whose costs are not counted."""
-    if not hasattr(config, "data"):
-        branch = next(name for name in EXPERIMENTS if hasattr(config, name))
+    if not config.has_context:
+        branch = next(name for name, value in config if value is config.source)
         raise UserError(
             f"{branch}.kind = {config.source.kind}; allowed: a config with data, as costs are "
             "counted for a network of sequences"

@@ -35,7 +35,7 @@ from icl.description.exact_ceilings import (
     exact_ceilings,
     make_knows,
 )
-from icl.description.label_laws import component, label_entropy_bits, shift_of
+from icl.description.label_distributions import component, label_entropy_bits, shift_of
 from icl.description.samples import Parts, draw_sample, items_of, make_parts
 from icl.description.statistics import (
     Entropies,
@@ -82,7 +82,7 @@ def describe(config: ExperimentConfig) -> Description:
     with ThreadPoolExecutor() as threads:  # as compiling is most of the work
         samples = threads.map(lambda name: draw_sample(parts, name, asked[name]), asked)
         drawn = dict(zip(asked, samples, strict=True))
-    measured, entropies = measure(parts, drawn["train"])
+    measured, entropies = measure_sample(parts, drawn["train"])
     report = {"config": config.model_dump(mode="json")} | measured | report
     report["theory"] = theory(parts)
     report["ceilings"] = {
@@ -100,7 +100,7 @@ def describe(config: ExperimentConfig) -> Description:
     return Description(report, _rows(parts, drawn), entropies)
 
 
-def measure(
+def measure_sample(
     parts: Parts, sample: IndexSequence
 ) -> tuple[dict[str, Any], tuple[np.ndarray, np.ndarray]]:
     """Statistics of the training distribution; frequencies are of training classes as queries."""

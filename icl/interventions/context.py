@@ -57,7 +57,7 @@ def make_context(
     is_interleaved = tokens == "interleaved"
 
     def by_token(of_items: Array) -> Array:
-        """From [*batch, item] to [*batch, token]."""
+        """Values [*batch, token] from values [*batch, item]."""
         return jnp.repeat(of_items, 2, axis=-1)[..., :-1] if is_interleaved else of_items
 
     classes = by_token(jnp.asarray(indices.classes))
@@ -76,7 +76,7 @@ def make_context(
     )
 
 
-def bind(edits: Mapping[str, Edit], context: Context) -> dict[str, Callable[[Array], Array]]:
+def bind_edits(edits: Mapping[str, Edit], context: Context) -> dict[str, Callable[[Array], Array]]:
     """Edits by site as a network takes them: from value to value, in this context."""
 
     def bound(edit: Edit) -> Callable[[Array], Array]:

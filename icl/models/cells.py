@@ -1,7 +1,7 @@
 """Recurrent cells, one step each, for the networks of sequences and of tasks.
 
-See `icl.models.recurrence.Cell` for the arguments of a cell. `total` is the sum of the inputs and
-of the recurrent matrix's product; its columns hold the gates side by side.
+See `icl.models.recurrence.RecurrentCell` for the arguments of a cell. `total` is the sum of the
+inputs and of the recurrent matrix's product; its columns hold the gates side by side.
 """
 
 from collections.abc import Callable
@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from icl.models.recurrence import Cell, State
+from icl.models.recurrence import RecurrentCell, State
 
 GRU_GATES = ("reset_gate", "update_gate", "candidate")
 
 
-def vanilla_cell(activation: Callable[[Array], Array]) -> Cell:
+def vanilla_cell(activation: Callable[[Array], Array]) -> RecurrentCell:
     """h = f(total) (Elman 1990)."""
 
     def cell(total: Array, _: None, state: State) -> State:
@@ -24,7 +24,7 @@ def vanilla_cell(activation: Callable[[Array], Array]) -> Cell:
     return cell
 
 
-def rate_cell(leak: float) -> Cell:
+def rate_cell(leak: float) -> RecurrentCell:
     """h = relu((1 - leak) h + leak * total): rate units in discrete steps (Liu et al. 2023).
 
     leak: length of a step in time constants; with 1 nothing of the old state is kept.
@@ -37,7 +37,7 @@ def rate_cell(leak: float) -> Cell:
     return cell
 
 
-def gru_cell() -> Cell:
+def gru_cell() -> RecurrentCell:
     """Gated recurrent units (Cho et al. 2014), their gates in the order of `GRU_GATES`.
 
     The reset gate acts on U h + b', not on h as in Cho et al. 2014. One product of the state then
@@ -56,7 +56,7 @@ def gru_cell() -> Cell:
     return cell
 
 
-def lstm_cell(gates: tuple[str, ...], forget_bias: float | None = None) -> Cell:
+def lstm_cell(gates: tuple[str, ...], forget_bias: float | None = None) -> RecurrentCell:
     """Long short-term memory (Hochreiter and Schmidhuber 1997) with a forget gate (Gers et al.
     2000). The state is the hidden state and the memory.
 

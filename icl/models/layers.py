@@ -20,7 +20,7 @@ LINEAR_INIT = nnx.initializers.variance_scaling(1.0, "fan_in", "truncated_normal
 def on_cpu() -> bool:
     """Whether to write products in the form that XLA's CPU back end is fastest at.
 
-    Accelerators have kernels of their own.
+    Elsewhere the plain form is used.
     """
     return jax.default_backend() == "cpu"
 

@@ -14,7 +14,7 @@ from icl.models.layers import Layers
 State = tuple[Array, ...]  # the first is the hidden state
 # (total, candidate, state) -> next state. total: inputs plus the product of the recurrent matrix
 # with the hidden state, [batch, columns]. candidate: inputs kept out of this sum, or None.
-Cell = Callable[[Array, Any, State], State]
+RecurrentCell = Callable[[Array, Any, State], State]
 
 
 def make_layer(
@@ -41,7 +41,7 @@ def haiku_init(fan_in: int) -> nnx.Initializer:
 
 
 def run(
-    cell: Cell,
+    cell: RecurrentCell,
     layer: nnx.Linear,
     added: Float[Array, "token batch columns"],
     num_arrays: int,
@@ -70,14 +70,14 @@ def split_candidate(
 ) -> tuple[Float[Array, "*batch columns"], Float[Array, "*batch part"]]:
     """Products with zeros in place of the last `size` columns, and these columns.
 
-    For a cell that reads the candidate's inputs apart from the sum: see `Cell`.
+    For a cell that reads the candidate's inputs apart from the sum: see `RecurrentCell`.
     """
     added, candidate = jnp.split(products, [products.shape[-1] - size], axis=-1)
     return jnp.concatenate([added, jnp.zeros_like(candidate)], axis=-1), candidate
 
 
 def hidden_states(
-    cell: Cell,
+    cell: RecurrentCell,
     recurrent: Float[Array, "width columns"],
     added: Float[Array, "step batch columns"],
     num_arrays: int,
@@ -103,7 +103,7 @@ def hidden_states(
 
 
 def _plain_states(
-    cell: Cell, num_arrays: int, recurrent: Array, added: Array, candidate: Array | None
+    cell: RecurrentCell, num_arrays: int, recurrent: Array, added: Array, candidate: Array | None
 ) -> Array:
     def step(total: Array, own: Any, state: State) -> tuple[State, None]:
         return cell(total, own, state), None
@@ -115,7 +115,7 @@ _states = jax.custom_vjp(_plain_states, nondiff_argnums=(0, 1))
 
 
 def _forward(
-    cell: Cell, num_arrays: int, recurrent: Array, added: Array, candidate: Array | None
+    cell: RecurrentCell, num_arrays: int, recurrent: Array, added: Array, candidate: Array | None
 ) -> tuple[Array, Any]:
     # The backward pass keeps sigmoids and tanhs and computes the rest of a cell again.
     lean = jax.checkpoint(cell, prevent_cse=False, policy=_is_expensive)
@@ -124,7 +124,7 @@ def _forward(
 
 
 def _backward(
-    cell: Cell, num_arrays: int, kept: Any, gradient: Array
+    cell: RecurrentCell, num_arrays: int, kept: Any, gradient: Array
 ) -> tuple[Array, Array, Array | None]:
     recurrent, hidden, pulls = kept
 

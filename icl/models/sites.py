@@ -12,7 +12,7 @@ from jaxtyping import Array
 from icl.types import Aux
 
 Edits = Mapping[str, Callable[[Array], Array]]
-"""By site: a function from the value there to another of the same shape and type."""
+"""Functions by site, from the value there to another of the same shape and type."""
 
 NO_EDITS: Edits = MappingProxyType({})
 

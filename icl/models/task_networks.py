@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Key
 from icl.config.task_networks import FeedForwardNetwork, RateNetwork, TaskNetworkConfig
 from icl.models.cells import GRU_GATES, gru_cell, lstm_cell, rate_cell
 from icl.models.matrices import Fused
-from icl.models.recurrence import Cell, State, hidden_states, split_candidate
+from icl.models.recurrence import RecurrentCell, State, hidden_states, split_candidate
 from icl.models.sites import NO_EDITS, Edits, Sites
 from icl.types import Aux
 
@@ -28,14 +28,14 @@ Params = dict[str, Any]  # {"input" | "recurrent" | "readout": {"kernel": [fan_i
 class TaskCell(NamedTuple):
     """A recurrent network in four facts, from which its parameters follow.
 
-    step: see `icl.models.recurrence.Cell`.
+    step: see `icl.models.recurrence.RecurrentCell`.
     gates: names of the parts of its matrices, side by side; empty for a single part.
     num_arrays: arrays in a state.
     has_separate_candidate: whether the last part of the input's product is kept out of the sum
         with the recurrent one.
     """
 
-    step: Cell
+    step: RecurrentCell
     gates: tuple[str, ...] = ()
     num_arrays: int = 1
     has_separate_candidate: bool = False

@@ -122,8 +122,8 @@ class Program:
     shapes: shapes and types of a run's state.
     init, train, evaluate: pure functions: (inputs) -> state, (state, stop, inputs, arrays) ->
         state, (state, inputs, arrays) -> scores by condition. `train` donates its state. It has
-        two options: `start`, see `icl.training.step.train_until`, and `spread`, which sets where
-        a batch is computed.
+        two options: `start`, see `icl.training.step.train_until`, and `shard_batch`, a
+        function of a batch that sets where it is computed.
     inputs: config -> inputs of a run of this program. Raises UserError for impossible initial
         connectivity.
     matrices: state -> weight matrices by name, see `icl.models.matrices`.
@@ -183,10 +183,10 @@ def make_program(problem: Problem) -> Program:
         inputs: Inputs,
         arrays: PyTree,
         start: Array | None = None,
-        spread: Callable[[Any], Any] = lambda drawn: drawn,
+        shard_batch: Callable[[Any], Any] = lambda drawn: drawn,
     ) -> TrainState:
         update = Update(
-            batch=lambda key, step: spread(problem.draw_batch(key, step, inputs, arrays)),
+            batch=lambda key, step: shard_batch(problem.draw_batch(key, step, inputs, arrays)),
             loss=problem.make_loss(inputs.rates),
             rates=inputs.rates,
             constrain=lambda params: constrain(params, fused, connectivity, inputs.connectivity),
@@ -207,7 +207,7 @@ def make_program(problem: Problem) -> Program:
         problem=problem,
         shapes=shapes,
         init=_compile_quickly(init),
-        train=jax.jit(train, donate_argnums=0, static_argnames="spread"),
+        train=jax.jit(train, donate_argnums=0, static_argnames="shard_batch"),
         evaluate=jax.jit(evaluate),
         inputs=inputs_of,
         matrices=lambda state: matrices(state.variables.params, fused),

@@ -17,7 +17,7 @@ from icl.config.yaml_text import dump_yaml
 from icl.errors import UserError
 from icl.records.initial_weights import load_initial_weights
 from icl.records.run_directory import CONFIG, METRICS, read_lines
-from icl.records.sweep_directory import CELLS, status_of, sweep_of, tolerant_records
+from icl.records.sweep_directory import CELLS_FOLDER, status_of, sweep_of, tolerant_records
 
 Records = list[dict[str, Any]]
 
@@ -74,7 +74,7 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
     """
     path = Path(directory)
     sweep = sweep_of(path, name)
-    folders = [path / CELLS / cell.digest for cell in sweep.cells]
+    folders = [path / CELLS_FOLDER / cell.digest for cell in sweep.cells]
     records = [tolerant_records(folder) for folder in folders]
     statuses = [status_of(folder) for folder in folders]
     steps = sorted({record["step"] for of_cell in records for record in of_cell})
@@ -121,7 +121,7 @@ class _Array(NamedTuple):
 
 
 def _arrays(runs: list[Records], steps: list[int], conditions: list[str]) -> dict[str, _Array]:
-    """By metric, [run, condition, step, ...], with the axes that records name.
+    """Arrays [run, condition, step, ...] by metric, with the axes that records name.
 
     Values are placed by position, without a lookup by label: a thousand runs take seconds. Axes are
     as long as in the largest array of any run.

@@ -37,7 +37,7 @@ import orbax.checkpoint as ocp  # noqa: E402
 _stand_in.remove()
 
 FOLDER = str(Path(ocp.__file__).parent.parent)
-LOGGERS = ("absl", "asyncio")  # of Orbax itself, and of the event loops in its threads
+QUIET_LOGGERS = ("absl", "asyncio")  # of Orbax itself, and of the event loops in its threads
 
 
 class QuietOrbax:
@@ -75,7 +75,7 @@ class QuietOrbax:
 
         self._ours = excepthook, unraisablehook
         threading.excepthook, sys.unraisablehook = self._ours
-        for name in LOGGERS:
+        for name in QUIET_LOGGERS:
             logging.getLogger(name).addFilter(_is_of_others)
         self._stand_in = StandIn()
 
@@ -85,7 +85,7 @@ class QuietOrbax:
             threading.excepthook = self._found[0]
         if sys.unraisablehook is self._ours[1]:
             sys.unraisablehook = self._found[1]
-        for name in LOGGERS:
+        for name in QUIET_LOGGERS:
             logging.getLogger(name).removeFilter(_is_of_others)
         self._stand_in.remove()
 

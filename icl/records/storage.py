@@ -18,7 +18,7 @@ from icl.config.grid import Cell
 from icl.errors import UserError, first_line
 from icl.files import cache_dir
 from icl.records.run_directory import CONFIG, CONNECTIVITY, FAILURE, METRICS, SEQUENCES, SUMMARY
-from icl.records.sweep_directory import CELLS, GRIDS, list_grids
+from icl.records.sweep_directory import CELLS_FOLDER, GRIDS_FOLDER, list_grids
 
 MANIFEST = "manifest.json"
 # All that a reader needs of a finished cell.
@@ -57,9 +57,9 @@ class Store:
 
     def check_is_sweep(self) -> None:
         """Raise UserError where there are no grids; the error names the place as the user does."""
-        if not (self._listed(GRIDS) if self.is_remote else list_grids(self.local)):
+        if not (self._listed(GRIDS_FOLDER) if self.is_remote else list_grids(self.local)):
             raise UserError(
-                f"{self.out}: not the folder of a sweep (it has no {GRIDS}); allowed: one"
+                f"{self.out}: not the folder of a sweep (it has no {GRIDS_FOLDER}); allowed: one"
             )
 
     def fetch(self, cells: Iterable[Cell]) -> None:
@@ -69,7 +69,7 @@ class Store:
 
     def fetch_cell(self, digest: str, small: bool = False) -> None:
         """Copy one cell to this machine. small: without its checkpoints."""
-        target = self.local / CELLS / digest
+        target = self.local / CELLS_FOLDER / digest
         names = self._manifest(digest)
         if not small or SUMMARY in names:
             shutil.rmtree(target, ignore_errors=True)
@@ -77,28 +77,29 @@ class Store:
         for name in names:
             if name in SMALL or not (small or is_over):
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
-                self._files.get_file(f"{self._root}/{CELLS}/{digest}/{name}", str(target / name))
+                source = f"{self._root}/{CELLS_FOLDER}/{digest}/{name}"
+                self._files.get_file(source, str(target / name))
 
     def forget(self, cell: Cell) -> None:
         """Delete the manifest of a cell, so that whoever fetches the cell makes it anew."""
         if self.is_remote and self._manifest(cell.digest):
-            self._files.rm_file(f"{self._root}/{CELLS}/{cell.digest}/{MANIFEST}")
+            self._files.rm_file(f"{self._root}/{CELLS_FOLDER}/{cell.digest}/{MANIFEST}")
 
     def fetch_records(self) -> None:
         """Copy all that a reader needs: the grids, and the files SMALL of every cell."""
         if not self.is_remote:
             return
-        for path in self._listed(GRIDS):
-            (self.local / GRIDS).mkdir(parents=True, exist_ok=True)
-            self._files.get_file(path, str(self.local / GRIDS / Path(path).name))
-        for path in self._listed(CELLS):
+        for path in self._listed(GRIDS_FOLDER):
+            (self.local / GRIDS_FOLDER).mkdir(parents=True, exist_ok=True)
+            self._files.get_file(path, str(self.local / GRIDS_FOLDER / Path(path).name))
+        for path in self._listed(CELLS_FOLDER):
             digest = Path(path).name
-            if not (self.local / CELLS / digest / SUMMARY).exists():
+            if not (self.local / CELLS_FOLDER / digest / SUMMARY).exists():
                 self.fetch_cell(digest, small=True)
 
     def push_grids(self) -> None:
         """Copy the grids to the shared storage."""
-        for file in sorted((self.local / GRIDS).glob("*.yaml")):
+        for file in sorted((self.local / GRIDS_FOLDER).glob("*.yaml")):
             self.push_file(file)
 
     @property
@@ -117,11 +118,11 @@ class Store:
         }
         for name, content in names.items():
             if before.get(name) != content:
-                self._put(path / name, f"{CELLS}/{digest}/{name}")
+                self._put(path / name, f"{CELLS_FOLDER}/{digest}/{name}")
         manifest = json.dumps(names, indent=1) + "\n"
-        self._files.pipe_file(f"{self._root}/{CELLS}/{digest}/{MANIFEST}", manifest.encode())
+        self._files.pipe_file(f"{self._root}/{CELLS_FOLDER}/{digest}/{MANIFEST}", manifest.encode())
         for name in before.keys() - names.keys():
-            self._files.rm_file(f"{self._root}/{CELLS}/{digest}/{name}")
+            self._files.rm_file(f"{self._root}/{CELLS_FOLDER}/{digest}/{name}")
 
     def push_file(self, file: Path) -> None:
         """Copy a file of the sweep's folder to the shared storage."""
@@ -142,7 +143,7 @@ class Store:
         )
 
     def _manifest(self, digest: str) -> dict[str, Any]:
-        path = f"{self._root}/{CELLS}/{digest}/{MANIFEST}"
+        path = f"{self._root}/{CELLS_FOLDER}/{digest}/{MANIFEST}"
         try:
             return dict(json.loads(self._files.cat_file(path)))
         except FileNotFoundError:

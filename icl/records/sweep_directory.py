@@ -22,7 +22,7 @@ from icl.files import write_whole
 from icl.records.checkpoints import Checkpoints
 from icl.records.run_directory import CONFIG, FAILURE, LOCK, METRICS, SUMMARY, read_lines
 
-GRIDS, CELLS, QUARANTINE = "grids", "cells", "corrupt"
+GRIDS_FOLDER, CELLS_FOLDER, QUARANTINE_FOLDER = "grids", "cells", "corrupt"
 
 
 class SweepDirectory:
@@ -32,15 +32,15 @@ class SweepDirectory:
         self.path = Path(path).absolute()
 
     def cell_path(self, cell: Cell) -> Path:
-        return self.path / CELLS / cell.digest
+        return self.path / CELLS_FOLDER / cell.digest
 
     def check(self) -> None:
         """Raise UserError where the folder holds something other than sweeps."""
-        if self.path.is_dir() and not (self.path / GRIDS).is_dir():
+        if self.path.is_dir() and not (self.path / GRIDS_FOLDER).is_dir():
             names = sorted({entry.name for entry in self.path.iterdir()} - {LOCK})
             if names:
                 raise UserError(
-                    f"--out = {self.path}: holds {names[0]} but no {GRIDS}; "
+                    f"--out = {self.path}: holds {names[0]} but no {GRIDS_FOLDER}; "
                     "allowed: a new or empty folder, or that of a sweep"
                 )
 
@@ -50,8 +50,8 @@ class SweepDirectory:
         self.check()
         lock = FileLock(self.path / LOCK)
         try:
-            (self.path / GRIDS).mkdir(parents=True, exist_ok=True)
-            (self.path / CELLS).mkdir(exist_ok=True)
+            (self.path / GRIDS_FOLDER).mkdir(parents=True, exist_ok=True)
+            (self.path / CELLS_FOLDER).mkdir(exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
             raise UserError(
@@ -64,14 +64,14 @@ class SweepDirectory:
             ) from None
         try:
             for sweep in sweeps:
-                write_whole(self.path / GRIDS / f"{sweep.name}.yaml", dump_sweep(sweep))
+                write_whole(self.path / GRIDS_FOLDER / f"{sweep.name}.yaml", dump_sweep(sweep))
             yield
         finally:
             lock.release()
 
     def quarantine(self, cell: Cell) -> Path:
         """Move a corrupt cell's folder to where a person can look at it; return that place."""
-        folder = self.path / QUARANTINE
+        folder = self.path / QUARANTINE_FOLDER
         folder.mkdir(exist_ok=True)
         number = len(list(folder.glob(f"{cell.digest}*")))
         return self.cell_path(cell).rename(folder / f"{cell.digest}.{number}")
@@ -84,7 +84,7 @@ class SweepDirectory:
 
 def list_grids(path: str | Path) -> list[str]:
     """The names of the grids in a directory of sweeps; none in any other directory."""
-    return sorted(file.stem for file in (Path(path) / GRIDS).glob("*.yaml"))
+    return sorted(file.stem for file in (Path(path) / GRIDS_FOLDER).glob("*.yaml"))
 
 
 def sweep_of(path: str | Path, name: str | None = None) -> Sweep:
@@ -94,7 +94,7 @@ def sweep_of(path: str | Path, name: str | None = None) -> Sweep:
         raise UserError(f"{path}: several grids; allowed: the name of one: {', '.join(names)}")
     if name is not None and name not in names:
         raise UserError(f"{path}: no grid {name}; allowed: {', '.join(names)}")
-    return load_sweep(Path(path) / GRIDS / f"{name or names[0]}.yaml", is_recorded=True)
+    return load_sweep(Path(path) / GRIDS_FOLDER / f"{name or names[0]}.yaml", is_recorded=True)
 
 
 def status_of(path: Path) -> str:

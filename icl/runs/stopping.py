@@ -1,4 +1,4 @@
-"""When a run ends."""
+"""The end of a run."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from icl.errors import UserError, first_line
 from icl.records.storage import Store
-from icl.records.sweep_directory import CELLS
+from icl.records.sweep_directory import CELLS_FOLDER
 from icl.sweeps.plan import Job
 from icl.sweeps.programs import ProgramCache
 from icl.sweeps.worker import Worker
@@ -104,7 +104,7 @@ def _work(out: str, job: Job) -> None:
     for path, config in job.cells:
         if store.is_remote:
             store.fetch_cell(path.name)
-        cells.append((store.local / CELLS / path.name, config))
+        cells.append((store.local / CELLS_FOLDER / path.name, config))
     job = replace(job, cells=tuple(cells), patience=PATIENCE)
     Worker(_programs(), [], store.pushed).run(job)
 

@@ -84,7 +84,7 @@ def dry_run(
         program = load_program(members[0].cells[0][1])
         flops, memory = _costs(program)
         if first is None:
-            first = measure(program, members, engine), flops, memory
+            first = time_steps(program, members, engine), flops, memory
         measured, own_flops, own_memory = first
         steps = sum(lengths[path.name] for job in members for path, _ in job.cells)
         seconds = measured.seconds * flops / own_flops * steps
@@ -109,7 +109,7 @@ def dry_run(
     console.print(f"without compiling and evaluating; {format_memory(most, engine)}")
 
 
-def measure(program: Program, jobs: Sequence[Job], engine: str) -> Measured:
+def time_steps(program: Program, jobs: Sequence[Job], engine: str) -> Measured:
     """Time some steps of the first job: alone, or beside as many others as there are workers."""
     configs = [config for _, config in jobs[0].cells]
     inputs = [program.inputs(config) for config in configs]
@@ -128,7 +128,7 @@ def measure(program: Program, jobs: Sequence[Job], engine: str) -> Measured:
             if "RESOURCE_EXHAUSTED" not in str(error) or len(inputs) == 1:
                 raise
             half = jobs[0].cells[: len(inputs) // 2]  # as the sweep itself does
-            return measure(program, [replace(jobs[0], cells=half)], engine)
+            return time_steps(program, [replace(jobs[0], cells=half)], engine)
     arguments = program.shapes, jnp.int32(0), inputs[0], program.arrays
     compiled = program.train.lower(*arguments).compile()  # type: ignore[attr-defined]
     count = min(len(jobs), num_workers(engine))

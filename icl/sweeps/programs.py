@@ -38,7 +38,7 @@ class ProgramCache:
             return self._programs[name]
 
     def may_fit(self, config: AnyConfig, count: int) -> bool:
-        """Whether so many cells of a config's program, or fewer, are not known not to fit."""
+        """Whether this many cells of a config's program may fit into memory."""
         return count < self._too_many.get(program_of(config), math.inf)
 
     def note_too_many(self, config: AnyConfig, count: int) -> None:

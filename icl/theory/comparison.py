@@ -7,8 +7,8 @@ from jaxtyping import Float
 
 from icl.theory.flow import aligned_start, flow, random_start, random_targets
 from icl.theory.two_layer import (
+    ByDraw,
     Covariance,
-    Scores,
     Targets,
     Weights,
     aligned_alignment,
@@ -132,7 +132,7 @@ def _row(start: Weights, targets: Targets, covariance: Covariance | None) -> dic
     before = kernel_matrix(start)
     after = kernel_matrix(flow(start, targets, covariance))
     simulated = kernel_alignment(after, before, covariance)
-    closed_form: Scores = small_start_alignment(before, targets, covariance)
+    closed_form: ByDraw = small_start_alignment(before, targets, covariance)
     return {
         "closed_form": float(closed_form.mean()),
         "simulated": float(simulated.mean()),

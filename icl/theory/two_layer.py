@@ -14,7 +14,7 @@ from jaxtyping import Float
 Targets = Float[np.ndarray, "draw input"]
 Kernels = Float[np.ndarray, "draw input input"]
 Covariance = Float[np.ndarray, "input input"]
-Scores = Float[np.ndarray, " draw"]
+ByDraw = Float[np.ndarray, " draw"]
 
 
 class Weights(NamedTuple):
@@ -31,7 +31,7 @@ def kernel_matrix(weights: Weights) -> Kernels:
     return of_readout + of_first[:, None, None] * np.eye(weights.first.shape[2])
 
 
-def kernel_alignment(a: Kernels, b: Kernels, covariance: Covariance | None = None) -> Scores:
+def kernel_alignment(a: Kernels, b: Kernels, covariance: Covariance | None = None) -> ByDraw:
     """<Ka, Kb> / (|Ka| |Kb|) over endless inputs: 1 where learning keeps the kernel's shape.
 
     With inputs X of covariance S, <X A X', X B X'> is proportional to trace(S A S B).
@@ -43,7 +43,7 @@ def kernel_alignment(a: Kernels, b: Kernels, covariance: Covariance | None = Non
 
 def small_start_alignment(
     start: Kernels, targets: Targets, covariance: Covariance | None = None
-) -> Scores:
+) -> ByDraw:
     """Alignment of the initial with the final kernel, in the limit of small initial weights.
 
     The final weights are then balanced and of rank 1: M = |w| (I + b b') with b = w / |w|, whatever
@@ -55,7 +55,7 @@ def small_start_alignment(
     return kernel_alignment(_balanced_kernel(targets), start, covariance)
 
 
-def expected_alignment(rank: Scores, input_dim: int) -> Scores:
+def expected_alignment(rank: ByDraw, input_dim: int) -> ByDraw:
     """Mean of `small_start_alignment` over random targets, for white inputs and w2 = 0.
 
     It is (1 + 1/d) sqrt(r) / sqrt(d + 3), exactly, for r equal singular values of W1, and for any
@@ -65,7 +65,7 @@ def expected_alignment(rank: Scores, input_dim: int) -> Scores:
     return (1 + 1 / input_dim) * np.sqrt(rank) / np.sqrt(input_dim + 3)
 
 
-def participation_rank(first: Float[np.ndarray, "draw hidden input"]) -> Scores:
+def participation_rank(first: Float[np.ndarray, "draw hidden input"]) -> ByDraw:
     """(Sum of squared singular values)^2 / (sum of their fourth powers): from 1 to the rank."""
     squares = np.linalg.svd(first, compute_uv=False) ** 2
     return squares.sum(axis=1) ** 2 / np.sum(squares**2, axis=1)
@@ -88,6 +88,6 @@ def _balanced_kernel(targets: Targets) -> Kernels:
     return np.eye(targets.shape[1]) + units[:, :, None] * units[:, None, :]
 
 
-def _inner(a: Kernels, b: Kernels) -> Scores:
+def _inner(a: Kernels, b: Kernels) -> ByDraw:
     """trace(A B)."""
     return np.einsum("nij,nji->n", a, b)

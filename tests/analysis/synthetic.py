@@ -68,9 +68,10 @@ def make_sweep(
 
 
 def with_starts(sweep: xarray.Dataset) -> xarray.Dataset:
-    """With what two matrices begin as: the effective rank of `recurrent` rises with the first
-    knob's place, much less with the second's, and a little otherwise for each seed; that of
-    `readout` is always the same.
+    """Add the statistics of two initial matrices to a sweep.
+
+    The effective rank of `recurrent` rises with the first knob's place, much less with the
+    second's, and differs a little between seeds. That of `readout` is always the same.
     """
     dims, sizes = sweep.status.dims, sweep.status.shape
     first, second = _places(list(sizes[:-1]))
@@ -81,7 +82,7 @@ def with_starts(sweep: xarray.Dataset) -> xarray.Dataset:
 
 
 def _places(sizes: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """From 0 to 1 along the first axis, and along the second or against the first."""
+    """Numbers from 0 to 1 along the first axis, and along the second or against the first."""
     if not sizes:
         return np.array(0.9), np.array(0.5)
     first = np.linspace(0, 1, sizes[0]).reshape(-1, *[1] * (len(sizes) - 1))

@@ -26,7 +26,7 @@ def verdict_of(sweep: xarray.Dataset, kind: str, **settings: Any) -> Verdict:
     return verdict
 
 
-ROUGH = make_sweep(noise=0.25)  # too rough to tell anything from a single cell
+ROUGH = make_sweep(noise=0.25)  # too noisy to decide anything from a single cell
 FINE = with_starts(make_sweep())
 RANK = {"start": "effective_rank", "matrix": "recurrent"}
 HERE = {BURSTY: 0.6, ZIPF: 1.0}

@@ -17,7 +17,7 @@ from .synthetic import make_sweep, without
         ([0.0, 0.5, 1.0], "linear"),
         ([1, 10, 100, 1000], "log"),
         ([1e-4, 1e-3, 1e-2], "log"),
-        ([0, 1, 10, 100, 1000], "even"),  # 0 and 1 cannot be told apart on a linear axis
+        ([0, 1, 10, 100, 1000], "even"),  # 0 and 1 would coincide on a linear axis
         (["lstm", "gru"], "names"),
         ([True, False], "names"),
         ([3, 1, 2], "linear"),
@@ -98,7 +98,7 @@ def test_knobs_that_vary_together_are_one_axis():
 
 def test_a_table_may_be_empty_or_none():
     tables = ["{}", "null", json.dumps({"kind": "own", "gain": 4.0}), json.dumps({"kind": "own"})]
-    [knob] = knobs_of(make_sweep({"law": tables}))
+    [knob] = knobs_of(make_sweep({"initializer": tables}))
     assert knob.texts[2:] == ["own gain 4", "own"]
     assert not any("{" in text for text in knob.texts)
 

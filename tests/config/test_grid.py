@@ -158,12 +158,12 @@ def test_an_axis_may_lie_within_the_branch_of_another(load):
 
 
 def test_names_of_knobs_in_braces_are_their_values(load, tmp_path: Path):
-    law = {"kind": "file", "path": "{seed}/{data.p_bursty}/{data.ways}.npy"}
+    initializer = {"kind": "file", "path": "{seed}/{data.p_bursty}/{data.ways}.npy"}
     grid = {"data.p_bursty": [0.5, 1.0], "seed": [3, 4]}
     pattern = "block*/mixer/qkv/query"
     for sweep in (
-        load(grid=grid, settings={f"connectivity.{pattern}": law}),
-        load(grid=grid, cells=[{f"connectivity.{pattern}": law}]),
+        load(grid=grid, settings={f"connectivity.{pattern}": initializer}),
+        load(grid=grid, cells=[{f"connectivity.{pattern}": initializer}]),
     ):
         paths = [cell.config.connectivity[pattern].path for cell in sweep.cells]
         # What is not swept is left as it is.

@@ -90,9 +90,9 @@ def test_kinds_that_disagree_about_a_setting_are_refused(other):
         rate: other = 0.0
 
     class Root(Settings):
-        law: One | Three = One()
+        initializer: One | Three = One()
 
-    with pytest.raises(TypeError, match=r"law\.rate"):
+    with pytest.raises(TypeError, match=r"initializer\.rate"):
         traced_settings(Root)
 
 

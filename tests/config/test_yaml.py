@@ -71,7 +71,7 @@ def test_what_is_written_means_the_same_in_all_versions(version: str):
 
 
 def test_records_keep_their_form():
-    """Those of earlier releases were written so, byte for byte."""
+    """Records of earlier releases were written in this form, byte for byte."""
     tree = {"data": {"mixture": {}, "rate": 1e-05}, "list": ["a", [1, 2]], "text": "a: b"}
     text = "data:\n  mixture: {}\n  rate: 1.0e-05\nlist:\n- a\n- - 1\n  - 2\ntext: 'a: b'\n"
     assert dump_yaml(tree) == text

@@ -108,5 +108,5 @@ def first_item(where: np.ndarray) -> np.ndarray:
 
 
 def num_different(values: np.ndarray) -> np.ndarray:
-    """In each row."""
+    """Number of different values in each row."""
     return 1 + (np.diff(np.sort(values, axis=1)) > 0).sum(1)

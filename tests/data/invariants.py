@@ -34,7 +34,7 @@ class Setting(NamedTuple):
     step: int = 0
 
     @property
-    def disturbed(self) -> bool:
+    def noisy(self) -> bool:
         return self.evaluation is None and self.data.label_noise > 0
 
     @property
@@ -100,7 +100,7 @@ def check(drawn: Drawn, family: Family, setting: Setting) -> None:
     check_classes(drawn, family, setting, pattern)
     check_exemplars(drawn, family, setting, pattern, count)
     check_order(drawn, family, pattern)
-    if not setting.disturbed and not setting.cued:
+    if not setting.noisy and not setting.cued:
         check_labels(drawn, family, setting, pattern)
     return None
 
@@ -110,7 +110,7 @@ def check_markov(drawn: Drawn, family: Any, setting: Setting) -> None:
     assert all(0 <= c < setting.total for c in drawn.classes)
     assert set(drawn.exemplars) == {0}
     assert drawn.synonyms == 1
-    if not setting.disturbed and not setting.cued:
+    if not setting.noisy and not setting.cued:
         assert drawn.classes[1:] == drawn.labels[:-1]
 
 
@@ -122,7 +122,7 @@ def check_independent(drawn: Drawn, family: Any, setting: Setting) -> None:
     assert {"always": query in context, "never": query not in context}.get(family.support, True)
     assert not family.distinct or len(set(drawn.classes)) == len(drawn.classes)
     assert drawn.synonyms == setting.data.label_multiplicity
-    if setting.disturbed or setting.cued:
+    if setting.noisy or setting.cued:
         return
     is_own = [
         label // drawn.synonyms in meanings(c, setting)
@@ -173,7 +173,7 @@ def check_classes(drawn: Drawn, family: Any, setting: Setting, pattern: list[int
 def check_exemplars(
     drawn: Drawn, family: Any, setting: Setting, pattern: list[int], count: int
 ) -> None:
-    """Those of a repeated class differ while there are others."""
+    """Exemplars of a repeated class differ while there are others."""
     data = setting.data
     copies = data.p_copied_exemplar or data.p_matched_exemplar
     if not is_distinct(family, data) or (setting.evaluation is None and copies):

@@ -120,7 +120,7 @@ def draw_class(rng: np.random.Generator, setting: Setting, pool: str, excluded: 
 
 
 def meaning(setting: Setting, c: int) -> int:
-    """Of training classes the last comes first, then come the held-out ones."""
+    """Meaning of a class: the last training class has 0; the held-out ones come after all."""
     if setting.meanings is not None and c < setting.num_classes:
         return setting.meanings[c]
     if setting.num_meanings is not None:
@@ -251,7 +251,7 @@ def exemplars_of_class(
     is_repeated: bool,
     is_training: bool,
 ) -> list[int]:
-    """Of a class's context items, then one for a query: all different until all are used."""
+    """Exemplars of a class's context items, then of a query: all different until all are used."""
     first, size = exemplar_range(setting, holdout)
     drawn: list[int] = []
     for _ in range(count + 1):
@@ -309,7 +309,7 @@ Plain = Callable[[np.random.Generator, Setting], Drawn]
 def mixture(
     rng: np.random.Generator, setting: Setting, families: list[Plain], weights: list[float]
 ) -> Drawn:
-    """The training distribution: a family by its weight, then labels disturbed."""
+    """The training distribution: a family by its weight, then noise in labels and cues."""
     number = int(rng.choice(len(families), p=weights))
     drawn = families[number](rng, setting)
     labels = list(drawn.labels)

@@ -133,7 +133,7 @@ def test_novel_classes_that_share_meanings():
 
 
 def test_pairs_held_out():
-    """With the pairs that the seed has left out of training."""
+    """Pairs that the seed leaves out of training are those of the reference."""
     setting = SETTINGS["uniform"]._replace(num_permuted_labels=6)
     knobs = make_knobs(
         num_classes=12, num_holdout_classes=4, num_permuted_labels=6, num_holdout_pairs=4
@@ -168,7 +168,7 @@ WEIGHTS = [0.4, 0.3, 0.0, 0.3]
 
 
 def test_training_with_all_options():
-    """Also with meanings as they have drifted after so many steps."""
+    """Sequences agree also with meanings that have drifted for so many steps."""
     common = {"num_classes": 12, **OPTIONS}
     mixture = dict(zip(("bursty", "bursty_rare", "supported", "independent"), WEIGHTS, strict=True))
     knobs = make_knobs(

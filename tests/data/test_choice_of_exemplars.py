@@ -38,7 +38,7 @@ FAMILIES = {
 @pytest.mark.parametrize("num_exemplars", [1, 2, 20, 700])
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_exemplars_are_uniform_at_every_place(family, num_exemplars):
-    """Those held out come after those in use."""
+    """Held-out exemplars come after those in use."""
     first = 0
     if family.holdout_exemplars:
         knobs = make_knobs(9, num_holdout_exemplars=num_exemplars)
@@ -88,7 +88,7 @@ def copies(family: Bursty, p_matched: float, p_copied: float):
 @pytest.mark.parametrize("p_copied", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("p_matched", [0.0, 0.5, 1.0])
 def test_copies_in_context_and_of_the_query(p_matched, p_copied):
-    """Of three items, the first and Binomial(2, p) more are one image, and perhaps the query."""
+    """The first of three items and Binomial(2, p) others are one image, and perhaps the query."""
     drawn, of_query, alike = copies(BURSTY, p_matched, p_copied)
     exact = np.zeros(4)
     exact[0] = 1 - p_matched

@@ -63,7 +63,7 @@ def test_every_class_has_its_probability_to_one_unit_and_the_commonest_what_is_l
 @pytest.mark.parametrize("zipf_exponent", [0, 1, 2, 3])
 @pytest.mark.parametrize("num_classes", [2, 10, 300])
 def test_thresholds_agree_with_rational_arithmetic(num_classes, zipf_exponent):
-    """Where no class is so rare that it has to be given an integer."""
+    """Thresholds agree where no class is so rare that it has to be given an integer."""
     weights = [Fraction(1, (j + 1) ** zipf_exponent) for j in range(num_classes)]
     units = UNITS / sum(weights)
     exact = [end * units for end in itertools.accumulate(weights)][:-1]
@@ -186,7 +186,7 @@ def draw_large(bits, pool):
 
 
 def columns(cases: list[tuple]) -> list[np.ndarray]:
-    """As arguments: bits first, all else integers."""
+    """Arrays of arguments: bits first, all else integers."""
     bits, *others = zip(*cases, strict=True)
     return [np.array(bits, np.uint32), *(np.array(other, np.int32) for other in others)]
 
@@ -237,7 +237,7 @@ def test_draw_class_is_exact_for_every_bit_pattern(num_excluded):
 
 @pytest.mark.parametrize("guided", [True, False])
 def test_draw_class_with_one_excluded_at_random_bits(guided):
-    """Only speed depends on the guide."""
+    """Speed alone depends on the guide."""
     rng = np.random.default_rng(0)
     for which, num_classes in enumerate(SIZES):
         widths, cases, expected = widths_of(TABLES[which], num_classes), [], []
@@ -268,7 +268,7 @@ def test_uniform_draws_are_exact_for_every_bit_pattern(num_excluded):
 @pytest.mark.parametrize("zipf_exponent", [0.0, 1.0, 3.0, 5.0])
 @pytest.mark.parametrize("num_classes", [2, 1600, 100_000])
 def test_the_owner_of_every_integer_of_a_large_table(num_classes, zipf_exponent):
-    """At both ends of what each class owns, and wherever the guide changes."""
+    """Owners are right at both ends of what each class owns, and wherever the guide changes."""
     thresholds = class_thresholds(num_classes, zipf_exponent, 100_000)
     ends = thresholds[: num_classes - 1].astype(np.int64)
     values = np.concatenate([[0, TOP], ends, ends - 1, np.arange(1, 2**18) * 2**14])
@@ -282,7 +282,7 @@ def test_the_owner_of_every_integer_of_a_large_table(num_classes, zipf_exponent)
 @settings(max_examples=300, deadline=None)
 @given(integers, st.integers(0, 2**30), st.integers(2, 2**30), integers)
 def test_uniform_draws_from_any_range_at_any_bits(bits, first, count, excluded):
-    """As from 2**30 novel classes."""
+    """Ranges may be as long as that of 2**30 novel classes."""
     excluded = first + excluded % count
     value = first + (bits * (count - 1) >> 32)
     bits, first, count, excluded = columns([(bits, first, count, [excluded, -1])])

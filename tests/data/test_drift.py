@@ -41,7 +41,7 @@ def drifting(rate: float, seed: int = 1337, **settings):
 @pytest.mark.parametrize("multiplicity", [1, 3, 64])
 @pytest.mark.parametrize("num_classes", [5, 50])
 def test_own_labels_of_every_class(num_classes, multiplicity, num_meanings):
-    """Of n training classes the last has the first labels; held-out classes come after all."""
+    """The last training class has the first labels; held-out classes come after all."""
     setting = reference.Setting(
         num_classes,
         num_holdout_classes=14,
@@ -79,7 +79,7 @@ def test_times_redrawn_against_integers(rate):
 
 
 def _phases() -> list[int]:
-    """To one unit of 2**-32: after one step, a class is redrawn at rates from 1 - phase on."""
+    """Phases, to one unit of 2**-32: after one step, rates from 1 - phase on redraw a class."""
     low, high = np.zeros(64, np.int64), np.full(64, UNITS - 1, np.int64)
     at_rates = jax.jit(
         lambda rates, knobs: jax.vmap(

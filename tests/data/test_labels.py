@@ -1,4 +1,4 @@
-"""Labels: own, flipped, assigned, permuted, of other classes, shared, and disturbed."""
+"""Labels: own, flipped, assigned, permuted, of other classes, shared, and noisy."""
 
 import math
 
@@ -82,7 +82,7 @@ def test_flipped_labels_are_those_of_the_other_way(multiplicity):
 
 
 def _other_way(classes: np.ndarray) -> np.ndarray:
-    """Of two classes in each row, the one that an item is not of."""
+    """The other one of two classes, for each item of a row."""
     return classes.max(1, keepdims=True) + classes.min(1, keepdims=True) - classes
 
 
@@ -133,7 +133,7 @@ def test_three_labels_are_assigned_in_all_orders():
 
 @pytest.mark.parametrize("num_labels", [4, 7, 50])
 def test_permuted_labels_are_different_ones_of_the_first(num_labels):
-    """Of four classes, each pair of labels as often; nothing to do with the class."""
+    """Labels of four classes: each pair is as frequent, whatever the class."""
     knobs = make_knobs(zipf_exponent=1.0, num_permuted_labels=num_labels)
     drawn = draw(NAMED_FAMILIES["bursty_permuted"], knobs)
     np.testing.assert_array_equal(same(drawn.labels), same(drawn.classes))
@@ -245,24 +245,24 @@ def test_flipped_labels_differ_even_where_meanings_are_shared():
     assert (drawn.labels != drawn.classes % 4).all()
 
 
-# ---- disturbed labels
+# ---- noisy labels and unreliable cues
 
-DISTURBED = Mixture((BURSTY,))
+NOISY_MIXTURE = Mixture((BURSTY,))
 # 50 classes with two labels each, of which 14 held-out ones make another 28.
 NOISY = {"label_multiplicity": 2, "label_noise": 0.5, "cue_reliability": 0.5}
 
 
-def disturbed(label_noise: float, cue_reliability: float):
+def draw_noisy(label_noise: float, cue_reliability: float):
     """(drawn, is_own): which labels are of the item's own class."""
     knobs = with_values(
         make_knobs(**NOISY), label_noise=label_noise, cue_reliability=cue_reliability
     )
-    drawn = draw(DISTURBED, knobs)
+    drawn = draw(NOISY_MIXTURE, knobs)
     return drawn, drawn.labels // 2 == 49 - drawn.classes
 
 
-def test_undisturbed_labels():
-    drawn, is_own = disturbed(0.0, 1.0)
+def test_labels_without_noise():
+    drawn, is_own = draw_noisy(0.0, 1.0)
     assert is_own.all()
     np.testing.assert_array_equal(same(drawn.labels), same(drawn.classes))
 
@@ -270,7 +270,7 @@ def test_undisturbed_labels():
 @pytest.mark.parametrize("noise", [0.25, 1.0])
 def test_label_noise_redraws_every_label_alike(noise):
     """A label drawn anew is one of 100, two of which are the class's own."""
-    drawn, is_own = disturbed(noise, 1.0)
+    drawn, is_own = draw_noisy(noise, 1.0)
     for i in range(9):
         assert_proportion(is_own[:, i].sum(), NUM, 1 - noise * 0.98)
     assert_independent(np.histogram2d(is_own[:, 0], is_own[:, -1], [2, 2])[0])
@@ -281,7 +281,7 @@ def test_label_noise_redraws_every_label_alike(noise):
 
 @pytest.mark.parametrize("reliability", [0.0, 0.75])
 def test_cue_reliability_leaves_the_query_alone(reliability):
-    drawn, is_own = disturbed(0.0, reliability)
+    drawn, is_own = draw_noisy(0.0, reliability)
     assert is_own[:, -1].all()
     for i in range(8):
         assert_proportion(is_own[:, i].sum(), NUM, 1 - (1 - reliability) * 0.98)
@@ -291,7 +291,7 @@ def test_cue_reliability_leaves_the_query_alone(reliability):
         assert_same_distribution(counts, uniform(100))
 
 
-def test_conditions_are_never_disturbed():
+def test_conditions_are_never_noisy():
     knobs = with_values(make_knobs(**NOISY), label_noise=1.0, cue_reliability=0.0)
     drawn = draw(FEWSHOT, knobs)
     np.testing.assert_array_equal(same(drawn.labels), same(drawn.classes))

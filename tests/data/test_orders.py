@@ -119,7 +119,7 @@ def test_few_shot_order_is_uniform():
 
 @pytest.mark.parametrize("order", ["grouped", "blocked"])
 def test_labels_and_exemplars_follow_their_classes(order):
-    """Of pattern 2,2,1: each class's label and exemplars are its own, wherever they come."""
+    """Each class of the pattern 2,2,1 has its own label and exemplars, wherever they come."""
     family = Bursty((2, 2, 1), order=order)
     drawn = draw(family, make_knobs(label_multiplicity=3, zipf_exponent=1.0))
     np.testing.assert_array_equal(same(drawn.labels), same(drawn.classes))

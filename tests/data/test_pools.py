@@ -44,7 +44,7 @@ def draw_many(
     count: int = 4,
     excluded: tuple[int, ...] = (),
 ) -> np.ndarray:
-    """Laws of one kind share a program."""
+    """Draw from a pool; pools of one kind share a program."""
     bits = jax.random.bits(jax.random.key(seed), (NUM_DRAWS, count), jnp.uint32)
     padded = np.array([*excluded, -1, -1][:2], np.int32)
     return np.asarray(_draw_many(bits, pool, padded, distinct))
@@ -87,7 +87,7 @@ def test_distinct_classes_can_be_all_of_them(zipf_exponent):
 @pytest.mark.parametrize("distinct", [True, False])
 @pytest.mark.parametrize("zipf_exponent", [0.0, 1.0, 2.0, 3.0])
 @pytest.mark.parametrize("num_classes", [5, 10, 1600, LARGEST])
-def test_the_first_class_is_distributed_as_the_law_says(num_classes, zipf_exponent, distinct):
+def test_the_first_class_is_distributed_as_zipfs_law_says(num_classes, zipf_exponent, distinct):
     drawn = draw_many(pools_of(num_classes, zipf_exponent)["train"], distinct, seed=2)
     counts = np.bincount(drawn[:, 0], minlength=num_classes)
     assert_same_distribution(counts, reference.class_probabilities(num_classes, zipf_exponent))
@@ -124,7 +124,7 @@ def test_joint_distribution_of_pairs_and_triples(zipf_exponent, distinct):
 @pytest.mark.parametrize("distinct", [True, False])
 @pytest.mark.parametrize("pool", [p for p in POOLS if p != "train"])
 def test_joint_distribution_within_each_pool(pool, distinct):
-    """With one class of the pool left out and one of another pool."""
+    """Classes are drawn with one class of the pool left out and one of another pool."""
     setting = reference.Setting(
         10, 1.5, num_source_classes=22, num_common_classes=5, num_holdout_classes=6
     )
@@ -209,7 +209,7 @@ def test_rare_bursts_among_common_classes_and_the_reverse(zipf_exponent):
 
 
 def test_pools_that_overlap_share_no_class_in_a_sequence():
-    """A way of Zipf's law, then two others of the common classes that it is not; exactly."""
+    """A Zipfian way, then two others of the common classes that it is not; exactly."""
     family = Bursty((2, 1, 1), "train", "common", is_training=True)
     setting = reference.Setting(6, 1.0, num_common_classes=4)
     classes = draw(
@@ -230,7 +230,7 @@ def test_pools_that_overlap_share_no_class_in_a_sequence():
 
 @pytest.mark.parametrize("name", [n for n in NAMED_FAMILIES if "novel" not in n])
 def test_training_and_held_out_classes_never_meet(name):
-    """With every class of the source in use on one side or the other."""
+    """Every class of the source is in use on one side or the other."""
     family = NAMED_FAMILIES[name]
     classes = draw(family, make_knobs(zipf_exponent=1.0, num_holdout_exemplars=8)).classes
     pool = {"holdout": range(50, 64), "common": range(10), "rare": range(10, 50)}

@@ -75,6 +75,6 @@ def parts_of(*overrides: str) -> Parts:
 
 @functools.cache
 def training_sample(name: str) -> tuple[Parts, IndexSequence]:
-    """Of a distribution of TRAINING."""
+    """Draw a sample of a distribution of TRAINING."""
     parts = parts_of(*TRAINING[name])
     return parts, draw_sample(parts, "train", parts.families["train"], NUM_SEQUENCES)

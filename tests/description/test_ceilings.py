@@ -251,7 +251,7 @@ def test_formulas_are_silent_where_there_is_none():
 
 
 def test_chains_are_known_by_what_follows_a_symbol():
-    """One chain: its rows can be learned by heart, as well as the context tells them, or better."""
+    """One chain: its rows can be learned by heart, as well as from the context, or better."""
     markov = (
         "data.source={kind: markov, num_symbols: 3, num_chains: 1, concentration: 0.3}",
         "evaluation.conditions=[markov_novel]",

@@ -184,8 +184,8 @@ def test_every_kind_of_item_is_described_and_drawn(words: tuple[str, ...]):
 
 
 def test_matrices_whose_beginning_is_set_are_drawn(small_config):
-    law = "connectivity={'block*/mixer/qkv/query': {kind: own, rank: 2}}"
-    report = describe_any(small_config(law))
+    initializer = "connectivity={'block*/mixer/qkv/query': {kind: own, rank: 2}}"
+    report = describe_any(small_config(initializer))
     assert Image.open(io.BytesIO(report.pictures["spectrum.png"])).size[0] > 300
 
 
@@ -216,7 +216,7 @@ def test_of_long_sequences_the_items_of_the_queries_class_are_shown():
 
 
 def empty_report(num_classes: int) -> dict:
-    """Of a distribution of which next to nothing is known."""
+    """The report of a distribution of which next to nothing is known."""
     config = load_config(
         ROOT / "configs" / "quickstart.yaml",
         [*BASE, "data.p_relevant=0.5", "evaluation.conditions=[no_support]"],

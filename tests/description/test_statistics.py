@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from icl.description.closed_forms import burst_counts, class_frequencies, make_pools
-from icl.description.sequences import measure, theory
+from icl.description.sequences import measure_sample, theory
 from icl.description.statistics import bursts, estimate, label_entropies, shares
 from icl.types import IndexSequence
 
@@ -105,7 +105,7 @@ def test_closed_forms_are_what_is_drawn(name: str):
 @pytest.mark.parametrize("name", TRAINING)
 def test_what_is_measured_is_what_was_intended(name: str):
     parts, sample = training_sample(name)
-    measured, intended = measure(parts, sample)[0], theory(parts)
+    measured, intended = measure_sample(parts, sample)[0], theory(parts)
     p = intended["p_query_in_context"]
     error = math.sqrt(p * (1 - p) / NUM_SEQUENCES)
     assert abs(measured["p_query_in_context"] - p) <= Z * error

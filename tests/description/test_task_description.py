@@ -98,8 +98,8 @@ def test_a_feed_forward_network_takes_a_trial_in_one_step():
 
 @pytest.fixture(scope="module")
 def described() -> tuple[dict, dict[str, bytes]]:
-    law = {"kind": "gaussian", "gain": 2.0, "rank": 4, "match": "norm"}
-    return describe_trials(config_of(connectivity={"recurrent": law}))
+    initializer = {"kind": "gaussian", "gain": 2.0, "rank": 4, "match": "norm"}
+    return describe_trials(config_of(connectivity={"recurrent": initializer}))
 
 
 def test_weights_are_measured_as_connectivity_has_them(described: tuple[dict, dict[str, bytes]]):

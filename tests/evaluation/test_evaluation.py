@@ -194,7 +194,7 @@ jit_score = jax.jit(score, compiler_options=QUICKLY)
 
 
 def marks_of(case: str, answers: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Of a network that gives these answers, without a second choice; None: a guesser."""
+    """Marks of a network that gives these answers, without a second choice; None: a guesser."""
     data, _ = CASES[case]
     indices, knobs = drawn(case)
     if answers is None:
@@ -339,7 +339,7 @@ def test_standard_errors_are_the_spread_of_repeated_evaluations():
     [(1, 1), (3, 2), (4, 2), (5, 3), (10, 6), (11, 6), (12, 6)],
 )
 def test_exactly_as_many_sequences_count_as_were_asked_for(monkeypatch, num_sequences, right):
-    """Of each batch of four the first two are right."""
+    """The first two of each batch of four are right."""
     monkeypatch.setattr(evaluation, "MAX_BATCH", 4)
     sizes = []
 

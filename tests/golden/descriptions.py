@@ -1,4 +1,4 @@
-"""What is told of a config before training: the whole document, with long lists shortened."""
+"""The description of a config before training: the whole document, with long lists shortened."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Grids of cells, digests of settings, names of folders: what tells runs apart on a disk."""
+"""Grids of cells, digests of settings, names of folders: what distinguishes runs on a disk."""
 
 import sys
 from pathlib import Path

@@ -46,29 +46,29 @@ def compute(name: str, folder: Path) -> dict[str, Any]:
         script, words, grid = "sweep.py", ("GRID",), {"base": {}} | GRIDS[case]
     (file := folder / "grid.yaml").write_text(yaml.safe_dump(grid))
     places = {"GRID": str(file), "EMPTY": str(empty)}
-    code, out, told = _run(script, [places.get(word, word) for word in words], empty)
+    code, out, errors = _run(script, [places.get(word, word) for word in words], empty)
     return {
         "exit": code,
-        "fields": sorted({_field(line, folder) for line in told.splitlines() if _is_error(line)}),
+        "fields": sorted({_field(line, folder) for line in errors.splitlines() if _is_error(line)}),
         "is_silent": out == "" and os.listdir(empty) == [],
     }
 
 
 def _run(script: str, words: list[str], folder: Path) -> tuple[Any, str, str]:
     path = str(ROOT / "scripts" / script)
-    out, told = io.StringIO(), io.StringIO()
+    out, errors = io.StringIO(), io.StringIO()
     code: Any = None
     with (
         contextlib.chdir(folder),
         patch.object(sys, "argv", [path, *words]),
         contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(told),
+        contextlib.redirect_stderr(errors),
     ):
         try:
             runpy.run_path(path, run_name="__main__")
         except SystemExit as end:
             code = end.code
-    return code, out.getvalue(), told.getvalue()
+    return code, out.getvalue(), errors.getvalue()
 
 
 def _is_error(line: str) -> bool:

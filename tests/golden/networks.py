@@ -52,7 +52,7 @@ SOURCES = {
 }
 TASK_NETWORKS = {kind: {"kind": kind} for kind in ("rate", "gru", "lstm", "feed_forward")}
 
-LAWS: dict[str, dict[str, Any]] = {
+INITIALIZERS: dict[str, dict[str, Any]] = {
     "own": {"kind": "own", "gain": 2.0, "rank": 3},
     "gaussian": {"kind": "gaussian", "gain": 0.5},
     "orthogonal": {"kind": "orthogonal"},
@@ -87,7 +87,7 @@ NAMES = [
     *(f"frame {name}" for name in FRAMES),
     *(f"embedder {name}" for name in EMBEDDERS),
     *(f"task network {name}" for name in TASK_NETWORKS),
-    *(f"law {name}" for name in LAWS),
+    *(f"law {name}" for name in INITIALIZERS),
     *(f"laws of {name}" for name in PATTERNS),
 ]
 # Fast enough to be compared on every run of the tests: of each room at least one.
@@ -114,7 +114,7 @@ def compute(name: str, folder: Path) -> dict[str, Any]:
         "state": fingerprints(variables.state),
         "matrices": sorted(program.matrices(program.init(inputs))),
     }
-    # Of a law the weights are all there is to know.
+    # An initializer makes the weights and nothing else.
     return found | ({} if "law" in name else {"logits": fingerprints(_logits(program, variables))})
 
 
@@ -144,11 +144,11 @@ def _tree(name: str, folder: Path) -> dict[str, Any]:
         if name.startswith(kind + " ")
     )
     if kind in ("task network", "law"):
-        law = dict(LAWS.get(rest, {}))
-        if "path" in law:
-            law["path"] = str(folder / law["path"])
+        initializer = dict(INITIALIZERS.get(rest, {}))
+        if "path" in initializer:
+            initializer["path"] = str(folder / initializer["path"])
         model = TASK_NETWORKS.get(rest, {"kind": "rate"}) | {"width": 24}
-        connectivity = {"recurrent": law} if law else {}
+        connectivity = {"recurrent": initializer} if initializer else {}
         task = {"kind": "match_to_sample"}
         return {"task": task, "model": model, "connectivity": connectivity, "seed": 4}
     data = {"source": SOURCES.get(rest, GLYPHS), "num_classes": 12, "num_holdout_classes": 4}

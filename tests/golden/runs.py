@@ -1,7 +1,7 @@
 """Short runs of every file of settings: what their records hold after one step and after ten.
 
-A grid is told by its first cell. Networks have one layer, data are small, and images are drawn
-glyphs: compiling and looking up what is large takes minutes.
+The first cell of a grid stands for it. Networks have one layer, data are small, and images are
+drawn glyphs: compiling and looking up what is large takes minutes.
 """
 
 import json
@@ -95,8 +95,8 @@ def _of_task(config: Any, folder: Path) -> dict[str, Any]:
         "evaluation.num_trials": 16,
         "evaluation.num_kernel_trials": 4,
     }
-    for pattern, law in config.connectivity.items():
-        if hasattr(law, "path"):
+    for pattern, initializer in config.connectivity.items():
+        if hasattr(initializer, "path"):
             file = folder / "matrix.npy"
             np.save(file, np.random.default_rng(1).standard_normal((WIDTH, WIDTH)))
             settings[f"connectivity.{pattern}.path"] = str(file)

@@ -134,7 +134,7 @@ def compute(name: str, folder: Path) -> dict[str, Any]:
 
 
 def _settings_of(condition: str) -> tuple[str, ...]:
-    """Those that share a compiled program, or those that a condition needs."""
+    """Settings that share a compiled program, or those that a condition needs."""
     if "markov" in condition:
         return ("chains", "few chains")
     return ("endless",) if "novel" in condition else ("base", "zipf", "multiplicity")

@@ -49,7 +49,7 @@ def rounded(value: Any) -> float | None:
 def fingerprint(array: Any) -> list[float | None]:
     """The mean and the mean square of all, and of all weighted by their place.
 
-    The last two tell arrays apart that hold the same numbers in another order.
+    The last two distinguish arrays that hold the same numbers in another order.
     """
     flat = np.asarray(array, np.float64).ravel()
     weighted = flat * np.cos(np.arange(flat.size))
@@ -74,7 +74,7 @@ def fingerprints(tree: Any) -> dict[str, Any]:
 
 
 def shortened(value: Any) -> Any:
-    """A document whose long lists of numbers are told by their lengths and fingerprints."""
+    """A document with lengths and fingerprints in place of long lists of numbers."""
     if isinstance(value, dict):
         return {name: shortened(child) for name, child in value.items()}
     if isinstance(value, list):

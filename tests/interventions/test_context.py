@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from icl.config.networks import NetworkConfig, TransformerConfig
-from icl.interventions import Context, bind, make_context
+from icl.interventions import Context, bind_edits, make_context
 from icl.models.network import make_network
 from icl.types import IndexSequence, Sequence
 
@@ -95,7 +95,7 @@ def test_edits_are_bound_to_a_context_whose_numbers_are_traced():
         nonlocal num_traces
         num_traces += 1
         context = make_context(INDICES, "interleaved", strength, step)
-        edits = bind({"tokens": fade, "block1/out": lambda x, _: x}, context)
+        edits = bind_edits({"tokens": fade, "block1/out": lambda x, _: x}, context)
         return network.apply(variables, SEQUENCE, edits=edits)[1]["tokens"]
 
     plain = network.apply(variables, SEQUENCE)[1]["tokens"]

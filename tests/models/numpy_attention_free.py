@@ -39,7 +39,7 @@ def heads(x: np.ndarray, num_heads: int) -> list[np.ndarray]:
 def queries_keys_values(
     token: np.ndarray, params: Params, num_heads: int
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Of each head."""
+    """Queries, keys and values of each head."""
     q, k, v = np.split(linear(token, params["qkv"]), 3)
     return list(zip(*(heads(part, num_heads) for part in (q, k, v)), strict=True))
 
@@ -50,7 +50,7 @@ def empty_memories(x: np.ndarray, num_heads: int) -> list[np.ndarray]:
 
 
 def linear_attention(x: np.ndarray, params: Params, config: Any) -> np.ndarray:
-    """Of one sequence [token, width], as are all."""
+    """Output for one sequence [token, width], as in all functions here."""
     memories = empty_memories(x, config.num_heads)
     totals = [np.zeros(len(memory)) for memory in memories]
     outputs = []

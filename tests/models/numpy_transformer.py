@@ -24,7 +24,7 @@ def linear(x: np.ndarray, params: Params) -> np.ndarray:
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
-    """With the tanh of Hendrycks and Gimpel 2016 in place of the normal distribution."""
+    """GELU with the tanh of Hendrycks and Gimpel 2016 in place of the normal distribution."""
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
@@ -62,7 +62,7 @@ def attention(
     rotary: float | None,
     edits: Edits,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of one sequence [token, width]: the output, and the pattern [head, token, token].
+    """Output of one sequence [token, width], and the attention pattern [head, token, token].
 
     edits: of the pattern, `attention`, and of what heads read, `heads`: [token, head, dim].
     """

@@ -119,7 +119,7 @@ def assert_same_as_in_numpy(case: Case, x: np.ndarray, rtol: float = 1e-5) -> No
 
 
 def assert_close(actual: Any, expected: Any, rtol: float) -> None:
-    """As vectors, each to the precision of its own largest number."""
+    """Vectors agree, each to the precision of its own largest number."""
     error = np.abs(np.asarray(actual) - expected).max(axis=-1)
     assert (error <= rtol * np.abs(expected).max(axis=-1)).all()
 
@@ -160,7 +160,7 @@ def make_weights() -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def make_gradient(name: str) -> Any:
-    """Of a weighted sum of the outputs of both forms, with respect to parameters and tokens."""
+    """Gradient of a weighted sum of both forms' outputs, by parameters and tokens."""
     case, (of_full, of_query) = make_case(name), make_weights()
 
     def weighted(params: Any, x: Any) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Every network of the comparison learns what only the context can tell (minutes each)."""
+"""Every network of the comparison learns what only the context determines (minutes each)."""
 
 import pytest
 

@@ -36,7 +36,7 @@ every_case = pytest.mark.parametrize("name", CASES)
 every_kind = pytest.mark.parametrize("name", [name for name in CASES if " " not in name])
 
 
-class Cell:
+class PlainMixer:
     """A mixer as a function of plain parameters."""
 
     def __init__(self, name: str, width: int = WIDTH, dtype: Any = jnp.float32):
@@ -84,10 +84,10 @@ def test_every_recurrent_kind_is_tested():
 @pytest.mark.parametrize("num_tokens", [1, 17])
 def test_every_cell_is_the_one_written_in_numpy(name, num_tokens):
     with jax.enable_x64(True):
-        cell = Cell(name, dtype=jnp.float64)
-        params, x = cell.far_from_the_start(), make_tokens(num_tokens)
-        full, query = jax.jit(lambda p, x: (cell(p, x), cell(p, x, query_only=True)))(params, x)
-        expected = cell.in_numpy(params, x)
+        mixer = PlainMixer(name, dtype=jnp.float64)
+        params, x = mixer.far_from_the_start(), make_tokens(num_tokens)
+        full, query = jax.jit(lambda p, x: (mixer(p, x), mixer(p, x, query_only=True)))(params, x)
+        expected = mixer.in_numpy(params, x)
         assert full.dtype == query.dtype == jnp.float64
         assert full.shape == (BATCH, num_tokens, WIDTH)
         assert query.shape == (BATCH, 1, WIDTH)
@@ -97,10 +97,10 @@ def test_every_cell_is_the_one_written_in_numpy(name, num_tokens):
 
 @every_case
 def test_in_float32_roundings_do_not_add_up(name):
-    cell = Cell(name)
-    params, x = cell.far_from_the_start(), make_tokens(130)
-    full = jax.jit(cell)(jax.tree.map(jnp.float32, params), jnp.float32(x))
-    np.testing.assert_allclose(full, cell.in_numpy(params, x), rtol=1e-5, atol=1e-6)
+    mixer = PlainMixer(name)
+    params, x = mixer.far_from_the_start(), make_tokens(130)
+    full = jax.jit(mixer)(jax.tree.map(jnp.float32, params), jnp.float32(x))
+    np.testing.assert_allclose(full, mixer.in_numpy(params, x), rtol=1e-5, atol=1e-6)
 
 
 @every_case
@@ -109,18 +109,18 @@ def test_gradients_are_those_of_numpy_by_finite_differences(name):
     num_tokens, step = 17, 1e-6
     rng = np.random.default_rng(3)
     with jax.enable_x64(True):
-        cell = Cell(name, dtype=jnp.float64)
-        inputs = cell.far_from_the_start(), make_tokens(num_tokens)
+        mixer = PlainMixer(name, dtype=jnp.float64)
+        inputs = mixer.far_from_the_start(), make_tokens(num_tokens)
         of_full, of_query = (rng.standard_normal((BATCH, n, WIDTH)) for n in (num_tokens, 1))
 
         @jax.jit
         @jax.grad
         def gradient(inputs):
-            full, query = cell(*inputs), cell(*inputs, query_only=True)
+            full, query = mixer(*inputs), mixer(*inputs, query_only=True)
             return (of_full * full).sum() + (of_query * query).sum()
 
         def in_numpy(inputs: Any) -> float:
-            full = cell.in_numpy(*inputs)
+            full = mixer.in_numpy(*inputs)
             return float((of_full * full).sum() + (of_query * full[:, -1:]).sum())
 
         leaves, structure = jax.tree.flatten(inputs)
@@ -144,10 +144,12 @@ def test_gradients_are_those_of_numpy_by_finite_differences(name):
 
 @pytest.mark.parametrize(("name", "num_tokens"), [*((name, 17) for name in CASES), ("lstm", 1)])
 def test_the_gradient_in_training_is_the_derived_one_for_every_run_of_a_group(name, num_tokens):
-    cell = Cell(name)
-    params = jax.tree.map(lambda a: jnp.float32(jnp.stack([a, 0.5 * a])), cell.far_from_the_start())
+    mixer = PlainMixer(name)
+    params = jax.tree.map(
+        lambda a: jnp.float32(jnp.stack([a, 0.5 * a])), mixer.far_from_the_start()
+    )
     x = jnp.float32(make_tokens(num_tokens))
-    for (own, own_hidden), (derived, hidden) in gradients(cell, params, x, (False, True)):
+    for (own, own_hidden), (derived, hidden) in gradients(mixer, params, x, (False, True)):
         np.testing.assert_array_equal(own_hidden, hidden)
         sizes = [np.abs(leaf).max() for leaf in jax.tree.leaves(derived)]
         assert num_tokens == 1 or min(sizes) > 1e-3
@@ -157,15 +159,17 @@ def test_the_gradient_in_training_is_the_derived_one_for_every_run_of_a_group(na
 
 @every_kind
 def test_the_gradient_in_training_is_the_derived_one_but_for_roundings_in_bfloat16(name):
-    cell = Cell(name, 64, jnp.bfloat16)
-    params = jax.tree.map(lambda a: jnp.float32(a[None]), cell.far_from_the_start())
-    [((own, _), (derived, _))] = gradients(cell, params, jnp.float32(make_tokens(17, 64)), (False,))
+    mixer = PlainMixer(name, 64, jnp.bfloat16)
+    params = jax.tree.map(lambda a: jnp.float32(a[None]), mixer.far_from_the_start())
+    [((own, _), (derived, _))] = gradients(
+        mixer, params, jnp.float32(make_tokens(17, 64)), (False,)
+    )
     for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(derived), strict=True):
         assert a.dtype == b.dtype == jnp.float32
         assert np.linalg.norm(a - b) < 0.03 * np.linalg.norm(b)
 
 
-def gradients(cell: Cell, params: Any, x: jax.Array, modes: tuple[bool, ...]) -> Any:
+def gradients(mixer: PlainMixer, params: Any, x: jax.Array, modes: tuple[bool, ...]) -> Any:
     """Compute gradients of a stack of parameters and their tokens, by mode: all tokens or the last.
 
     Each is a pair: training's gradient and the derived one, each with its states.
@@ -173,7 +177,7 @@ def gradients(cell: Cell, params: Any, x: jax.Array, modes: tuple[bool, ...]) ->
 
     def loss(inputs: Any, query_only: bool, is_training: bool) -> tuple[jax.Array, jax.Array]:
         params, x = inputs
-        hidden = cell(params, x, query_only, is_training)
+        hidden = mixer(params, x, query_only, is_training)
         return (hidden * jnp.cos(jnp.arange(hidden.size)).reshape(hidden.shape)).sum(), hidden
 
     def of_group(query_only: bool, is_training: bool) -> Any:
@@ -184,14 +188,14 @@ def gradients(cell: Cell, params: Any, x: jax.Array, modes: tuple[bool, ...]) ->
 
 
 def test_outside_training_derivatives_can_be_taken_forward():
-    cell = Cell("lstm")
+    mixer = PlainMixer("lstm")
     x = jnp.float32(make_tokens(3))
     forward, backward = (
-        take(lambda x: cell(cell.params, x).sum((1, 2)))(x) for take in (jax.jacfwd, jax.jacrev)
+        take(lambda x: mixer(mixer.params, x).sum((1, 2)))(x) for take in (jax.jacfwd, jax.jacrev)
     )
     np.testing.assert_allclose(forward, backward, atol=1e-6)
     with pytest.raises(TypeError, match="forward-mode"):
-        jax.jacfwd(lambda x: cell(cell.params, x, is_training=True))(x)
+        jax.jacfwd(lambda x: mixer(mixer.params, x, is_training=True))(x)
 
 
 # Gates have the names that experiments know them by.
@@ -206,11 +210,11 @@ FORGETTING: list[Gate] = [("lstm", "forget_gate", -1), ("gru", "update_gate", -1
 
 
 def hidden_with(name: str, changed: dict[str, float]) -> np.ndarray:
-    """After tokens of ones, where named matrices have equal entries."""
-    cell = Cell(name)
+    """Hidden states after tokens of ones, where named matrices have equal entries."""
+    mixer = PlainMixer(name)
     filled = {f"mixer/{k}": jnp.full((WIDTH, WIDTH), value) for k, value in changed.items()}
-    params = with_matrices({"mixer": cell.params}, cell.fused, filled)["mixer"]
-    return np.asarray(cell(params, jnp.ones((1, 5, WIDTH))))
+    params = with_matrices({"mixer": mixer.params}, mixer.fused, filled)["mixer"]
+    return np.asarray(mixer(params, jnp.ones((1, 5, WIDTH))))
 
 
 @pytest.mark.parametrize(("name", "gate", "sign"), SHUT)
@@ -266,7 +270,7 @@ def make_stack(kind: str, width: int, num_labels: int, bare: bool) -> Any:
 
 
 class Spread(NamedTuple):
-    """Of initial weights, times sqrt(fan_in). largest: of all."""
+    """Standard deviation and largest of initial weights, times sqrt(fan_in)."""
 
     deviation: float
     largest: float
@@ -285,7 +289,7 @@ INITIAL = {
 
 @pytest.mark.parametrize("kind", INITIAL)
 def test_weights_start_as_in_the_papers_and_biases_at_zero(kind):
-    params = Cell(kind, width := 128).params
+    params = PlainMixer(kind, width := 128).params
     for layer, expected in INITIAL[kind].items():
         kernel = params[layer]["kernel"] * math.sqrt(width)
         assert abs(kernel.mean()) < 5 * expected.deviation / math.sqrt(kernel.size)
@@ -300,7 +304,7 @@ def test_weights_start_as_in_the_papers_and_biases_at_zero(kind):
 
 
 def test_norms_and_residual_connections_keep_the_gradient_of_a_deep_stack():
-    """Of the first of 12 layers, as a share of the last one's. Without them it vanishes."""
+    """The share of the gradient that reaches the first of 12 layers vanishes without them."""
     assert gradient_share(bare=True) < 1e-4
     assert 0.1 < gradient_share(bare=False) < 10
 
@@ -328,7 +332,7 @@ def gradient_share(bare: bool) -> float:
 @every_kind
 def test_in_bfloat16_states_stay_float32_and_roundings_do_not_add_up(name):
     x = jnp.float32(make_tokens(130, width=64))
-    exact, low = Cell(name, 64), Cell(name, 64, jnp.bfloat16)
+    exact, low = PlainMixer(name, 64), PlainMixer(name, 64, jnp.bfloat16)
     assert {leaf.dtype for leaf in jax.tree.leaves(low.params)} == {jnp.dtype("float32")}
     expected, hidden = jax.jit(lambda params, x: (exact(params, x), low(params, x)))(low.params, x)
     assert hidden.dtype == jnp.float32

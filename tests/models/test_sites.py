@@ -88,7 +88,7 @@ def test_an_edit_of_hidden_states_acts_after_the_recurrence(kind):
 
 
 def zero_head(heads):
-    """Of the last axes [head, dim], the second head."""
+    """Set the second head to zero; the last axes are [head, dim]."""
     return heads * np.array([1, 0], np.float32)[:, None]
 
 

@@ -107,7 +107,7 @@ def recurrent(network, inputs, num_skipped=0, block_bytes=2**28) -> tuple[Factor
 @pytest.mark.parametrize("network", ["relu", "two states"])
 @pytest.mark.parametrize("num_rows", [1, 2, 3])
 def test_in_blocks_it_is_the_same(network, num_rows):
-    """Of as many sequences as fit; the last block is not full of three."""
+    """Blocks have as many sequences as fit; with three the last block is not full."""
     per_sequence = 4 * 7 * OUTPUTS * 7 * UNITS
     for steps in (INPUTS, INPUTS[:, :2]):
         whole = recurrent(network, steps)[1]
@@ -155,7 +155,7 @@ def test_products_of_zeros_may_be_skipped(num_steps):
 
 
 def test_outputs_on_which_the_matrix_has_no_effect_have_no_kernel():
-    """Of the first step, with a state of zeros before it."""
+    """Outputs of the first step, with a state of zeros before it, have none."""
     kernel = np.asarray(recurrent("relu", INPUTS, 1)[1])
     kernel = kernel.reshape(SEQUENCES, 7, OUTPUTS, SEQUENCES, 7, OUTPUTS)
     assert (kernel[:, 0] == 0).all()

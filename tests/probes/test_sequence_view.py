@@ -173,7 +173,7 @@ def test_measures_are_of_the_same_sequences_at_every_evaluation():
 
 
 def check(first: Any, last: Any) -> None:
-    """Of measures before the first step and after steps far too long."""
+    """Measures before the first step and after far too large steps are as expected."""
     for alignment in ("representation_alignment", "kernel_alignment", "kernel_alignment_all"):
         assert float(first[alignment]) == pytest.approx(1, abs=1e-4)
         assert 0 < float(last[alignment]) < 0.99

@@ -40,7 +40,7 @@ def network(weights: dict[str, Any], x: jax.Array) -> jax.Array:
 
 
 def jacobian_kernel(function, weights: Any, examples: Any) -> np.ndarray:
-    """By forward differentiation, and the products in float64."""
+    """Kernel by forward differentiation, with products in float64."""
 
     def outputs(weights: Any) -> jax.Array:
         return jax.vmap(function, (None, 0))(weights, examples).ravel()
@@ -100,7 +100,7 @@ def is_program(value: Any) -> bool:
 
 
 def sizes_in(jaxpr: Any) -> list[int]:
-    """Of all arrays that a program makes, those of its inner programs too."""
+    """Sizes of all arrays that a program makes, those of its inner programs too."""
     sizes = [variable.aval.size for equation in jaxpr.eqns for variable in equation.outvars]
     for equation in jaxpr.eqns:
         for value in jax.tree.leaves(list(equation.params.values()), is_leaf=is_program):

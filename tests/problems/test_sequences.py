@@ -67,7 +67,7 @@ def make(seed: int = 0) -> BoundProgram:
 
 
 def copy(state: TrainState) -> TrainState:
-    """As `train` gives up the state that it is given."""
+    """Copy a state, as `train` donates the one that it is given."""
     return jax.tree.map(jnp.copy, state)
 
 

@@ -90,7 +90,7 @@ def test_kernels_are_those_of_the_gradients(kind: str, last_only: bool):
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_kernels_can_be_estimated(kind: str):
-    """Also of networks that have a gradient of their own."""
+    """Estimates exist also for networks that have a gradient of their own."""
     network = make_task_network(config_of(model={"kind": kind, "width": WIDTH}).model, 4, 3, 2)
     params = network.init(jax.random.key(0))
     trials = jax.random.normal(jax.random.key(1), (TRIALS, STEPS, INPUTS))
@@ -193,7 +193,7 @@ def test_runs_of_other_ranks_and_noise_share_a_program_and_are_what_they_are_alo
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_every_network_is_measured(kind: str):
-    """Of targets by hand: those of the outputs that the kernel is over."""
+    """Measures agree with those of targets by hand: the outputs that the kernel is over."""
     network = make_task_network(config_of(model={"kind": kind, "width": WIDTH}).model, 4, 3, 2)
     initial, params = (network.init(jax.random.key(seed)) for seed in (0, 1))
     trials = jax.random.normal(jax.random.key(1), (TRIALS, STEPS, INPUTS))
@@ -217,8 +217,11 @@ def test_every_network_is_measured(kind: str):
 
 
 def test_gates_begin_each_by_itself(tmp_path: Path):
-    laws = {"recurrent/*": {"kind": "own", "rank": 1}, "recurrent/cell": {"kind": "own", "gain": 9}}
-    config = config_of(model={"kind": "lstm", "width": 16}, connectivity=laws)
+    initializers = {
+        "recurrent/*": {"kind": "own", "rank": 1},
+        "recurrent/cell": {"kind": "own", "gain": 9},
+    }
+    config = config_of(model={"kind": "lstm", "width": 16}, connectivity=initializers)
     program = load_program(config)
     weights = program.matrices(program.init(program.inputs(config)))
     ranks = {n: np.linalg.matrix_rank(w) for n, w in weights.items() if "recurrent" in n}
@@ -230,8 +233,8 @@ def test_gates_begin_each_by_itself(tmp_path: Path):
 
 @pytest.mark.parametrize("kept", [False, True])
 def test_signs_are_kept_where_dales_law_is(kept: bool):
-    law = {"kind": "dale", "fraction": 0.75, "kept": kept}
-    config = config_of(connectivity={"recurrent": law}, training={"learning_rate": 0.3})
+    initializer = {"kind": "dale", "fraction": 0.75, "kept": kept}
+    config = config_of(connectivity={"recurrent": initializer}, training={"learning_rate": 0.3})
     program = load_program(config)
     inputs = program.inputs(config)
     pack = SingleEngine(program, [inputs])

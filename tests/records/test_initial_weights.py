@@ -1,4 +1,4 @@
-"""What weights begin as is read of all runs that tell it."""
+"""Statistics of initial weights are read from all runs that recorded them."""
 
 import json
 from pathlib import Path

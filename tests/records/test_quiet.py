@@ -93,7 +93,7 @@ def test_a_write_that_fails_is_reported_by_its_error_alone(
 
 
 def test_the_last_of_several_puts_back_what_the_first_found(hooks: Hooks):
-    """In whatever order they end."""
+    """Writers may end in any order."""
     quiet = QuietOrbax()
     for _ in range(2):
         quiet.start()

@@ -1,4 +1,4 @@
-"""What progress tells of an evaluation."""
+"""Lines of progress about an evaluation."""
 
 from typing import Any, ClassVar
 

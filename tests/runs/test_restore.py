@@ -84,8 +84,8 @@ def test_a_matrix_is_that_of_the_checkpoint_and_a_run_starts_from_it(
 def test_the_file_that_a_run_began_from_may_be_gone(tmp_path: Path):
     file = tmp_path / "start.npy"
     save_matrix(file, np.eye(WIDTH, dtype=np.float32))
-    law = f"connectivity={{recurrent: {{kind: file, path: '{file}'}}}}"
-    leave_run(tmp_path / "run", config_of("task", law))
+    initializer = f"connectivity={{recurrent: {{kind: file, path: '{file}'}}}}"
+    leave_run(tmp_path / "run", config_of("task", initializer))
     file.unlink()
     step, matrix = matrix_of(tmp_path / "run", "recurrent")
     assert step == 6

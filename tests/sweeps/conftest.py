@@ -126,7 +126,7 @@ class Script:
 
 
 def steps_made(out: Path) -> int:
-    """Of all cells together, as far as they are recorded."""
+    """Steps of all cells together, as far as they are recorded."""
     total = 0
     for file in out.glob("cells/*/metrics.jsonl"):
         lines = file.read_bytes().split(b"\n")[:-1]

@@ -87,7 +87,7 @@ def test_a_second_sweep_on_one_directory_is_refused(tmp_path: Path, environment)
 def test_a_disk_that_fills_up_is_an_error_and_the_sweep_goes_on_once_there_is_room(
     whole, tmp_path: Path, environment
 ):
-    """As on a full disk: no file may grow beyond so many blocks. Two cells were finished before."""
+    """Files may not grow beyond so many blocks, as on a full disk. Two cells are finished."""
     grid, expected = whole
     out = tmp_path / "out"
     shutil.copytree(expected, out)
@@ -155,7 +155,7 @@ def test_a_machine_with_fewer_devices_goes_on(tmp_path: Path, small_sweep, envir
 
 @pytest.mark.slow
 def test_the_clock_may_jump(small_sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """By years, forth and back, whenever an evaluation is recorded."""
+    """The clock jumps by years, forth and back, whenever an evaluation is recorded."""
     sweep = small_sweep(grid={"seed": [0, 1]})
     expected = train(sweep, tmp_path / "expected", "vmap")
     real, record, moments, offset = time.time, RunDirectory.record, random.Random(0), [0.0]

@@ -294,7 +294,7 @@ def test_a_dry_run_counts_what_is_left(
     sweep, out, _ = reference
     dry_run([sweep], Store(str(out)), "auto")
     assert "4 cells, 0 to do, in 0 programs" in capsys.readouterr().out
-    monkeypatch.setattr("icl.sweeps.dry_run.measure", lambda *_: Measured(1.0, 2**20, 1))
+    monkeypatch.setattr("icl.sweeps.dry_run.time_steps", lambda *_: Measured(1.0, 2**20, 1))
     shares = {}
     for steps in (40, 400):
         longer = small_sweep(f"training.num_steps={steps}", "checkpoints.every=10")

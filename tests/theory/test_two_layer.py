@@ -169,7 +169,7 @@ def test_the_expected_alignment_holds_for_unequal_singular_values():
 
 
 def test_theorem_1_no_start_is_lazier_than_one_of_full_rank():
-    """By the alignments of single targets, of which the theorem gives the mean."""
+    """The alignments of single targets have the mean that the theorem gives."""
     rng = np.random.default_rng(7)
     targets = random_targets(rng, 20_000, 6)
 

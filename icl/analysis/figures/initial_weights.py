@@ -14,9 +14,9 @@ from icl.analysis.views import (
     Knob,
     colors_along,
     filled,
-    format_value,
     knobs_of,
     some,
+    text_of,
     what_is_shown,
 )
 from icl.config.claims import METRIC_LABELS, WEIGHT_STATISTICS
@@ -100,7 +100,7 @@ def _draw(
         row[0].set_ylim(0, None if measure == "weight_change" else 1.02)  # of the row
     if other:
         for axes, place in zip(panels[0], places, strict=True):
-            axes.set_title(f"{format_value(other, place)}\n", fontsize=8)
+            axes.set_title(f"{text_of(other, place)}\n", fontsize=8)
     panels[-1, 0].set_xlabel(label, loc="left")
     handles, texts = panels[0, 0].get_legend_handles_labels()
     look = {"fontsize": 7, "title_fontsize": 7, "frameon": False, "title": knob.label}

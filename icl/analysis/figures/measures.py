@@ -15,9 +15,9 @@ from icl.analysis.views import (
     along,
     colors_along,
     filled,
-    format_value,
     knobs_of,
     some,
+    text_of,
     what_is_shown,
 )
 from icl.config.claims import MEASURES, METRIC_LABELS
@@ -76,9 +76,7 @@ def _draw(dataset: xarray.Dataset, knob: Knob, other: Knob | None) -> Figure:
             apply_style(axes)
     panels[0, 0].set_ylabel("at the end")
     for axes, place in zip(panels[1:, 0], places, strict=True):
-        axes.set_ylabel(
-            f"over training\n{format_value(other, place)}" if other else "over training"
-        )
+        axes.set_ylabel(f"over training\n{text_of(other, place)}" if other else "over training")
     for row, title in enumerate((other.label if other else "", knob.label)):
         handles, texts = panels[row, -1].get_legend_handles_labels()
         beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "frameon": False}

@@ -25,7 +25,7 @@ from icl.errors import UserError
 from icl.files import write_whole
 from icl.records import load, local_copy, sweep_names
 from icl.records.run_directory import SEQUENCES
-from icl.records.sweep_directory import CELLS, GRIDS
+from icl.records.sweep_directory import CELLS_FOLDER, GRIDS_FOLDER
 
 REPORT, FIGURES = "report.html", "figures"
 VERDICTS, TABLE, OVERVIEW = "verdicts.json", "verdicts.md", "overview"
@@ -74,7 +74,7 @@ def write_report(
     verdicts = {name: _judge(name, dataset, len(datasets)) for name, dataset in datasets.items()}
     links = {
         name: Path(os.path.relpath(directory / name, out.parent)).as_posix()
-        for name in (CELLS, GRIDS, VERDICTS, TABLE, FIGURES)
+        for name in (CELLS_FOLDER, GRIDS_FOLDER, VERDICTS, TABLE, FIGURES)
     }
     page = make_page(datasets, verdicts, pictures, links)
     contents: dict[Path, str | bytes] = {}
@@ -94,7 +94,7 @@ def write_report(
 def find_pictures(directory: Path) -> dict[str, bytes]:
     """A few different pictures of the sequences of runs, by the folder of the run."""
     found: dict[str, bytes] = {}
-    for path in sorted(directory.glob(f"{CELLS}/*/{SEQUENCES}")):
+    for path in sorted(directory.glob(f"{CELLS_FOLDER}/*/{SEQUENCES}")):
         content = path.read_bytes()
         if content not in found.values() and len(content) <= MAX_PICTURE_BYTES:
             found[path.parent.relative_to(directory).as_posix()] = content

@@ -21,7 +21,7 @@ MAX_ROWS = 120  # a table of more cells has the means along each knob instead
 MAX_MISSING = 200
 MAX_OPEN_ROWS = 6  # a longer table starts folded
 
-Cell = tuple[str, str, str]  # heading, class, HTML
+TableCell = tuple[str, str, str]  # heading, class, HTML
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -38,7 +38,7 @@ def interval(low: float, high: float) -> str:
 
 def all_verdicts_table(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
     """The verdicts of all grids in a few columns, with links to the sections of the grids."""
-    rows: list[list[Cell]] = [
+    rows: list[list[TableCell]] = [
         [
             _verdict_cell(verdict),
             ("grid", "grid", f'<a href="#{quote(name)}">{escape(name)}</a>'),
@@ -57,7 +57,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
     """The verdicts of one grid; empty where nothing is claimed."""
     if not verdicts:
         return ""
-    rows: list[list[Cell]] = [
+    rows: list[list[TableCell]] = [
         [
             _verdict_cell(verdict),
             (
@@ -134,7 +134,7 @@ def folded(title: str, body: str, is_open: bool = False) -> str:
     return f"<details{' open' if is_open else ''}><summary>{title}</summary>\n{body}</details>"
 
 
-def _verdict_cell(verdict: Verdict) -> Cell:
+def _verdict_cell(verdict: Verdict) -> TableCell:
     sign = f"<span><b>{SIGNS[verdict.verdict]}</b>{verdict.verdict}</span>"
     return "verdict", f"verdict {verdict.verdict}", sign
 
@@ -160,7 +160,7 @@ def _groups(derived: xarray.Dataset) -> Iterator[tuple[dict[str, str], xarray.Da
         yield place, derived.isel(chosen)
 
 
-def _numbers(cells: xarray.Dataset, metric: str) -> list[Cell]:
+def _numbers(cells: xarray.Dataset, metric: str) -> list[TableCell]:
     times = cells[f"{metric}_time_to_threshold"]
     count = int(cells[f"{metric}_final"].notnull().sum())
     reached = f"<small>{int(times.notnull().sum())} of {count} runs</small>"
@@ -181,7 +181,7 @@ def _mean(values: xarray.DataArray) -> str:
     return f"{number(estimate.mean)}{spread}"
 
 
-def _table(rows: Sequence[Sequence[Cell]], look: str = "cards") -> str:
+def _table(rows: Sequence[Sequence[TableCell]], look: str = "cards") -> str:
     """An HTML table. look: what rows become on a narrow screen, `cards` or `compact` cards."""
     if not rows:
         return ""

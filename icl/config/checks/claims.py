@@ -1,4 +1,4 @@
-"""Whether claims fit a grid: a line for each reference to a cell that the grid does not have."""
+"""Checks that claims fit a grid: a line for each reference to a cell that the grid lacks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

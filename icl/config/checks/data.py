@@ -1,4 +1,4 @@
-"""Whether the settings of the data fit each other: a line for each mistake.
+"""Checks that the settings of the data fit each other: a line for each mistake.
 
 `icl.config.checks.families` checks what each family of sequences needs.
 """

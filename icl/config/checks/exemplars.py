@@ -1,4 +1,4 @@
-"""Whether classes have enough exemplars for all sequences: a line for each mistake."""
+"""Checks that classes have enough exemplars for all sequences: a line for each mistake."""
 
 from icl.config.data_settings import DataSettings
 from icl.config.evaluation import EvaluationConfig

@@ -1,4 +1,4 @@
-"""Whether the data suffice for a family of sequences: a line for each mistake.
+"""Checks that the data suffice for a family of sequences: a line for each mistake.
 
 A family is trained on, or is a condition in which networks are tested.
 """

@@ -1,4 +1,4 @@
-"""Whether a network can read its training data: a line for each mistake."""
+"""Checks that a network can read its training data: a line for each mistake."""
 
 import math
 

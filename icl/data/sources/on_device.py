@@ -119,7 +119,7 @@ def _look_up(
     classes: Int[Array, "*batch"],
     exemplars: Int[Array, "*batch"],
 ) -> Shaped[Array, "*batch_and_shape"]:
-    """In a class's number, separated exemplars vary fastest, then transforms."""
+    """Look up items; in a class's number, separated exemplars vary fastest, then transforms."""
     if num_separated > 1:
         classes, exemplars = classes // num_separated, classes % num_separated
     source = arrays["order"][classes // num_transforms]

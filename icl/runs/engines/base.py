@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from icl.training.step import TrainState
 
-Scores = dict[str, dict[str, Any]]
+ScoresByCondition = dict[str, dict[str, Any]]
 States = Any  # the states of all runs of a group, in a form that only their engine knows
 
 
@@ -35,7 +35,7 @@ class Engine(Protocol):
         """Train until `stop` steps have been made in all; waits. Donates the states given."""
         ...
 
-    def evaluate(self, states: States) -> list[Scores]:
+    def evaluate(self, states: States) -> list[ScoresByCondition]:
         """Return the scores of each run, on the host."""
         ...
 

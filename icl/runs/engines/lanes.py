@@ -16,7 +16,7 @@ from jaxtyping import Array, PyTree
 from icl.problems.base import Inputs, Program
 from icl.runs.engines.base import (
     Compilations,
-    Scores,
+    ScoresByCondition,
     begin_record,
     memory_of,
     progress_of,
@@ -70,7 +70,7 @@ class LanesEngine:
         trained = self._train(states, self._inputs, self._arrays, self._step(stop))
         return jax.block_until_ready(trained)
 
-    def evaluate(self, states: TrainState) -> list[Scores]:
+    def evaluate(self, states: TrainState) -> list[ScoresByCondition]:
         return self._split(self._evaluate(states, self._inputs, self._arrays))
 
     def fetch(self, states: TrainState) -> list[TrainState]:

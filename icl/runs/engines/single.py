@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from icl.problems.base import Inputs, Program
-from icl.runs.engines.base import Compilations, OneRun, Scores
+from icl.runs.engines.base import Compilations, OneRun, ScoresByCondition
 from icl.training.step import TrainState
 
 
@@ -35,7 +35,7 @@ class SingleEngine(OneRun):
             )
             return jax.block_until_ready(trained)
 
-    def evaluate(self, state: TrainState) -> list[Scores]:
+    def evaluate(self, state: TrainState) -> list[ScoresByCondition]:
         with self._compilations.first_call("evaluate"):
             scores = self._program.evaluate(state, self._inputs, self._program.arrays)
             return [jax.device_get(scores)]

@@ -14,7 +14,7 @@ from jaxtyping import Array, PyTree
 
 from icl.errors import UserError
 from icl.problems.base import Inputs, Program
-from icl.runs.engines.base import Compilations, OneRun, Scores
+from icl.runs.engines.base import Compilations, OneRun, ScoresByCondition
 from icl.training.step import TrainState
 
 
@@ -45,11 +45,13 @@ class SpreadEngine(OneRun):
             (inputs[0], program.arrays, jnp.int32(0)), self._everywhere
         )
 
-        def spread(sequence: PyTree) -> PyTree:
-            return jax.lax.with_sharding_constraint(sequence, parted)
+        def shard_batch(batch: PyTree) -> PyTree:
+            return jax.lax.with_sharding_constraint(batch, parted)
 
         self._train = jax.jit(
-            lambda state, stop, own, arrays: program.train(state, stop, own, arrays, spread=spread),
+            lambda state, stop, own, arrays: program.train(
+                state, stop, own, arrays, shard_batch=shard_batch
+            ),
             donate_argnums=0,
             out_shardings=self._everywhere,
         )
@@ -62,7 +64,7 @@ class SpreadEngine(OneRun):
         trained = self._train(state, self._zero + stop, self._inputs, self._arrays)
         return jax.block_until_ready(trained)
 
-    def evaluate(self, state: TrainState) -> list[Scores]:
+    def evaluate(self, state: TrainState) -> list[ScoresByCondition]:
         return [jax.device_get(self._evaluate(state, self._inputs, self._arrays))]
 
     def agree(self, number: int) -> int:

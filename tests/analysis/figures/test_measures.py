@@ -11,7 +11,7 @@ MEASURES = ("weight_change", "representation_alignment", "kernel_alignment")
 
 
 def measured(knobs: dict[str, list]) -> xarray.Dataset:
-    """Of a task, so that it is in no condition for ICL or IWL."""
+    """A sweep of a task, so that no condition is one for ICL or IWL."""
     sweep = make_sweep(knobs).assign_coords(condition=["task", "other", "third"])
     return sweep.assign(dict.fromkeys(MEASURES, sweep.accuracy))
 
@@ -33,10 +33,10 @@ def test_numbers_have_lines_at_the_end_and_a_row_of_courses_for_each_other_value
 
 
 def test_rows_of_numbers_tell_of_what():
-    figures = draw_measures(measured({"data.p_bursty": [0.9, 1.0], "law.gain": [1, 4]}))
+    figures = draw_measures(measured({"data.p_bursty": [0.9, 1.0], "recurrent.gain": [1, 4]}))
     labels = [
         figures[f"measures_{name}"].axes[-len(MEASURES)].get_ylabel()
-        for name in ("data.p_bursty", "law.gain")
+        for name in ("data.p_bursty", "recurrent.gain")
     ]
     assert labels == ["over training\ngain 4", "over training\np_bursty 1"]
 

@@ -22,7 +22,7 @@ UNITS = 40
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Those that are drawn, in place of their PNGs."""
+    """Figures that are drawn, in place of their PNGs."""
     drawn: list[Figure] = []
 
     def keep(figure: Figure) -> bytes:
@@ -46,7 +46,7 @@ def test_gaussian_singular_values_are_those_of_a_large_matrix(gain: float):
 
 
 @pytest.mark.parametrize("name", ["gaussian, rank 30", "dale, not balanced"])
-def test_laws_begin_with_the_norm_of_a_gaussian_matrix(name: str):
+def test_initializers_begin_with_the_norm_of_a_gaussian_matrix(name: str):
     matrix = make_matrix(EXAMPLES[name], UNITS, 0)
     assert np.linalg.norm(matrix) == pytest.approx(UNITS**0.5, rel=1e-4)
     rank = np.linalg.matrix_rank(matrix, tol=1e-3)

@@ -119,7 +119,7 @@ def assert_counts(classes: np.ndarray, pattern: tuple[int, ...]) -> None:
 
 
 def assert_exemplars_differ(drawn, pattern: tuple[int, ...], size: int) -> None:
-    """Those of a repeated class, the query's among them, until all are used."""
+    """Exemplars of a repeated class differ, the query's among them, until all are used."""
     codes = drawn.classes * 100_000 + drawn.exemplars
     copies = same(codes).sum((1, 2)) - codes.shape[1]
     shots = [pattern[0] + 1, *pattern[1 : num_ways(pattern)]]
@@ -157,7 +157,7 @@ def test_long_contexts(pattern):
 
 
 def test_one_of_many_classes():
-    """100,000 of them, under the steepest law in use: nothing repeats that should not."""
+    """100,000 of them, at the steepest Zipf exponent in use: nothing repeats that should not."""
     knobs = make_knobs(
         num_source_classes=100_000, num_classes=99_000, zipf_exponent=3.0, num_holdout_classes=1000
     )
@@ -180,7 +180,7 @@ def test_one_of_many_classes():
     ids=["bursty", "reference code", "independent", "no support", "few-shot", "flip"],
 )
 def test_query_class_frequencies(family, zipf_exponent, num_classes):
-    """In a table for more classes than are in use, too."""
+    """Classes have their frequencies also in a table for more classes than are in use."""
     knobs = make_knobs(num_classes=num_classes, zipf_exponent=zipf_exponent)
     counts = np.bincount(draw(family, knobs).classes[:, -1], minlength=num_classes)
     assert_same_distribution(counts, reference.class_probabilities(num_classes, zipf_exponent))

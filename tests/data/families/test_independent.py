@@ -128,7 +128,7 @@ def test_supported_sequences_hold_the_querys_class(zipf_exponent):
 
 @pytest.mark.parametrize("multiplicity", [1, 5])
 def test_one_item_of_another_class_has_the_querys_label(multiplicity):
-    """At a uniformly random place; the others keep labels of their own classes."""
+    """The item is at a uniformly random place; the others keep labels of their own classes."""
     knobs = make_knobs(num_classes=12, zipf_exponent=1.0, label_multiplicity=multiplicity)
     drawn = draw(COPY, knobs)
     is_right = drawn.labels[:, :-1] == drawn.labels[:, -1:]

@@ -54,15 +54,15 @@ def transitions(drawn) -> np.ndarray:
 def test_rows_are_dirichlet(concentration):
     rows = np.asarray(matrices(numbered(5, 2000), SYMBOLS, concentration), np.float64)
     np.testing.assert_allclose(rows.sum(2), 1, atol=1e-5)
-    # Each entry is Beta; a float32 below which nothing is told apart is one value in both.
-    law = stats.beta(concentration, (SYMBOLS - 1) * concentration)
-    edges = np.unique(np.clip(law.ppf(np.linspace(0, 1, 11)), 1e-6, 1 - 1e-6))
+    # Each entry is Beta; values that float32 does not distinguish are one value in both.
+    distribution = stats.beta(concentration, (SYMBOLS - 1) * concentration)
+    edges = np.unique(np.clip(distribution.ppf(np.linspace(0, 1, 11)), 1e-6, 1 - 1e-6))
     for symbol in range(SYMBOLS):
         for after in range(SYMBOLS):
             cells = np.bincount(
                 np.digitize(rows[:, symbol, after], edges), minlength=len(edges) + 1
             )
-            probs = np.diff(np.concatenate([[0], law.cdf(edges), [1]]))
+            probs = np.diff(np.concatenate([[0], distribution.cdf(edges), [1]]))
             assert_same_distribution(cells, probs)
     # Of two entries of a row, -1 / (symbols - 1); of two rows, none.
     correlation = np.corrcoef(rows.reshape(len(rows), -1).T)

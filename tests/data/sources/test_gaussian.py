@@ -31,7 +31,7 @@ def make(spread: float, classes, exemplars, seed: int = SEED) -> np.ndarray:
 
 
 def deviations(exemplars: int) -> np.ndarray:
-    """The eta of each class: of spread 0 the mean is all there is; of spread 1 half of it."""
+    """The eta of each class: `spread` 0 gives the mean alone, `spread` 1 both in equal parts."""
     return np.sqrt(2) * make(1.0, CLASSES, exemplars) - make(0.0, CLASSES, exemplars)
 
 
@@ -41,7 +41,7 @@ def assert_standard_normal(values: np.ndarray) -> None:
 
 
 def assert_unrelated(first: np.ndarray, second: np.ndarray) -> None:
-    """In their signs."""
+    """The signs of two arrays are independent."""
     table = np.bincount(2 * (first.ravel() > 0) + (second.ravel() > 0), minlength=4)
     assert_independent(table.reshape(2, 2))
 

@@ -107,7 +107,7 @@ def assert_fake(bank, size: int = 28) -> None:
 
 
 def averages(image: np.ndarray, size: int) -> np.ndarray:
-    """By brute force: every pixel split in size x size, then blocks of 105 x 105."""
+    """Shrink by brute force: every pixel split in size x size, then blocks of 105 x 105."""
     fine = image.repeat(size, axis=0).reshape(size, 105, 105).mean(axis=1)
     return fine.repeat(size, axis=1).reshape(size, size, 105).mean(axis=2)
 
@@ -131,7 +131,7 @@ def test_from_folders(folder):
 
 
 def test_repacked_zips_with_stray_entries(folder):
-    """In another order, without the top folder or with more, and with what tools add."""
+    """Entries come in another order, without the top folder or with more, and with stray ones."""
     for part, files, prefix in zip(FAKE_PARTS, FILES, ("", "x/../y\\"), strict=True):
         stray = {
             "A/": b"",

@@ -47,7 +47,7 @@ def everything(exemplars: Exemplars) -> np.ndarray:
 
 
 def as_bytes(images) -> np.ndarray:
-    """From 1 for ink, up to rounding."""
+    """Pixels as bytes, which they are up to rounding."""
     pixels = np.rint(np.asarray(images) * 255)
     np.testing.assert_allclose(images, pixels / 255, rtol=1e-6)
     return pixels.astype(np.uint8)

@@ -124,8 +124,10 @@ def test_noise_is_independent_of_the_trial():
 
 
 def test_evidence_is_integrated_by_the_ideal_observer():
-    """Of one coherence c, the sign of the summed difference of the inputs is right with
-    probability Phi(sqrt(steps) * (c / 100) / (sqrt(2) * sigma / sqrt(dt)))."""
+    """The sign of the summed difference of the inputs is right as often as the formula gives.
+
+    At one coherence c: Phi(sqrt(steps) * (c / 100) / (sqrt(2) * sigma / sqrt(dt))).
+    """
     trials = draw(TwoAlternativeTask(coherences=(6.4,)))
     evidence = (trials.inputs[:, :, 1] - trials.inputs[:, :, 2]).sum(1)
     right = (evidence < 0) == (trials.targets[:, -1] == 2)

@@ -1,4 +1,4 @@
-"""Initial connectivity: each law's statistics, on the matrices asked for and on no others."""
+"""Initial connectivity: statistics of each initializer, on the matrices asked for and no others."""
 
 import math
 from functools import cache
@@ -23,13 +23,13 @@ from ...messages import check_line, refused
 
 SIZE = 240  # of the matrix whose statistics are measured
 FUSED = {"qkv": ("query", "key", "value")}
-# Of laws that read one: the file is among their numbers when they are compiled.
+# For initializers that read a file, which is among their numbers when they are compiled.
 FILES = {kind: {"path": "matrix.npy"} for kind in ("file", "aligned")}
 
 
-def parse(**laws: dict[str, Any]) -> dict[str, Connectivity]:
+def parse(**initializers: dict[str, Any]) -> dict[str, Connectivity]:
     """Settings by pattern."""
-    return TypeAdapter(dict[str, Connectivity]).validate_python(laws)
+    return TypeAdapter(dict[str, Connectivity]).validate_python(initializers)
 
 
 def make_params() -> dict[str, Any]:
@@ -51,21 +51,22 @@ def make_params() -> dict[str, Any]:
 
 @cache
 def compiled(kind: str, match: str):
-    """(key, the network's own matrix, numbers) to a matrix, for all numbers of a law."""
+    """(key, the network's own matrix, numbers) to a matrix, for all numbers of an initializer."""
 
     @jax.jit
     def drawn(key: jax.Array, own: jax.Array, numbers: Any) -> jax.Array:
-        laws = parse(layer={"kind": kind, "match": match, **FILES.get(kind, {})})
-        return connect(key, {"layer": {"kernel": own}}, {}, laws, numbers)["layer"]["kernel"]
+        initializers = parse(layer={"kind": kind, "match": match, **FILES.get(kind, {})})
+        params = connect(key, {"layer": {"kernel": own}}, {}, initializers, numbers)
+        return params["layer"]["kernel"]
 
     return drawn
 
 
 def draw(kind: str, seed: int = 0, shape: tuple[int, int] = (SIZE, SIZE), **settings: Any):
-    """One matrix by a law, the network's own being zeros."""
-    laws = parse(layer={"kind": kind, **settings})
+    """One matrix by an initializer, the network's own being zeros."""
+    initializers = parse(layer={"kind": kind, **settings})
     weights = compiled(kind, settings.get("match", "none"))(
-        jax.random.key(seed), jnp.zeros(shape), make_numbers(laws)
+        jax.random.key(seed), jnp.zeros(shape), make_numbers(initializers)
     )
     return np.asarray(weights, np.float64)
 
@@ -126,7 +127,7 @@ def test_the_matrices_of_every_network_are_those_of_its_layers(kind: str):
         assert len({found[f"block1/mixer/{layer}/{part}"].shape for part in parts}) == 1
 
 
-# What the laws draw.
+# What the initializers draw.
 
 
 @pytest.mark.parametrize("gain", [0.5, 2.0])
@@ -190,7 +191,7 @@ def test_a_matrix_of_zeros_stays_one_at_any_rank():
     assert not np.asarray(truncate(jnp.zeros((6, 5)), jnp.int32(2))).any()
 
 
-def test_gain_and_rank_come_last_whatever_the_law():
+def test_gain_and_rank_come_last_whatever_the_initializer():
     plain, changed = draw("block"), draw("block", gain=2.0, rank=5)
     assert np.linalg.matrix_rank(changed, tol=1e-3) == 5
     assert np.linalg.norm(changed) == pytest.approx(2 * np.linalg.norm(plain), rel=1e-4)
@@ -201,14 +202,14 @@ def test_gain_and_rank_come_last_whatever_the_law():
 
 def test_only_what_a_pattern_fits_changes_and_the_longest_pattern_counts():
     params = make_params()
-    laws = parse(
+    initializers = parse(
         **{
             "block*": {"kind": "own", "gain": 2.0},
             "block0/mixer/qkv/*": {"kind": "own", "gain": 3.0},
             "*/value": {"kind": "own", "gain": 5.0},
         }
     )
-    after = connect(jax.random.key(0), params, FUSED, laws, make_numbers(laws))
+    after = connect(jax.random.key(0), params, FUSED, initializers, make_numbers(initializers))
     gains = {
         name: float((matrix / matrices(params, FUSED)[name]).mean())
         for name, matrix in matrices(after, FUSED).items()
@@ -226,22 +227,24 @@ def test_only_what_a_pattern_fits_changes_and_the_longest_pattern_counts():
     )
 
 
-def test_every_matrix_has_randomness_of_its_own_that_other_laws_do_not_touch():
+def test_every_matrix_has_randomness_of_its_own_that_other_initializers_do_not_touch():
     params = make_params()
-    laws = parse(**{"block0/mixer*": {"kind": "gaussian"}, "label_table": {"kind": "gaussian"}})
+    initializers = parse(
+        **{"block0/mixer*": {"kind": "gaussian"}, "label_table": {"kind": "gaussian"}}
+    )
 
     def after(*patterns: str) -> dict[str, Any]:
-        chosen = {pattern: laws[pattern] for pattern in patterns}
+        chosen = {pattern: initializers[pattern] for pattern in patterns}
         drawn = connect(jax.random.key(0), params, FUSED, chosen, make_numbers(chosen))
         return matrices(drawn, FUSED)
 
-    both, one = after(*laws), after("label_table")
+    both, one = after(*initializers), after("label_table")
     np.testing.assert_array_equal(both["label_table"], one["label_table"])
     query, key = (both[f"block0/mixer/qkv/{part}"].ravel() for part in ("query", "key"))
     assert (query != key).all()
 
 
-# Two settings of each law that one program serves.
+# Two settings of each initializer that one program serves.
 PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "own": ({"gain": 2.0}, {"gain": 3.0}),
     "gaussian": ({"rank": 2}, {"rank": 3}),
@@ -265,8 +268,8 @@ def square_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", INITIALIZERS)
-def test_numbers_are_traced_and_all_laws_draw_the_same_again(kind, square_file):
-    """One program for all numbers of a law."""
+def test_numbers_are_traced_and_all_initializers_draw_the_same_again(kind, square_file):
+    """One program for all numbers of an initializer."""
     own = jnp.asarray(np.random.default_rng(4).standard_normal((9, 9)), jnp.float32)
     path = {"path": str(square_file)} if kind in FILES else {}
     one, other = (
@@ -281,7 +284,7 @@ def test_numbers_are_traced_and_all_laws_draw_the_same_again(kind, square_file):
 
 
 @pytest.mark.parametrize(
-    ("laws", "named"),
+    ("initializers", "named"),
     [
         (
             {"block*/mixer/kqv": {"kind": "own"}},
@@ -303,8 +306,8 @@ def test_numbers_are_traced_and_all_laws_draw_the_same_again(kind, square_file):
     ],
     ids=["no matrix", "several", "one", "square kind", "square match"],
 )
-def test_what_cannot_be_is_refused(laws, named):
-    parsed = parse(**laws)
+def test_what_cannot_be_is_refused(initializers, named):
+    parsed = parse(**initializers)
     subject, *others = named
     with refused(f"connectivity.{subject}", *others):
         check(parsed, make_numbers(parsed), make_params(), FUSED)

@@ -1,4 +1,4 @@
-"""Laws with structure: cells, motifs, files, aligned matrices; what matrices are matched in."""
+"""Initializers with structure: cells, motifs, files, aligned matrices; what `match` makes equal."""
 
 import math
 from pathlib import Path
@@ -28,7 +28,7 @@ from .test_connectivity import SIZE, draw, parse
     ("kind", "num_out"),
     [("dale", 2 * SIZE), ("cell_types", 2 * SIZE), ("motifs", SIZE)],
 )
-def test_laws_of_structure_have_the_mean_square_of_the_others(kind, num_out):
+def test_structured_initializers_have_the_mean_square_of_the_others(kind, num_out):
     drawn = [draw(kind, seed, (SIZE, num_out), gain=2.0) for seed in range(3)]
     assert np.mean(np.square(drawn)) * SIZE / 4 == pytest.approx(1, abs=0.06)
 
@@ -58,13 +58,15 @@ def test_structure_lowers_the_effective_rank(numbers):
 
 @pytest.mark.slow
 def test_structures_that_are_compared_are_of_lower_rank_than_the_control():
-    """At the size and the strengths of the grid, by at least one of both definitions."""
+    """Ranks are lower by one of both definitions, at the size and the strengths of the grid."""
     cells = load_sweep(QUICKSTART.parent / "liu2023" / "structures.yaml").config.cells
-    laws = [
+    initializers = [
         {name: value for name, value in cell["connectivity.recurrent"].items() if name != "kept"}
         for cell in cells
     ]
-    plain, *structured = [measure_matrix(draw(**law, shape=(300, 300))) for law in laws]
+    plain, *structured = [
+        measure_matrix(draw(**initializer, shape=(300, 300))) for initializer in initializers
+    ]
     assert len(structured) == 9
     for measured in structured:
         assert (
@@ -118,14 +120,14 @@ def test_connections_of_cell_types_follow_their_tables():
 
 
 def test_the_default_cell_types_are_those_of_a_cortical_column():
-    law = parse(layer={"kind": "cell_types"})["layer"]
+    column = parse(layer={"kind": "cell_types"})["layer"]
     # Potjans and Diesmann 2014: four of five neurons excite; table 5, from 5i to 5e and back.
-    assert sum(law.fractions[::2]) == pytest.approx(0.80, abs=0.005)
-    assert (law.probabilities[5][4], law.probabilities[4][5]) == (0.3726, 0.06)
-    assert law.strengths[2][0] == 2 * law.strengths[0][0] == -law.strengths[1][0] / 2
+    assert sum(column.fractions[::2]) == pytest.approx(0.80, abs=0.005)
+    assert (column.probabilities[5][4], column.probabilities[4][5]) == (0.3726, 0.06)
+    assert column.strengths[2][0] == 2 * column.strengths[0][0] == -column.strengths[1][0] / 2
     # All their connections, 0.3 in 10^9 but for multiple ones.
-    counts = np.array(law.fractions) * 77169
-    assert counts @ np.array(law.probabilities) @ counts == pytest.approx(0.3e9, rel=0.1)
+    counts = np.array(column.fractions) * 77169
+    assert counts @ np.array(column.probabilities) @ counts == pytest.approx(0.3e9, rel=0.1)
 
 
 MOTIFS = {
@@ -299,13 +301,13 @@ def test_files_that_hold_no_such_matrix_are_refused_by_what_they_hold(tmp_path: 
         path.write_text(content)
     elif content is not None:
         np.save(path, content, allow_pickle=True)
-    laws = parse(layer={"kind": "file", "path": str(path)})
+    initializers = parse(layer={"kind": "file", "path": str(path)})
     with refused(f"connectivity.layer.path = {path}", *found):
-        check(laws, make_numbers(laws), {"layer": {"kernel": np.zeros((3, 3))}}, {})
+        check(initializers, make_numbers(initializers), {"layer": {"kernel": np.zeros((3, 3))}}, {})
 
 
 @pytest.mark.parametrize(
-    ("law", "named"),
+    ("initializer", "named"),
     [
         ("{kind: dale, fraction: 0.0}", ["fraction = 0.0", "0", "1"]),
         ("{kind: dale, fraction: 1.0}", ["fraction = 1.0", "0", "1"]),
@@ -339,7 +341,7 @@ def test_files_that_hold_no_such_matrix_are_refused_by_what_they_hold(tmp_path: 
         ("{kind: aligned, path: a.npy, alignment: 1.5}", ["alignment = 1.5", "0", "1"]),
     ],
 )
-def test_settings_that_cannot_be_are_refused_with_their_bounds(law, named):
+def test_settings_that_cannot_be_are_refused_with_their_bounds(initializer, named):
     subject, *others = named
     with refused(f"connectivity.block*/mlp_in.{subject}", *others):
-        load_config("configs/quickstart.yaml", [f"connectivity={{'block*/mlp_in': {law}}}"])
+        load_config("configs/quickstart.yaml", [f"connectivity={{'block*/mlp_in': {initializer}}}"])

@@ -15,7 +15,7 @@ from icl.config.sources import MarkovSource
 from icl.data.families.base import Family
 from icl.data.families.bursty import Bursty
 from icl.data.families.independent import Independent
-from icl.description.closed_forms import Pool, Pools, query_pool
+from icl.description.closed_forms import ClassPool, Pools, query_pool
 
 
 class LabelRange(NamedTuple):
@@ -35,7 +35,7 @@ class Component(NamedTuple):
 
     weight: float
     labels: LabelRange
-    pool: Pool | None
+    pool: ClassPool | None
     is_endless: bool
 
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from icl.description.label_laws import shift_of
+from icl.description.label_distributions import shift_of
 from icl.description.samples import draw_sample
-from icl.description.sequences import measure, theory
+from icl.description.sequences import measure_sample, theory
 
 from .samples import parts_of
 
@@ -50,7 +50,7 @@ def test_entropy_of_a_mixture_is_that_of_what_is_drawn(name: str):
         )
         expected += (drawn / draws.sum()) * bits if drawn else 0
     bits = theory(parts)["label_entropy_bits"]
-    measured = measure(parts, sample)[0]
+    measured = measure_sample(parts, sample)[0]
     assert bits == pytest.approx(expected, abs=0.03)
     if measured["label_entropy_bits"] is not None:
         error = Z * measured["label_entropy_bits_stderr"] + 2e-3
@@ -76,7 +76,7 @@ def test_an_entropy_is_measured_without_bias_or_not_at_all():
     for more, is_known in (((), True), (("data.num_permuted_labels=800",), False)):
         parts = parts_of(*many, *more)
         sample = draw_sample(parts, "train", parts.families["train"], 20_000)
-        measured, (classes, _) = measure(parts, sample)
+        measured, (classes, _) = measure_sample(parts, sample)
         bits = measured["label_entropy_bits"]
         assert (bits is not None) == is_known
         if is_known:
@@ -106,7 +106,7 @@ def test_symbols_are_alike_but_for_a_shift():
     parts = parts_of(*markov)
     assert shift_of({"markov": parts.families["markov"]}, parts.config.data) == "symbol"
     sample = draw_sample(parts, "train", parts.families["train"], 20_000)
-    measured = measure(parts, sample)[0]
+    measured = measure_sample(parts, sample)[0]
     by_hand = 0.0
     for c in range(4):
         labels = sample.labels[sample.classes[:, -1] == c, -1]
