@@ -10,7 +10,7 @@ from icl.config import ExperimentConfig
 
 
 def training_flops_per_sequence(config: ExperimentConfig) -> int:
-    """Forward, and twice the forward for the backward, less the gradient of the pixels."""
+    """Operations of training: three times the forward pass, less the gradient of the pixels."""
     items = config.data.context_len + 1
     embedder, pixel_layer = _embedder_flops(config)
     forward = items * embedder + _transformer_flops(config)

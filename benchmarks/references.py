@@ -1,9 +1,9 @@
 """Comparison with public codes for the same experiments: python -m benchmarks.references.
 
 The public codes do not run here. Each was measured alone on two cores of a similar machine, whose
-matrix-product peak was then PEAK. The comparison is of sequences per second over the peak of the
-own machine, with the same network and batch on both sides. `benchmarks.kernel` has a direct ratio
-of seconds, for the tangent kernel.
+matrix-product peak was then PEAK. Each side's sequences per second are divided by the peak of its
+machine before they are compared. Both sides have the same network and batch. `benchmarks.kernel`
+has a direct ratio of seconds, for the tangent kernel.
 """
 
 from typing import NamedTuple

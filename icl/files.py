@@ -48,7 +48,7 @@ def whole_file(path: Path, writer: str = "") -> Iterator[BinaryIO]:
         with temporary.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())  # else a power cut could leave the new name on no bytes
+            os.fsync(file.fileno())  # otherwise a power cut could leave an empty file
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):  # the first error matters
@@ -113,7 +113,7 @@ def _receive(url: str, output_file: str, shelf: Any) -> None:
     else:
         from pooch import HTTPDownloader
 
-        # Else a server may compress what is compressed, and the bytes are not those published.
+        # Otherwise a server may compress the archive again, and the bytes would differ.
         headers = {"User-Agent": "icl", "Accept-Encoding": "identity"}
         HTTPDownloader(chunk_size=1 << 16, headers=headers)(url, output_file, shelf)
     os.chmod(output_file, 0o644)

@@ -68,8 +68,8 @@ class Verdict(NamedTuple):
 class Numbers(NamedTuple):
     """One number for each seed.
 
-    bound: "lower" or "upper" where the true number may lie beyond, as the last step stands in for
-    a threshold that a run never reached; "unknown" where it may lie on either side; else "".
+    bound: "lower" or "upper" if the true number may lie beyond it, because a run that never reached
+    the threshold counts with its last step; "unknown" if it may lie on either side; otherwise "".
     """
 
     values: xarray.DataArray
@@ -78,7 +78,7 @@ class Numbers(NamedTuple):
 
 
 class Region(NamedTuple):
-    """Interval that a claim predicts for its effect, and the reference from which sizes count."""
+    """Interval that a claim predicts for its effect, and the reference point of effect sizes."""
 
     low: float
     high: float
@@ -139,8 +139,8 @@ def transient(dataset: xarray.Dataset, claim: Transient) -> Verdict:
 def coexist(dataset: xarray.Dataset, claim: Coexist) -> Verdict:
     """Both numbers are above their thresholds at one value of the knob.
 
-    Fails where one of them fails at every value. The verdict is on the value whose smaller margin
-    is largest, and on that smaller margin. It is not corrected for this choice.
+    Fails if one of them fails at every value. The verdict is about the value of the knob at which
+    the smaller of the two margins is largest. It is not corrected for this choice.
     """
     found = []
     for value in in_order(dataset[claim.along].values.tolist()):

@@ -24,8 +24,8 @@ def condition_names(dataset: xarray.Dataset) -> list[str]:
 def conditions_of(dataset: xarray.Dataset) -> dict[str, Condition]:
     """The conditions by name, in the order of the dataset.
 
-    A strategy is that of the coordinate `strategy`; where there is none, that of the name in
-    `icl.config.conditions`.
+    Strategies are read from the coordinate `strategy`. Without it, the name of a condition
+    determines its strategy, as in `icl.config.conditions`.
     """
     names = condition_names(dataset)
     if "strategy" not in dataset.coords:
@@ -67,7 +67,7 @@ def full_label(dataset: xarray.Dataset, name: str) -> str:
 def own_metric(dataset: xarray.Dataset, name: str) -> str:
     """The accuracy that shows the strategy of a condition.
 
-    That over all labels where the context never holds a right one, as where it holds no labels.
+    If the context never holds a right label, this is the accuracy over all labels.
     """
     metric = conditions_of(dataset)[name].metric
     if metric == "accuracy" or "accuracy_in_context_chance" not in dataset:
@@ -84,7 +84,7 @@ def own_metrics(dataset: xarray.Dataset) -> set[str]:
 def first_metric(dataset: xarray.Dataset) -> str:
     """The metric that a report shows first.
 
-    `own`, each condition's own, where these differ; else the one that most claims are about.
+    It is `own`, each condition's own, if these differ; else the one that most claims are about.
     """
     own = own_metrics(dataset)
     if len(own) > 1:

@@ -14,8 +14,8 @@ SettingsByPoint = dict[tuple[str, str | None], list[Any]]
 def names_of(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     """A name for each point.
 
-    It holds all settings that differ among the points; where it would be too long, as few as tell
-    the points apart.
+    It holds all settings that differ among the points. If that is too long, it holds only enough
+    settings to distinguish the points.
 
     columns: the values of each knob, by its dotted name.
     """
@@ -74,7 +74,7 @@ def _holds_settings(value: Any) -> bool:
 
 
 def _shortened(paths: Sequence[str]) -> dict[str, str]:
-    """Paths of weights without the leading components that all share, but for the last of these."""
+    """Paths of weights with only the last of the leading components that all of them share."""
     split = [path.split("/") for path in paths]
     alike = 0
     while split and all(len(path) > alike + 1 and path[alike] == split[0][alike] for path in split):

@@ -157,8 +157,8 @@ def _conditions(dataset: xarray.Dataset) -> list[str]:
 def _values(dataset: xarray.Dataset, dim: str) -> tuple[str, list[Any]]:
     """A short name for an axis, and short values for its points.
 
-    Of knobs that vary together, and of settings within a knob, the name has as few as tell the
-    points apart: `kind` alone where networks of different kinds also differ in width.
+    If several knobs, or several settings within a knob, vary together, the name holds only enough
+    of them to distinguish the points: `kind` alone if networks differ in kind and width.
     """
     names = [str(name) for name, values in dataset.coords.items() if values.dims == (dim,)]
     names = sorted((name for name in names if name != "cell"), key=lambda name: name != dim)

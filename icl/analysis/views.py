@@ -21,8 +21,8 @@ ENDED = ("finished", "diverged")  # runs that have no later evaluations to wait 
 class Knob(NamedTuple):
     """A swept axis: its dimension, its label, and the text and place of each value.
 
-    scale: `linear` or `log`; `even` for numbers too close together for both, and `names` for
-    values without an order, whose `places` both count from 0.
+    scale: `linear` or `log`; `even` for numbers that are too close together on either; `names` for
+    values without an order. With `even` and `names`, `places` count from 0.
     """
 
     name: str

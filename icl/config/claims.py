@@ -10,8 +10,8 @@ condition. Seeds are the sample; `where` selects cells, whose numbers are averag
     coexist         two numbers are above their thresholds at the same value of a knob
     follows         cells are ordered by a statistic of their initial weights, or by its inverse
 
-In a file, `each` makes one claim into many: `expand_claims`. `icl.config.checks.claims` checks
-claims against a grid, and `icl.analysis.claims` judges them.
+`expand_claims` expands a claim with `each` into several. `icl.config.checks.claims` checks claims
+against a grid, and `icl.analysis.claims` judges them.
 """
 
 import itertools
@@ -83,7 +83,7 @@ class _Claim(Settings):
     def _fits_metric(self) -> "_Claim":
         for metric in (self.metric, getattr(self, "other_metric", self.metric)):
             if metric not in ACCURACIES and self.at not in FOR_ALL_METRICS:
-                raise_all([f"at = {self.at}; allowed of {metric}: {', '.join(FOR_ALL_METRICS)}"])
+                raise_all([f"at = {self.at}; allowed for {metric}: {', '.join(FOR_ALL_METRICS)}"])
         return self
 
 
@@ -225,10 +225,10 @@ def _each_errors(claim: dict[str, Any]) -> list[str]:
             )
         if not isinstance(text, str) or f"{{{knob}}}" not in text:
             errors.append(
-                f"text = {format_value(text)}; allowed: with {{{knob}}}, to tell claims apart"
+                f"text = {format_value(text)}; allowed: text with {{{knob}}}, to tell claims apart"
             )
         if knob in where:
-            errors.append(f"where.{knob}: is given, and in each; allowed: in one")
+            errors.append(f"where.{knob}: is also in each; allowed: in one of them")
         if knob == claim.get("along") and {"low", "high"} <= set(claim):
             errors.append(f"each.{knob}: low and high are given; allowed: one of them")
     return errors

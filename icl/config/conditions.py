@@ -1,7 +1,7 @@
 """Conditions of evaluation: each shows in-context (ICL) or in-weights learning (IWL), or neither.
 
-The families of sequences that conditions draw from are in `icl.config.families`. Of a user's own
-family the strategy follows from its settings: `strategy_of_family`.
+The families of sequences that conditions draw from are in `icl.config.families`. The strategy of
+a user's own family is derived from its settings by `strategy_of_family`.
 """
 
 from collections.abc import Mapping
@@ -118,7 +118,7 @@ def strategies_of(config: AnyConfig) -> dict[str, Strategy]:
 def condition_of(name: str, strategy: Strategy | None = None) -> Condition:
     """A condition by its name, or by the strategy that the records of a run give it.
 
-    strategy: None: the one that the table has for the name; empty where it lacks the name.
+    strategy: as recorded; None: that of the name in the table, or empty if it is not there.
     """
     known = CONDITIONS.get(name, EITHER)
     return known if strategy is None or strategy == known.strategy else BY_STRATEGY[strategy]

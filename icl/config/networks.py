@@ -83,7 +83,7 @@ class NetworkConfig(Settings):
         (), description="units of ReLU layers between the last block and the readout"
     )
     head_bias: Literal["vector", "scalar"] = Field(
-        "vector", description="of a layer of the head: one for each unit, or for all"
+        "vector", description="biases in a layer of the head: one per unit, or one for all"
     )
     readout_bias: bool = True
     compute_dtype: Literal["float32", "bfloat16"] = Field(

@@ -1,7 +1,7 @@
 """Settings that are gone, which configs of earlier releases still name.
 
-A run that had the only behaviour that is left goes on; a run that had another is refused. So is a
-grid, but the grid that a sweep recorded is read in any case: its cells are there.
+A run that used the remaining behaviour can be continued; a run that used another is an error. The
+same holds of a grid, but the grid that a sweep recorded is always read: its cells are there.
 """
 
 from typing import Any, NamedTuple

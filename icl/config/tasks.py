@@ -20,7 +20,7 @@ Coherences = Annotated[
     Field(
         min_length=1,
         max_length=64,
-        description="contrasts of a stimulus in percent, of which each trial has one at random",
+        description="contrasts of a stimulus in percent; each trial has a random one of them",
     ),
 ]
 
@@ -136,8 +136,8 @@ class DecisionTask(OverTime):
         ]
         if self.num_steps > MAX_STEPS:
             errors.append(
-                f"task.dt = {self.dt}; allowed: so long that a trial has at most {MAX_STEPS} "
-                f"steps, not {self.num_steps}"
+                f"task.dt = {self.dt}; allowed: a longer step, so that a trial has at most "
+                f"{MAX_STEPS} steps, not {self.num_steps}"
             )
         raise_all(errors)
         return self

@@ -20,8 +20,8 @@ from icl.config.probes import RICH_OR_LAZY
 def traced_settings(*roots: type[BaseModel]) -> dict[str, Traced]:
     """The traced settings of config classes, by pattern of their dotted names.
 
-    `*` stands for a name that the user gives to an entry of a table. Raises TypeError where kinds
-    of one branch share the name of a setting that is not traced in all of them, or off elsewhere.
+    `*` stands for a name that the user gives to an entry of a table. Raises TypeError if kinds of
+    one branch share the name of a setting but do not mark it in the same way.
     """
     marks: dict[str, set[Traced | None]] = {}
     for root in roots:

@@ -13,10 +13,10 @@ from ruamel.yaml.resolver import VersionedResolver, implicit_resolvers
 
 
 def read_yaml(text: str) -> Any:
-    """Read YAML 1.2 as dictionaries, lists, texts and numbers; nothing is None.
+    """Read YAML 1.2 as dictionaries, lists, texts and numbers; an empty text gives None.
 
-    Raises ValueError, in one line with the number of the line in the text, for what is not YAML,
-    for keys that are not texts and for keys given twice.
+    Raises ValueError for anything that is not YAML, for keys that are not texts and for keys given
+    twice. Its message is one line and gives the number of the line in the text.
     """
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _NamedKeys
@@ -32,7 +32,7 @@ def read_yaml(text: str) -> Any:
 
 
 def dump_yaml(tree: Any) -> str:
-    """Write YAML that any reader takes for the same, one of YAML 1.1 too; keys keep their order."""
+    """Write YAML with the same meaning to readers of YAML 1.1 and 1.2; keys keep their order."""
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.Resolver, yaml.Representer = _AnyVersion, _FloatsWithPoints
     yaml.width = sys.maxsize  # a folded line would end in a blank

@@ -5,5 +5,5 @@ integers (classes, exemplars, labels) from random bits and traced knobs; `knobs`
 from a config. `batches` draws many sequences and looks up their exemplars last. `tasks` draws
 trials.
 
-This door imports nothing, so that `icl.data.bits` and `icl.data.classes` load without the config.
+This file imports nothing, so that `icl.data.bits` and `icl.data.classes` load without the config.
 """

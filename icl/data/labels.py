@@ -1,7 +1,7 @@
 """Labels of classes: a class's own, one or several, or labels assigned for one sequence.
 
 A class has a meaning, a number; classes may share one. Each meaning owns `label_multiplicity`
-labels, which are synonyms: any of them is right for any other.
+labels, which are synonyms: if one of them is the target, an answer with any of them is right.
 """
 
 import jax.numpy as jnp

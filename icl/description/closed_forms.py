@@ -100,7 +100,7 @@ def class_frequencies(
 ) -> Float[np.ndarray, " class"] | None:
     """Probability that the query is of each training class."""
     if isinstance(data.source, MarkovSource):
-        # A chain that no other sequence has treats all symbols alike.
+        # If each sequence has a chain of its own, all symbols are equally probable.
         symbols = data.source.num_symbols
         return None if data.source.num_chains else np.full(symbols, 1 / symbols)
     frequencies = np.zeros(data.num_classes)

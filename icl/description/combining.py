@@ -17,7 +17,7 @@ from icl.types import IndexSequence
 class RuleScore(NamedTuple):
     """Accuracy of a rule on a group of sequences.
 
-    value: times the share of the group; None: not known.
+    value: the accuracy times the share of the group; None: not known.
     is_best: no answer is right more often on this group.
     """
 

@@ -195,7 +195,7 @@ def _is_best_copied(setting: FamilySetting) -> bool:
 
 
 def _add_weighted(sum_: float | None, weight: float, value: float | None) -> float | None:
-    """The sum plus weight times value; None is unknown, but times a weight of 0 it is 0."""
+    """The sum plus weight times value; None is unknown, and a weight of 0 adds nothing."""
     if weight == 0:
         return sum_
     return None if sum_ is None or value is None else sum_ + weight * value

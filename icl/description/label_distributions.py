@@ -40,7 +40,7 @@ class Component(NamedTuple):
 
 
 def range_of(family: Family, data: DataConfig) -> LabelRange | None:
-    """The labels of a training query before noise; None where they are no such range."""
+    """The labels of a training query before noise; None if they do not form a `LabelRange`."""
     multiplicity = data.label_multiplicity
     if isinstance(data.source, MarkovSource) or not isinstance(family, Bursty | Independent):
         return None
@@ -85,7 +85,7 @@ def shift_of(families: dict[str, Family], data: DataConfig) -> str | None:
 
 
 def component(family: Family, data: DataConfig, pools: Pools, weight: float) -> Component | None:
-    """A family as a component; None where its labels have no distribution of this file."""
+    """A family as a component; None if this file has no formula for its labels."""
     labels = range_of(family, data)
     if labels is None:
         return None

@@ -95,7 +95,7 @@ def label_entropies(
         error = float(np.sqrt(spread / len(labels)))
         mean = Estimate(value / np.log(2), error / np.log(2))
     bits = nats / np.log(2)
-    # For all classes drawn as often: else one that by chance met few labels would pass.
+    # All classes drawn at least as often must pass too: one alone may pass by chance.
     by_draws = np.argsort(-draws, kind="stable")
     suffice = np.zeros(len(draws), bool)
     suffice[by_draws] = np.logical_and.accumulate((once <= MAX_UNSEEN * draws)[by_draws])

@@ -16,11 +16,11 @@ Tokens = Literal["interleaved", "concatenated"]
 
 
 class Context(NamedTuple):
-    """The role of every token, in the order of the network, and what is traced of an intervention.
+    """The role of every token, in the network's order, and traced numbers of an intervention.
 
     A token of the context belongs to a pair of an exemplar and its label; the last token is the
-    query. With `tokens: concatenated` a token is both parts of its pair. Where a network computes
-    the last tokens alone, as at `block1/out` for the query, theirs are the last columns.
+    query. With `tokens: concatenated` a token is both parts of its pair. At a site that holds only
+    the last tokens, such as `block1/out` with the query, only the last columns apply.
 
     is_item: whether the token shows an exemplar.
     is_label: whether the token shows a label; the query shows none.

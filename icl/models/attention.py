@@ -38,9 +38,9 @@ def attend_in_training(
 ) -> tuple[Float[Array, "batch out head dim"], Pattern]:
     """`attend` with a custom gradient, which has no forward-mode derivatives.
 
-    On a CPU a small product runs several times as fast if rows of the first matrix meet columns of
-    the second as they lie in memory. Patterns are kept as [token, out]: all products, forward and
-    backward, then have this form, and only queries, keys and values are transposed.
+    On a CPU a small product runs several times as fast if neither matrix has to be transposed for
+    it. Patterns are kept as [token, out]: all products, forward and backward, then have this form,
+    and only queries, keys and values are transposed.
     """
     return _forward(q, k, v, scale)[0]
 

@@ -26,7 +26,7 @@ Params = dict[str, Any]  # {"input" | "recurrent" | "readout": {"kernel": [fan_i
 
 
 class TaskCell(NamedTuple):
-    """A recurrent network in four facts, from which its parameters follow.
+    """The four properties of a recurrent network that determine its parameters.
 
     step: see `icl.models.recurrence.RecurrentCell`.
     gates: names of the parts of its matrices, side by side; empty for a single part.

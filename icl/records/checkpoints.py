@@ -24,7 +24,7 @@ SPARE_BYTES = 16 * 2**20
 # Orbax reads the wall clock; where that jumps, a write must not look as if it hung.
 TIMEOUT_SECONDS = 10**9
 
-# After a failed write, for the other writes of the same checkpoint, which Orbax does not wait for.
+# Time for the other writes of a checkpoint of which one has failed: Orbax does not wait for them.
 SECONDS_TO_END = 0.2
 
 
@@ -32,8 +32,8 @@ class _Managers:
     """The checkpoint managers that are open in this process.
 
     Orbax numbers its operations for the whole process and mixes up those of two managers that
-    write at the same time. Hence all Checkpoints of a process share one registry: a manager writes
-    only once all others have finished, and is waited for itself where others are open.
+    write at the same time. Hence all Checkpoints of a process share one registry. A manager writes
+    only once all others have finished. If others are open, `save` also waits for its own write.
     """
 
     def __init__(self) -> None:
@@ -104,8 +104,8 @@ class Checkpoints:
                 active_processes={own} if is_one_of_many else None,
                 barrier_sync_key_prefix=str(own) if is_one_of_many else None,
             ),
-            # Folders are made at once. Made in the background, the signal of one process that its
-            # folder exists is taken by other processes for that of theirs.
+            # Folders are not made in the background: a process would take another's signal that
+            # its folder exists for a signal about its own folder.
             async_options=ocp.AsyncOptions(
                 timeout_secs=TIMEOUT_SECONDS, create_directories_asynchronously=False
             ),

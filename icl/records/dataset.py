@@ -67,7 +67,7 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
 
     The variables of `load_run`, over a dimension for each axis of the grid, named by its first
     knob (`cell` for single points), then `seed`, `condition` and `step`; `status` over axes and
-    seed: finished, diverged, partial or missing. What is not there is NaN. Attributes: `name`,
+    seed: finished, diverged, partial or missing. Missing values are NaN. Attributes: `name`,
     `sweep` and `base` (YAML), `claims` (JSON), and `missing`, the cells that are not finished.
 
     name: the grid's, where the directory holds several.
@@ -175,7 +175,7 @@ def _sizes(runs: list[Records], axes: dict[str, tuple[str, ...]]) -> dict[str, i
 
 
 def _strategies(configs: Iterable[AnyConfig], conditions: list[str]) -> tuple[str, list[str]]:
-    """The coordinate `strategy`; empty where runs give a name to families that show others."""
+    """The coordinate `strategy`; empty if a name has another strategy in another run."""
     found: dict[str, set[str]] = {}
     for config in configs:
         for name, strategy in strategies_of(config).items():

@@ -1,6 +1,6 @@
 """The directory of a run: its lock, and its files other than checkpoints.
 
-    config.yaml         the resolved config; its presence makes a directory that of a run
+    config.yaml         the resolved config; its presence marks the directory of a run
     events.jsonl        starts, resumptions and ends, with versions, device, and wall-clock times
     connectivity.json   each initial weight matrix: norm, ranks, spectral radius
     metrics.jsonl       one line for each evaluation; bit-identical however often a run was killed

@@ -1,8 +1,8 @@
 """The place of a sweep: a folder, or shared storage that `fsspec` knows, such as s3://.
 
 A run always works in a local folder. With shared storage its files are copied there after each
-checkpoint. A manifest, written last, names the files that belong together, so that a copy cut
-short leaves the one before it whole.
+checkpoint. A manifest, written last, names the files that belong together, so that an interrupted
+copy leaves the previous one intact.
 """
 
 import hashlib
@@ -81,7 +81,7 @@ class Store:
                 self._files.get_file(source, str(target / name))
 
     def forget(self, cell: Cell) -> None:
-        """Delete the manifest of a cell, so that whoever fetches the cell makes it anew."""
+        """Delete the manifest of a cell, so that it is trained again after the next fetch."""
         if self.is_remote and self._manifest(cell.digest):
             self._files.rm_file(f"{self._root}/{CELLS_FOLDER}/{cell.digest}/{MANIFEST}")
 

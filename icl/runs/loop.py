@@ -169,7 +169,7 @@ class TrainingLoop:
             self.watcher.saved(run.directory.path)
 
     def _interrupt(self, remaining: list[Run]) -> None:
-        # Without a signal of its own, this process stops for one that another process received.
+        # A process that received no signal stops because another process received one.
         number = self.received[0] if self.received else signal.SIGTERM
         for run in remaining:
             run.directory.log("interrupt", step=self.step, signal=number)

@@ -52,7 +52,7 @@ class Run:
         return self.is_training and (not self.records or self.records[-1]["step"] < step)
 
     def start_or_resume(self, program: Program, say: Callable[[str], None]) -> TrainState:
-        """Return the state to go on from, and take up the records until then.
+        """Return the state to continue from, and read the records up to its step.
 
         Raises UserError where checkpoint and records do not belong together.
         """
@@ -87,7 +87,7 @@ class Run:
     def _resume(self, program: Program, step: int, say: Callable[[str], None]) -> TrainState:
         state = self.checkpoints.restore(step, program.shapes)
         self.directory.log("restored", step=step)
-        say(f"going on from step {step}")
+        say(f"resuming from step {step}")
         self.records = self.directory.rewind(step)
         every, num_steps = self.config.evaluation.every, self.config.training.num_steps
         expected = [s for s in range(step + 1) if is_due(s, every, num_steps)]

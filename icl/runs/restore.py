@@ -41,9 +41,9 @@ def restore_run(run: str | Path, step: int | None = None) -> tuple[Program, int,
     """A run's program, and the step and state of one of its checkpoints; None: the last.
 
     The program is built without the config's `connectivity`, since a file that the run started
-    from may be gone. Hence `program.init` does not give the run's own start, and measures that
-    compare a state with the start, such as representation alignment, compare it with another one.
-    For the run's own start load the program of `config.yaml`: `icl.problems.load.load_program`.
+    from may be gone. Hence `program.init` does not give the run's own initial state. Measures that
+    compare a state with the initial one, such as representation alignment, need the run's own: load
+    the program of `config.yaml` with `icl.problems.load.load_program`.
 
     Raises UserError for a folder that holds no run or is in use, and for a step without
     checkpoint.

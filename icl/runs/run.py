@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def train(config: AnyConfig, out: str | Path, progress: Progress, engine: str = "threads") -> None:
     """Train as configured, in the directory `out`; leaves its summary and figures there.
 
-    A directory that holds this run, begun, goes on from its last checkpoint; a finished run is
-    left as it is.
+    If the directory holds this run already, training resumes from its last checkpoint; a finished
+    run is left as it is.
 
     engine: one of `icl.runs.engines.table.ENGINES`: threads, on this device; spread, on all
         devices of all processes.
@@ -28,7 +28,7 @@ def train(config: AnyConfig, out: str | Path, progress: Progress, engine: str = 
     """
     with RunDirectory(out, config) as directory:
         if directory.is_finished:
-            progress.say(f"{directory.path} holds this run, finished; for another, give --out")
+            progress.say(f"{directory.path} holds this finished run; for another run, set --out")
             return
         if directory.failure:
             raise UserError(f"{directory.failure}; to try once more, delete {FAILURE} there")
@@ -75,7 +75,7 @@ class _Watcher:
             write_shown(self._directory, self._program)
 
     def finish(self, run: "Run", summary: dict[str, Any]) -> None:
-        self.begun()  # a run that had all its steps when it went on has made none
+        self.begun()  # not called yet if a resumed run had no steps left
         write_curves(self._directory)
         self._directory.finish(summary)
         self._report(summary, self._directory.path)

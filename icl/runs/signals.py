@@ -24,7 +24,7 @@ def deferred_signals(say: Callable[[str], None]) -> Iterator[list[int]]:
         if received:
             raise KeyboardInterrupt
         received.append(number)
-        say("stopping after this step; once more to stop at once")
+        say("stopping after this step; a second signal stops at once")
 
     previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

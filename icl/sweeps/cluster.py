@@ -113,7 +113,7 @@ def _work(out: str, job: Job) -> None:
 def _programs() -> ProgramCache:
     """The programs of this worker process.
 
-    Ray runs one job after another in a process and passes nothing from one to the next, so that
-    only the module can keep programs, and what is compiled of them, for the jobs to come.
+    Ray runs one job after another in a process and passes nothing from one to the next. So only the
+    module can keep programs and their compiled functions for later jobs.
     """
     return ProgramCache()

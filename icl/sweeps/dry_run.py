@@ -33,9 +33,9 @@ STEPS, TURNS = 20, 3  # of the short measurement
 
 
 class Measured(NamedTuple):
-    """Measurements of the first job, with as many others beside it as run at a time.
+    """Measurements of the first job, run beside as many others as run at a time in the sweep.
 
-    seconds: of a step of one run, as its share of all that ran.
+    seconds: time of a step of all these runs, divided by their number.
     memory: bytes of one run.
     at_most: the number of runs of a job that fit into memory.
     """

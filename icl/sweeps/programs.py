@@ -13,7 +13,7 @@ MAX_PROGRAMS = 2  # kept at a time, each with its exemplars on the device
 
 
 class ProgramCache:
-    """Programs made lately, with what engines compiled of them. Threads may share it.
+    """Recent programs, with the functions that engines compiled. Threads may share it.
 
     It also notes how many cells of a program did not fit into memory together.
     """
@@ -25,7 +25,7 @@ class ProgramCache:
         self._too_many: dict[str, int] = {}  # by program, the fewest cells that did not fit
 
     def get(self, config: AnyConfig) -> tuple[Program, Compilations]:
-        """The program of a config, made now unless it is kept. The oldest one makes room.
+        """The program of a config, kept or made now. If too many are kept, the oldest is dropped.
 
         Raises UserError where its data are missing or broken.
         """

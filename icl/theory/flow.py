@@ -7,8 +7,8 @@ from scipy.integrate import solve_ivp
 from icl.errors import UserError
 from icl.theory.two_layer import Covariance, Targets, Weights
 
-# Weights in one system of equations. So many fit in a cache; over more of them, a solver's sums
-# are divided among threads that wait for one another.
+# Number of weights in one system of equations, small enough for a cache. With more weights, a
+# solver's sums are divided among threads that wait for one another.
 BLOCK = 8000
 RELATIVE, ABSOLUTE = 1e-9, 1e-12  # error of a step, far below the tolerance that stops a flow
 PATIENCE = 200.0  # time constants; weights of 1e-6 take some 15 to grow, and as many to converge
@@ -109,7 +109,7 @@ def _flow_block(
     if not len(solved.y_events[0]):
         raise UserError(
             f"start: the target is not learnt by time {end:.3g}; allowed: a start that is no "
-            "saddle point (a readout, or a first layer that sees the target, not 0)"
+            "saddle point (a nonzero readout, or a first layer that sees the target)"
         )
     return _unpack(solved.y_events[0][-1], start)
 

@@ -40,7 +40,7 @@ def draw_distribution(report: dict[str, Any], entropies: tuple[np.ndarray, np.nd
 
 
 def _intended(report: dict[str, Any]) -> str:
-    """The name of the theory, which is about sequences without end, not about a data set."""
+    """The label of the theory, which holds for unlimited sequences, not for a data set."""
     return "intended" if report["of"] == report["theory"]["of"] else "intended, without end"
 
 

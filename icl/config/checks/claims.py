@@ -136,8 +136,8 @@ def _metric_errors(claims: Sequence[Claim], configs: Sequence[AnyConfig]) -> lis
     ]
     if not all(config.has_context for config in configs):
         errors += [
-            f"claims.{i}.{field} = accuracy_in_context; allowed: others, as accuracy or loss, as "
-            "tasks have no context"
+            f"claims.{i}.{field} = accuracy_in_context; allowed: other metrics, such as "
+            "accuracy or loss, because tasks have no context"
             for i, claim in enumerate(claims)
             for field in ("metric", "other_metric")
             if getattr(claim, field, "") == "accuracy_in_context"

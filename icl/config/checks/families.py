@@ -87,7 +87,7 @@ def family_errors(placed: PlacedFamily) -> list[str]:
     pools = {family.classes, getattr(family, "others", None)} - {None}
     held_out = family.exemplars == "holdout" or "holdout" in pools
     if is_training and (held_out or getattr(family, "labels", "") == "holdout_pairs"):
-        return [f"{placed.where}; allowed where it is trained on: families with nothing held out"]
+        return [f"{placed.where}; allowed in training: families in which nothing is held out"]
     errors = _length_errors(placed)
     if errors:
         return errors
@@ -252,8 +252,8 @@ def _naming_errors(
         errors.append(f"{field} = {count} labels; allowed: at most {most}")
     if labels == "assigned" and not is_few_shot and ways < len(pattern):
         errors.append(
-            f"data.families.{name}.labels = assigned; allowed: others, unless every class comes "
-            "more than once"
+            f"data.families.{name}.labels = assigned; allowed: other labels, unless every class "
+            "occurs more than once"
         )
     if labels == "flipped" and ways < 2:
         field, count = placed.field_and_value("ways")

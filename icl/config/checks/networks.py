@@ -34,8 +34,8 @@ def embedder_errors(model: NetworkConfig, data: DataSettings) -> list[str]:
     size = math.prod(shape)
     if embedder.kind == "identity" and size != model.item_width:
         return [
-            f"model.embedder.kind = identity, of the {size} numbers of an exemplar; allowed: "
-            f"other kinds, as model.width leaves exemplars {model.item_width}"
+            f"model.embedder.kind = identity, with {size} numbers in an exemplar; allowed: other "
+            f"kinds, because model.width leaves room for {model.item_width} numbers"
         ]
     if embedder.kind == "pca":
         exemplars = data.num_exemplars or data.source.num_exemplars or 1
@@ -66,8 +66,8 @@ def token_errors(
         errors.append(f"model.positions.size = {positions.size}; {of_longest}")
     if model.labels == "one_hot" and model.label_width < num_labels:
         errors.append(
-            f"model.labels = one_hot, of {num_labels} labels; allowed: table, fixed, as "
-            f"model.width leaves labels {model.label_width} numbers"
+            f"model.labels = one_hot, with {num_labels} labels; allowed: table, fixed, because "
+            f"model.width leaves room for {model.label_width} numbers"
         )
     if training.interim_weight and model.tokens == "concatenated":
         errors.append(

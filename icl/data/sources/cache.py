@@ -21,7 +21,7 @@ def cached(
     The file is written whole or not at all. Processes may make the same bank at the same time:
     each writes its own file, and the last one stays, which is harmless because they are equal.
 
-    name: must differ wherever the bank does.
+    name: different banks need different names.
     shape: where given, the exact shape of the exemplars, `[class, exemplar, ...]`.
 
     Warns where the bank cannot be kept, and returns it all the same.

@@ -44,7 +44,7 @@ def load_features(source: FeaturesSource) -> ExemplarBank:
 def _read_npy(source: FeaturesSource, path: Path) -> np.ndarray:
     if source.key is not None:
         raise UserError(
-            f"data.source.key = {source.key}; allowed: null, a .npy file being one array"
+            f"data.source.key = {source.key}; allowed: null, as a .npy file holds one array"
         )
     with open(path, "rb") as file:
         return np.lib.format.read_array(file, allow_pickle=False)

@@ -81,8 +81,8 @@ def invent(key: Key[Array, ""]) -> MotorProgram:
     bell = jax.random.normal(bell_key, (MAX_STROKES, 8))
     strokes, axis = _invent_strokes(of_strokes, bell, count, host)
 
-    # Strokes that run along their host lie beside it, often as its copy; upon it they would hide
-    # each other. Most other strokes touch their host.
+    # A stroke that runs along its host lies beside it, often as a copy of it; if they touched, one
+    # would hide the other. Most other strokes touch their host.
     is_parallel = ((axis == axis[host]) & (order > 0))[:, None]
     is_copy = is_parallel[:, 0] & (copy < 0.5)
     source = jnp.where(is_copy, host, order)

@@ -190,7 +190,7 @@ def _decode(data: bytes, path: Path, drawing: Drawing) -> UInt8[np.ndarray, "105
 
 
 def _area_weights(size: int) -> Float32[np.ndarray, "{size} 105"]:
-    """The part of each of 105 pixels in each of `size` equal cells, in units of 1 / size pixel."""
+    """The overlap of each of 105 pixels with each of `size` equal cells, in 1 / size pixel."""
     cell, pixel = np.arange(size)[:, None] * _SIDE, np.arange(_SIDE)[None] * size
     overlap = np.minimum(cell + _SIDE, pixel + size) - np.maximum(cell, pixel)
     return np.maximum(overlap, 0).astype(np.float32)

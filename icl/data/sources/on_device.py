@@ -23,7 +23,7 @@ ALIGNMENT = 64  # bytes, as XLA needs on a CPU
 
 
 def put_on_device(data: DataConfig, loaded: ExemplarBank | ExemplarMaker) -> Exemplars:
-    """Put what the source of `data` gave on the device, for sequences to look up.
+    """Put the exemplars from the source of `data` on the device, for sequences to look up.
 
     Classes are first multiplied by `data.flips_and_rotations`, then by `data.exemplars` =
     separated; those made of one class of the source stay together. The source's classes have a

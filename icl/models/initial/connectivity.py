@@ -118,7 +118,7 @@ def check(
     params: dict[str, Any],
     fused: Fused,
 ) -> None:
-    """Raise UserError for a pattern that fits no matrix, and for settings that suit none of theirs.
+    """Raise UserError for patterns that fit no matrix, and for settings that a matrix cannot have.
 
     params: shapes suffice.
     """

@@ -36,7 +36,7 @@ def log_normal(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
 
 
 def sparse(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
-    """Normal weights; each is 0 but with probability `density`."""
+    """Normal weights; each is nonzero with probability `density`."""
     value_key, place_key = jax.random.split(key)
     is_there = jax.random.uniform(place_key, own.shape) < numbers["density"]
     values = jax.random.normal(value_key, own.shape)

@@ -11,16 +11,16 @@ from jaxtyping import Array, Float
 from icl.models.initial.independent import Matrix
 
 SQUARINGS = 20  # the norm of a matrix's millionth power gives its spectral radius to some 1e-5
-NEGLIGIBLE = 1e-3  # times what a gaussian matrix of the same norm has: counted as 0
+NEGLIGIBLE = 1e-3  # relative to a gaussian matrix of the same norm; less counts as 0
 
 
 def match_gaussian(matrix: Matrix, match: str, gain: Float[Array, ""]) -> Matrix:
-    """A matrix scaled so that what `match` names is that of a large gaussian matrix of this gain.
+    """A matrix scaled to have the statistic `match` of a large gaussian matrix of this gain.
 
     match: `norm`, Frobenius, becomes sqrt(out) * gain. `spectral_radius` becomes the gain (the
         circular law, Girko 1985), and so does `leading_eigenvalue`, the largest real part. `none`
-        changes nothing. Nor is a matrix changed whose number is 0, or whose leading eigenvalue is
-        not positive.
+        changes nothing. A matrix whose statistic is 0, or whose leading eigenvalue is not
+        positive, stays as it is.
     """
     if match == "none":
         return matrix

@@ -1,7 +1,7 @@
 """The protocol of engines, and what engines share.
 
-An engine computes a group of runs of one program; all of them are at the same step. Which one
-does it changes no run: runs do not meet, and each has the numbers that it has alone.
+An engine computes a group of runs of one program; all of them are at the same step. The choice of
+engine does not change a run: runs do not interact, and each has the same numbers as alone.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -52,14 +52,14 @@ class Engine(Protocol):
         ...
 
     def agree(self, number: int) -> int:
-        """Return the number that the first of all processes passes: all of them call this."""
+        """Return the number that the first process passed; all processes must call this."""
         ...
 
 
 class Compilations:
     """Compiled functions of one program, kept for later groups of runs.
 
-    Whoever keeps a program for several groups of runs keeps this beside it. Threads may share it.
+    Keep this together with a program that serves several groups of runs. Threads may share it.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Many runs as lanes of one `vmap`ped program, spread over all local devices.
 
-That pays on an accelerator. On a CPU it gains nothing (`benchmarks.sweeps` measures it): there
+This pays off on an accelerator. On a CPU it gains nothing (`benchmarks.sweeps` measures it); there,
 `icl.runs.engines.single` computes one run in each host thread.
 """
 

@@ -24,7 +24,7 @@ def default_engine() -> str:
 
 
 def num_workers(engine: str) -> int:
-    """Groups of runs to compute at a time: one of many lanes, or a single run for each core."""
+    """Number of groups computed at a time: one group of lanes, or a single run per core."""
     if engine == "vmap":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
