@@ -170,6 +170,14 @@ def test_files_are_short(name: str):
     assert NAMES[name].read_text().count("\n") <= 350
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_functions_have_at_most_six_parameters(name: str):
+    for node in ast.walk(ast.parse(NAMES[name].read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            own = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            assert len([one for one in own if one.arg not in ("self", "cls")]) <= 6, node.name
+
+
 @pytest.mark.parametrize("name", [name for name, path in NAMES.items() if path.stem == "__init__"])
 def test_doors_hold_no_logic(name: str):
     """A door has a docstring, imports and the list of what is public."""

@@ -108,7 +108,11 @@ def _is_orbax_thread(trace: TracebackType | None) -> bool:
 
 
 def _is_late_callback(args: Any) -> bool:
-    """Whether a write ended after the event loop that waited for it, in a thread of the storage."""
+    """Whether a write ended after the event loop that waited for it, in a thread of the storage.
+
+    Its traceback names no file of Orbax. So the same error of other code, if no object is named,
+    is hidden too while checkpoints are open.
+    """
     return (
         args.object is None
         and isinstance(args.exc_value, RuntimeError)
