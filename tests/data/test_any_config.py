@@ -6,7 +6,7 @@ each would take hours, so that two different things are tried:
   what is wrong, or families, conditions and knobs are made of them. No sequence is drawn.
 - NUM_PROGRAMS configs of random structure (families, conditions, options on or off) are compiled,
   for training and for their conditions, and each program is given up to NUM_SETTINGS random valid
-  settings of all that it takes as knobs: some 200 configs, BATCH sequences of each family, every
+  settings of all that it takes as knobs: some 150 configs, BATCH sequences of each family, every
   one of them held against `invariants.py`.
 Files of features and Omniglot are not among the sources, as they are sampled like glyphs.
 """
@@ -42,7 +42,7 @@ from icl.types import ExemplarBank, IndexSequence
 from .drawing import QUICKLY
 from .invariants import Drawn, Setting, check
 
-SOURCES_OF_PROGRAMS = ["glyphs", "gaussian", "glyphs", "symbolic"] * 3 + ["markov"]
+SOURCES_OF_PROGRAMS = ["glyphs", "gaussian", "glyphs", "symbolic"] * 2 + ["markov"]
 NUM_PROGRAMS = len(SOURCES_OF_PROGRAMS)
 NUM_SETTINGS = 20
 BATCH = 12

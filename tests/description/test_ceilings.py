@@ -283,7 +283,14 @@ NOISY = {
 }
 
 
-@pytest.mark.parametrize("name", NOISY)
+# What the others are made of.
+QUICK = ("noise and Zipf", "rare images", "label there")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in NOISY],
+)
 def test_the_combination_is_no_worse_than_its_parts(name: str):
     parts = parts_of(*NOISY[name])
     sample = draw_sample(parts, "train", parts.families["train"], NUM_SEQUENCES)

@@ -185,7 +185,8 @@ def test_every_kind_of_item_is_described_and_drawn(words: tuple[str, ...]):
 
 def test_matrices_whose_beginning_is_set_are_drawn(small_config):
     initializer = "connectivity={'block*/mixer/qkv/query': {kind: own, rank: 2}}"
-    report = describe_any(small_config(initializer))
+    few = "evaluation.conditions=[no_support]", "data.p_bursty=1"
+    report = describe_any(small_config(initializer, *few))
     assert Image.open(io.BytesIO(report.pictures["spectrum.png"])).size[0] > 300
 
 

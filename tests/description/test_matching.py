@@ -24,7 +24,7 @@ def make(*overrides: str) -> ExperimentConfig:
     return load_config(QUICKSTART, kept)
 
 
-@pytest.mark.parametrize("kind", ["transformer", "lstm", "mamba"])
+@pytest.mark.parametrize("kind", ["transformer", "mamba"])
 def test_networks_come_as_near_to_a_budget_of_parameters_as_their_widths_allow(kind: str):
     budget = 60_000
     matched, reached = match(make(f"model.kind={kind}"), "parameters", budget, EXAMPLES)
@@ -47,8 +47,8 @@ def test_a_network_is_matched_to_itself(of: str):
 
 
 def test_all_but_the_width_stays():
-    config = make("model.kind=transformer", "model.num_layers=3", "seed=5")
-    matched, _ = match(config, "flops", 10**7, EXAMPLES)
+    config = make("model.kind=transformer", "seed=5")
+    matched, _ = match(config, "parameters", 60_000, EXAMPLES)
     assert matched.model.width != config.model.width
     before, after = config.model_dump(), matched.model_dump()
     before["model"].pop("width")

@@ -106,10 +106,15 @@ NAMES = [
     *(f"mixture {name}" for name in MIXTURES),
     *(f"setting {name}" for name in SETTINGS),
 ]
-# Compared on every run of the tests: all conditions and mixtures, and one setting for each way in
+# Compared on every run of the tests: all conditions, and a setting and a mixture for each way in
 # which a training distribution changes what is drawn.
-QUICK = ("base", "drift of meanings", "copies", "finite", "blocks", "coinciding", "chains")
-SLOW = frozenset(f"setting {name}" for name in SETTINGS if name not in QUICK)
+QUICK = (
+    *(f"condition {name}" for name in CONDITIONS),
+    *(f"mixture {name}" for name in ("bursty and independent", "own")),
+    *(f"setting {name}" for name in ("base", "copies", "finite", "blocks", "coinciding", "chains")),
+    "setting drift of meanings",
+)
+SLOW = frozenset(NAMES) - frozenset(QUICK)
 
 
 def compute(name: str, folder: Path) -> dict[str, Any]:

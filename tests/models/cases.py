@@ -75,7 +75,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 class Case(NamedTuple):
-    """variables: initial ones, all moved by noise, so that no bias is zero and no scale one."""
+    """A network and its compiled functions.
+
+    variables: initial ones, all moved by noise, so that no bias is zero and no scale one.
+    full, query, train: (variables, sequence) -> logits and aux, in the three modes of a network.
+    """
 
     config: Any
     network: Network
@@ -83,7 +87,7 @@ class Case(NamedTuple):
     variables: Variables
     full: Any
     query: Any
-    train: Any
+    train: Any = None
 
 
 def make_config(kind: str, embedder: str, variant: str | None = None) -> Any:
@@ -118,12 +122,10 @@ def make_case(kind: str, embedder: str, variant: str | None = None) -> Case:
     config = make_config(kind, embedder, variant)
     network = make_network(config, NUM_LABELS, make_examples(embedder), NUM_CLASSES)
     init = jax.jit(network.init)
-    # One program has all modes: compiling three takes twice as long.
-    modes: dict[str, dict[str, bool]] = {
-        "full": {"query_only": False},
-        "query": {},
-        "train": {"training": True},
-    }
+    # One program has all modes, because compiling three takes twice as long.
+    modes: dict[str, dict[str, bool]] = {"full": {"query_only": False}, "query": {}}
+    if not variant:  # they differ in nothing that training changes
+        modes["train"] = {"training": True}
     answers = jax.jit(
         lambda variables, sequence: {
             mode: network.apply(variables, sequence, **options) for mode, options in modes.items()
@@ -134,7 +136,7 @@ def make_case(kind: str, embedder: str, variant: str | None = None) -> Case:
         return lambda variables, sequence: answers(variables, sequence)[mode]
 
     variables = moved(init(jax.random.key(0)))
-    return Case(config, network, init, variables, *map(answer, modes))
+    return Case(config, network, init, variables, **{mode: answer(mode) for mode in modes})
 
 
 def make_sequence(embedder: str, batch: int = BATCH, seed: int = 2) -> Sequence:

@@ -1,5 +1,8 @@
 """Every network and every embedder trains as the quickstart does, and can learn."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +17,7 @@ from icl.problems.load import load_program
 
 from ..conftest import QUICKSTART, small
 
-BRIEF = ("evaluation.conditions=[train]", "model.num_layers=1")
+BRIEF = ("evaluation.conditions=[train]", "model.num_layers=1", "data.p_bursty=1")
 SYMBOLS = ("data.source.kind=symbolic", "data.source.num_classes=40", "model.embedder.kind=table")
 
 
@@ -44,20 +47,19 @@ def assert_trains(experiment: BoundProgram) -> None:
     assert all(jax.tree.leaves(moved)), moved
 
 
-# Those that take longest: the residual network half a minute to compile.
-SLOW = dict.fromkeys(("resnet", "conv", "linear", "identity"), pytest.mark.slow)
+def all_of(kinds: Iterable[str], quick: tuple[str, ...]) -> list[Any]:
+    """Parameters for all kinds. Quick are those that stand for the others, by their gradients."""
+    return [pytest.param(kind, marks=() if kind in quick else pytest.mark.slow) for kind in kinds]
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=SLOW.get(kind, ())) for kind in EMBEDDERS]
-)
+@pytest.mark.parametrize("kind", all_of(EMBEDDERS, ("mlp", "table")))
 def test_every_embedder_trains(kind: str):
     extra = {"pca": ["model.embedder.num_components=5"], "identity": ["model.width=144"]}
     symbols = SYMBOLS[:2] if kind in EMBEDDERS_BY_RANK[0] else ()
     assert_trains(make(f"model.embedder.kind={kind}", *symbols, *extra.get(kind, [])))
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", all_of(NETWORKS, ("transformer", "lstm", "mamba")))
 def test_every_network_trains_and_can_learn_a_few_sequences_by_heart(kind: str):
     experiment = make(
         f"model.kind={kind}",

@@ -45,7 +45,11 @@ def attention(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("attention")
 def test_its_arrays_are_recorded_and_loaded_with_their_axes(small_config, tmp_path: Path):
     config = small_config(
-        "evaluation.probes=[looks]", "training.num_steps=10", "checkpoints.every=10"
+        "evaluation.probes=[looks]",
+        "evaluation.conditions=[fewshot_holdout, no_support]",
+        "data.p_bursty=1",
+        "training.num_steps=10",
+        "checkpoints.every=10",
     )
     train(config, tmp_path, Progress())
     record = read_lines(tmp_path / METRICS)[-1]

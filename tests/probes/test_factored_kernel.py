@@ -104,8 +104,7 @@ def recurrent(network, inputs, num_skipped=0, block_bytes=2**28) -> tuple[Factor
     return make(inputs), factored_kernel(make, inputs, block_bytes)
 
 
-@pytest.mark.parametrize("network", ["relu", "two states"])
-@pytest.mark.parametrize("num_rows", [1, 2, 3])
+@pytest.mark.parametrize(("network", "num_rows"), [("relu", 1), ("two states", 2), ("relu", 3)])
 def test_in_blocks_it_is_the_same(network, num_rows):
     """Blocks have as many sequences as fit; with three the last block is not full."""
     per_sequence = 4 * 7 * OUTPUTS * 7 * UNITS

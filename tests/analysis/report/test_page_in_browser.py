@@ -102,10 +102,10 @@ def opened(browser: Any, address: str, size: str) -> Iterator[Any]:
     context.close()
 
 
-@pytest.fixture(params=SIZES)
-def page(request: pytest.FixtureRequest, browser: Any, address: str) -> Iterator[Any]:
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
     """A page of a test's own, which it may change."""
-    with opened(browser, address, request.param) as page:
+    with opened(browser, address, "desktop") as page:
         yield page
 
 
@@ -133,7 +133,13 @@ def test_nothing_is_wider_than_the_screen(read_page: Any):
     assert read_page.evaluate(WIDTHS)[0] <= screen
 
 
-def test_the_slider_moves_effects_and_phase_diagrams(page: Any):
+@pytest.mark.parametrize("size", SIZES)
+def test_the_slider_moves_effects_and_phase_diagrams(browser: Any, address: str, size: str):
+    with opened(browser, address, size) as page:
+        check_slider(page)
+
+
+def check_slider(page: Any) -> None:
     before = {kind: page.evaluate(TRACES, kind) for kind in ("curves", "effects", "phases")}
     move_slider(page, 0)
     assert page.locator("output").first.inner_text() == "500"
