@@ -11,7 +11,7 @@ from icl.problems.load import load_program
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "12 layers" not in name])
 def test_listed_products_make_the_operations_of_the_formula(name: str):
-    few = "data.source.num_exemplars=2"  # because drawing all takes longer than the test
+    few = "data.source.num_exemplars=5"  # because drawing all takes longer than the test
     config = config_of((*NETWORKS[name], few))
     program = load_program(config)
     listed = sum(

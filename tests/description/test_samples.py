@@ -33,9 +33,9 @@ def test_a_finite_data_set_is_the_one_trained_on(more: tuple[str, ...]):
     sample = draw_sample(parts, "train", family)
     problem, num_blocks = load(parts.config), 1 + len(more) // 2
     inputs = problem.inputs(parts.config)
-    items, labels = [], set()
+    draw, items, labels = jax.jit(problem.draw_batch), [], set()
     for step in range(num_blocks):
-        batch = problem.draw_batch(jax.random.key(step), jnp.int32(step), inputs, problem.arrays)
+        batch = draw(jax.random.key(step), jnp.int32(step), inputs, problem.arrays)
         items.append(np.unique(batch.exemplars, axis=0))
         labels |= rows(batch.labels)
     trained = np.concatenate(items)

@@ -94,9 +94,7 @@ NAMES = [
 QUICK = (
     "mixer transformer",
     "mixer lstm",
-    "frame concatenated",
     "task network rate",
-    "law dale kept",
     "laws of a transformer",
 )
 SLOW = frozenset(NAMES) - frozenset(QUICK)

@@ -106,10 +106,17 @@ NAMES = [
     *(f"mixture {name}" for name in MIXTURES),
     *(f"setting {name}" for name in SETTINGS),
 ]
-# Compared on every run of the tests: all conditions, and a setting and a mixture for each way in
-# which a training distribution changes what is drawn.
+# Compared on every run of the tests: a condition of each kind, pool, choice of labels and order; a
+# setting and a mixture for each way in which a training distribution changes what is drawn.
+QUICK_CONDITIONS = (
+    *("bursty", "bursty_rare", "bursty_permuted", "bursty_novel", "independent", "supported"),
+    *("markov", "markov_novel", "fewshot_holdout", "fewshot_holdout_exemplars"),
+    *("fewshot_frequent_labels", "fewshot_rare_labels", "fewshot_unused_labels"),
+    *("fewshot_holdout_pairs", "no_support", "no_support_distinct", "flip", "copy_available"),
+    *("grouped", "blocked", "different", "different_labels", "common_zipfian"),
+)
 QUICK = (
-    *(f"condition {name}" for name in CONDITIONS),
+    *(f"condition {name}" for name in QUICK_CONDITIONS),
     *(f"mixture {name}" for name in ("bursty and independent", "own")),
     *(f"setting {name}" for name in ("base", "copies", "finite", "blocks", "coinciding", "chains")),
     "setting drift of meanings",

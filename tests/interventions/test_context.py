@@ -28,7 +28,7 @@ def make_case(tokens: str) -> tuple[Any, Any]:
     settings = {"tokens": tokens, "positions": {"kind": "none"}, "embedder": {"kind": "table"}}
     config = TransformerConfig(width=16, num_heads=2, num_layers=2, **settings)
     network = make_network(config, 7, np.zeros(2, np.int32), 8)
-    return network, network.init(jax.random.key(0))
+    return network, jax.jit(network.init)(jax.random.key(0))
 
 
 def test_both_forms_of_tokens_are_known():
@@ -63,7 +63,8 @@ def test_tokens_are_in_the_order_of_the_network(tokens):
     """What a token shows, as the context says, is what the network has at its place."""
     network, variables = make_case(tokens)
     context = make_context(INDICES, tokens)
-    found = network.apply(variables, SEQUENCE, query_only=False)[1]["tokens"]
+    apply = jax.jit(lambda variables: network.apply(variables, SEQUENCE, query_only=False)[1])
+    found = apply(variables)["tokens"]
     items = variables.params["embedder"]["table"]["embedding"][context.exemplars]
     labels = variables.params["label_table"]["embedding"][context.labels]
     items, labels = items * context.is_item[..., None], labels * context.is_label[..., None]

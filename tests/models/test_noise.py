@@ -1,6 +1,8 @@
 """Random shifts and dropout: as often and as far as asked for, in training or always."""
 
+import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -73,10 +75,13 @@ def test_networks_use_both_and_dropout_in_tests_too():
     plain = make_network(TransformerConfig(**settings), 7, examples, 9)
     variables = plain.init(jax.random.key(0))
 
-    def answers(training: bool, bits: jax.Array, **changes) -> np.ndarray:
+    @functools.cache
+    def applied(training: bool, **changes) -> Callable[[Sequence], jax.Array]:
         network = make_network(TransformerConfig(**settings, **changes), 7, examples, 9)
-        asked = sequence._replace(bits=bits)
-        return np.asarray(network.apply(variables, asked, training=training)[0])
+        return jax.jit(lambda asked: network.apply(variables, asked, training=training)[0])
+
+    def answers(training: bool, bits: jax.Array, **changes) -> np.ndarray:
+        return np.asarray(applied(training, **changes)(sequence._replace(bits=bits)))
 
     same, other = BITS[:4], BITS[4:8]
     reference = answers(False, same)

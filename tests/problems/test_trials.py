@@ -81,8 +81,8 @@ def test_kernels_are_those_of_the_gradients(kind: str, last_only: bool):
         logits = network.apply(params, trial[None])[0][0]
         return logits[-1:] if last_only else logits
 
-    expected = layer_kernels(outputs, params, trials)
-    found = kernels(network, params, trials, last_only)
+    expected = jax.jit(lambda *of: layer_kernels(outputs, *of))(params, trials)
+    found = jax.jit(lambda *of: kernels(network, *of, last_only))(params, trials)
     for name, kernel in found.items():
         whole = expected[name]["kernel"]
         np.testing.assert_allclose(kernel, whole, atol=1e-5 * float(jnp.abs(whole).max()))
@@ -98,8 +98,10 @@ def test_kernels_can_be_estimated(kind: str):
     def outputs(params: dict, trial: jax.Array) -> jax.Array:
         return network.apply(params, trial[None])[0][0]
 
-    exact = tangent_kernel(outputs, params, trials)
-    found = projected_kernel(jax.random.key(2), outputs, params, trials, 2000)
+    exact = jax.jit(lambda *of: tangent_kernel(outputs, *of))(params, trials)
+    found = jax.jit(lambda *of: projected_kernel(jax.random.key(2), outputs, *of, 2000))(
+        params, trials
+    )
     error = jnp.linalg.norm(found - exact) / jnp.linalg.norm(exact)
     assert 0.5 < error / projection_error(exact, 2000) < 1.5
 
@@ -200,6 +202,7 @@ def test_every_network_is_measured(kind: str):
     targets = jax.random.randint(jax.random.key(2), (TRIALS, STEPS), 0, OUTPUTS)
     drawn = Trials(trials, targets, jnp.ones((TRIALS, STEPS)))
 
+    @jax.jit
     def measured(params: dict, initial: dict) -> dict[str, jax.Array]:
         return measure(trial_view(network, params, initial, (drawn, drawn), False), PROBES)
 
