@@ -94,9 +94,10 @@ def make_config(kind: str, embedder: str, variant: str | None = None) -> Any:
     width = 64 if embedder in ("resnet", "identity") else 16  # as published; as many pixels
     described = {"kind": embedder} | SMALL.get(embedder, {})
     changes = VARIANTS[variant] if variant else {}
-    return TypeAdapter(Model).validate_python(
-        {"kind": kind, "width": width, "embedder": described} | SMALL.get(kind, {}) | changes
-    )
+    settings = {"kind": kind, "width": width, "embedder": described} | SMALL.get(kind, {}) | changes
+    if embedder != "linear" or variant not in (None, "Reddy"):
+        settings["num_layers"] = 1  # a second block is the same
+    return TypeAdapter(Model).validate_python(settings)
 
 
 def make_items(rng: np.random.Generator, embedder: str, *shape: int) -> np.ndarray:
