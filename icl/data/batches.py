@@ -25,7 +25,7 @@ def count_bits(family: Family, knobs: Knobs) -> int:
 
 @functools.lru_cache
 def _count_bits(family: Family, structure: PyTreeDef, shapes: tuple[ShapeDtypeStruct, ...]) -> int:
-    """Count by drawing a sequence without computing it, which takes about half a second."""
+    """Count by tracing a sequence, once for each family and shapes of knobs."""
     used = 0
 
     def draw(array: Array, knobs: Knobs) -> IndexSequence:
