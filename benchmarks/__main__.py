@@ -2,7 +2,7 @@
 
 Ratios come first. Both sides of a ratio are timed in turns within one process, so that other load
 on the machine slows both equally. All take about forty minutes on two cores. With --quick and no
-section named, those that a change slows first are run, with few turns: about three minutes.
+section named, those that a change slows first are run, with few turns: two or three minutes.
 --picture FILE draws the parts of a training step as bars.
 """
 
@@ -69,7 +69,7 @@ def main() -> int:
     parser = parser_of("Run benchmarks.")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument(
-        "--quick", action="store_true", help=f"few turns; by default of {', '.join(QUICK)}"
+        "--quick", action="store_true", help=f"few turns; without SECTION only {', '.join(QUICK)}"
     )
     parser.add_argument("--picture", metavar="FILE", help="draw the parts of a step as PNG")
     arguments = parser.parse_args()

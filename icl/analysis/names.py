@@ -48,8 +48,8 @@ def differing(columns: Mapping[str, Sequence[Any]]) -> SettingsByPoint:
 def _flat(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Each setting, those of tables within included, at each point; None where a point lacks it.
 
-    The kind of a table within is left out where all points that have one agree, and other settings
-    of that table remain.
+    If all points that have a table within agree on its kind, the kind is left out, and the table's
+    other settings remain.
     """
     items = [(place, *item) for place, table in enumerate(tables) for item in table.items()]
     short = _shortened([key for _, key, value in items if _holds_settings(value)])

@@ -71,8 +71,8 @@ class FewShotFamily(Settings):
 class IndependentFamily(Settings):
     """Independently drawn items.
 
-    support: whether the context holds the query's class. `any`: by chance; `always`: the query is
-        of a context item's class; `never`: the context is drawn from all other classes.
+    support: whether the context holds the query's class. `any`: by chance; `always`: the query has
+        the class of a context item; `never`: the context is drawn from all other classes.
     """
 
     kind: Literal["independent"] = "independent"

@@ -120,8 +120,8 @@ def _owner(
 ) -> Int[Array, ""]:
     """The class that owns an integer: the first whose entry is above it.
 
-    The guide gives bounds for a binary search. It then takes a step or two, whatever the number
-    of classes; a search of the whole table would take more with every doubling.
+    The guide gives bounds for a binary search, which then takes a step or two for any number of
+    classes. A search of the whole table would take one more step with every doubling.
     """
     if guide is None:
         bounds = jnp.int32(0), jnp.int32(len(thresholds) - 1)

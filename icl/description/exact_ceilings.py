@@ -1,7 +1,7 @@
 """Exact scores of the ideal learners of `icl.description.ceilings`, by formula.
 
-None stands where this file has no formula. Notation: e = `label_noise`, N trained labels, K labels
-of a class; a label that is drawn anew is one of its class's own with probability K / N.
+A score without a formula here is None. Notation: e = `label_noise`; there are N trained labels,
+and each class has K. A label that is drawn anew is one of its class's own with probability K / N.
 """
 
 from collections.abc import Callable, Mapping

@@ -65,8 +65,8 @@ def stability_warning(kind: str, measured: dict[str, dict[str, float | None]]) -
 
     kind: kind of network. In a feed-forward network activity passes each matrix only once. Gated
         units are bounded: their activity does not grow like that of ReLU units.
-    measured: statistics of all weight matrices by name. The names show which are recurrent: those
-        of recurrent mixers, with one part for each gate, and of task networks.
+    measured: statistics of all weight matrices by name. The names show which are recurrent:
+        matrices of recurrent mixers, with one part for each gate, and of task networks.
     """
     radii, factors = {}, {}
     for name, numbers in measured.items():

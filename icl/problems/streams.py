@@ -24,8 +24,8 @@
     |  `- 2^31        items of sequences for nearest neighbours; each chunk folds in its start
     `- `pictures`     items of the sequences in a picture; each row of pictures folds in its number
 
-Steps and numbers of chunks stay below 2^31, so 2^31 is the number of none. The root of a seed is
-of one generator: users may change JAX's default, which must change no run and no picture.
+Steps and numbers of chunks stay below 2^31, so 2^31 is the number of none. Roots name
+their generator: users may change JAX's default, which must change no run and no picture.
 """
 
 import zlib

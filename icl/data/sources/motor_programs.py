@@ -55,8 +55,8 @@ class MotorProgram(NamedTuple):
     """A character of at most MAX_STROKES strokes, of which those in `is_drawn` exist.
 
     Stroke k > 0 puts its point `own_point` at point `host_point` of the stroke `host` < k, plus
-    `offset`. size: longer side of the character's box. centre: the box's centre. Both are in units
-    of the frame.
+    `offset`. size: longer side of the character's box. centre: the box's centre. The frame is the
+    unit of both.
     """
 
     is_drawn: Bool[Array, " stroke"]
