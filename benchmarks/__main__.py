@@ -27,7 +27,7 @@ from benchmarks import (
 from benchmarks.machine import MATRIX_SIDE, NUM_FLOATS, matrix_product, memory_read
 from benchmarks.picture import draw_parts
 from benchmarks.reporting import Figures, median, parser_of, sections_in, show, write
-from icl.cli import run_command
+from icl.cli.arguments import run_command
 from icl.config.networks import NETWORKS
 from icl.errors import UserError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.reporting import SPREAD
-from icl.cli import run_command
+from icl.cli.arguments import run_command
 from icl.errors import UserError
 
 PEAK = "machine/matrix products, GFLOP/s"

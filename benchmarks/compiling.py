@@ -16,7 +16,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from benchmarks.parts import NETWORKS, config_of
 from benchmarks.reporting import Figures, median, parser_of, show
-from icl.cli import run_command
+from icl.cli.arguments import run_command
 from icl.config import ExperimentConfig
 from icl.data.sources.load import load_exemplars
 from icl.problems.base import make_program

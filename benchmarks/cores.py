@@ -11,7 +11,7 @@ import sys
 
 from benchmarks.parts import NETWORKS, config_of, train_steps
 from benchmarks.reporting import Figures, median, parser_of, show
-from icl.cli import run_command
+from icl.cli.arguments import run_command
 from icl.problems.load import load_program
 
 TURNS = 5

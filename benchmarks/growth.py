@@ -17,8 +17,9 @@ import numpy as np
 
 from benchmarks.reporting import Figures, median, parser_of, show
 from benchmarks.sweeps import copy_cells, make_run
-from icl.cli import CONFIGS, run_command
+from icl.cli.arguments import run_command
 from icl.config import ExperimentConfig
+from icl.config.find import CONFIGS
 from icl.config.yaml import load_config
 from icl.problems.base import bind
 from icl.problems.load import load_program

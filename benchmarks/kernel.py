@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from benchmarks.reporting import Figures, median, parser_of, show
-from icl.cli import run_command
+from icl.cli.arguments import run_command
 from icl.probes.factored_kernel import factored_kernel, recurrent_factors
 from icl.probes.tangent_kernel import projected_kernel, projection_error, tangent_kernel
 

@@ -13,7 +13,7 @@ from benchmarks.forms import Forms, Work
 from benchmarks.network_levers import NETWORK_LEVERS
 from benchmarks.reporting import Figures, median, parser_of, show
 from benchmarks.run_levers import RUN_LEVERS
-from icl.cli import run_command
+from icl.cli.arguments import run_command
 
 TURNS = 15
 

@@ -21,8 +21,9 @@ from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.parts import NETWORKS, config_of, train_steps, useful_flops
 from benchmarks.reporting import Figures, median, parser_of, show
 from benchmarks.tasks import own_steps
-from icl.cli import CONFIGS, run_command
+from icl.cli.arguments import run_command
 from icl.config import ExperimentConfig
+from icl.config.find import CONFIGS
 from icl.config.yaml import load_config
 from icl.problems.base import Program
 from icl.problems.cost import programs_inside

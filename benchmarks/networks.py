@@ -16,8 +16,9 @@ import numpy as np
 
 from benchmarks.compiling import nothing_kept
 from benchmarks.reporting import Figures, median, write
-from icl.cli import CONFIGS, run_command
+from icl.cli.arguments import run_command
 from icl.config import ExperimentConfig
+from icl.config.find import CONFIGS
 from icl.config.networks import NETWORKS
 from icl.config.yaml import load_config
 from icl.problems.base import bind

@@ -18,8 +18,9 @@ import numpy as np
 from benchmarks.flops import training_flops_per_sequence
 from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.reporting import Figures, median, parser_of, show
-from icl.cli import CONFIGS, run_command
+from icl.cli.arguments import run_command
 from icl.config import ExperimentConfig
+from icl.config.find import CONFIGS
 from icl.config.yaml import load_config
 from icl.data.batches import draw_indices
 from icl.data.sources.on_device import example_items

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from benchmarks.machine import MATRIX_SIDE, matrix_product
 from benchmarks.parts import train_steps
 from benchmarks.reporting import Figures, median, parser_of, show
-from icl.cli import CONFIGS, run_command
+from icl.cli.arguments import run_command
+from icl.config.find import CONFIGS
 from icl.config.yaml import load_config
 from icl.problems.load import load_program
 

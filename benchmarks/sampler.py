@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.reporting import Figures, median, parser_of, show
-from icl.cli import run_command
+from icl.cli.arguments import run_command
 from icl.config import DataConfig
 from icl.config.sources import SymbolicSource
 from icl.data.batches import draw_indices

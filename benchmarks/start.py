@@ -17,7 +17,8 @@ from pathlib import Path
 import jax
 
 from benchmarks.reporting import Figures, median, parser_of, show
-from icl.cli import CONFIGS, run_command
+from icl.cli.arguments import run_command
+from icl.config.find import CONFIGS
 from icl.config.yaml import load_config
 from icl.data.sources.load import load_exemplars
 from icl.data.sources.on_device import put_on_device

@@ -23,7 +23,8 @@ import numpy as np
 from benchmarks.compiling import nothing_kept
 from benchmarks.reporting import Figures, median, parser_of, show
 from icl.analysis.report.make import report
-from icl.cli import CONFIGS, run_command
+from icl.cli.arguments import run_command
+from icl.config.find import CONFIGS
 from icl.config.grid import make_sweep
 from icl.config.sweeps import SweepConfig
 from icl.config.yaml import load_config, read_settings

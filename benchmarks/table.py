@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.reporting import with_spread
-from icl.cli import run_command
+from icl.cli.arguments import run_command
 from icl.errors import UserError
 
 

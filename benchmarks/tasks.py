@@ -17,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.reporting import Figures, median, parser_of, show
-from icl.cli import CONFIGS, run_command
+from icl.cli.arguments import run_command
 from icl.config import TaskExperimentConfig
+from icl.config.find import CONFIGS
 from icl.config.yaml import load_config
 from icl.models.task_networks import RECURRENT_GAIN
 from icl.problems.base import Program

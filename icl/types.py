@@ -139,6 +139,19 @@ class Sequence(NamedTuple):
     bits: UInt32[Array, " batch"] | None = None
 
 
+class Batch(NamedTuple):
+    """Sequences as a network sees them, and as integers where they were drawn.
+
+    exemplars, labels, bits: see `Sequence`.
+    indices: which classes and exemplars they are; None: sequences of one's own.
+    """
+
+    exemplars: Shaped[Any, "batch item *shape"]
+    labels: Int[Any, "batch item"]
+    bits: UInt32[Any, " batch"] | None = None
+    indices: IndexSequence | None = None
+
+
 class Trials(NamedTuple):
     """A batch of trials. Accuracy is measured at the last step.
 

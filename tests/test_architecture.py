@@ -23,7 +23,9 @@ ORDER = [
     {"analysis"},
     {"description", "runs"},
     {"sweeps"},
+    {"interface"},
     {"cli"},
+    {"__main__"},
 ]
 
 
@@ -199,7 +201,7 @@ def test_scripts_only_parse_call_and_print(path: Path):
 
 def test_mistakes_in_a_config_are_found_without_loading_jax():
     code = (
-        "import sys; import icl.cli, icl.config.yaml, icl.config.grid, icl.runs.run; "
+        "import sys; import icl.cli.main, icl.config.yaml, icl.config.grid, icl.runs.run; "
         "print([m for m in ('jax', 'orbax', 'matplotlib', 'xarray') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

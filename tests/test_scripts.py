@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from icl.cli import parse_arguments
+from icl.cli.arguments import parse_arguments
 from icl.config.grid import load_sweep
 from icl.config.traced import program_of
 from icl.problems.load import load_program

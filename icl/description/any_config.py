@@ -1,6 +1,7 @@
 """The description of any config, chosen by the name of its problem."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from icl.config import AnyConfig
@@ -9,6 +10,7 @@ from icl.description.sequence_report import describe_sequences
 from icl.description.tables import program_tables, sequence_tables
 from icl.description.trial_tables import trial_tables
 from icl.description.trials import describe_trials
+from icl.files import to_lines, write_whole
 
 
 class Report(NamedTuple):
@@ -25,6 +27,18 @@ DESCRIPTIONS: dict[str, tuple[Callable[..., Any], Callable[..., list[Any]]]] = {
     "trials": (describe_trials, trial_tables),
 }
 ANY_OTHER = (describe_program, program_tables)
+
+
+def write_description(report: Report, folder: Path) -> list[Path]:
+    """Write the pictures, and the numbers as `description.json`; returns the files."""
+    files: dict[str, str | bytes] = {
+        **report.pictures,
+        "description.json": to_lines(report.numbers),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        write_whole(folder / name, content)
+    return [folder / name for name in files]
 
 
 def describe_any(config: AnyConfig) -> Report:

@@ -21,7 +21,7 @@ from icl.problems.streams import connectivity_key, make_streams
 from icl.training.losses import Loss
 from icl.training.optimizer import Rates, make_rates
 from icl.training.step import TrainState, Update, init_state, train_until
-from icl.types import Shown, Variables
+from icl.types import Aux, Shown, Variables
 
 
 class Inputs(NamedTuple):
@@ -103,6 +103,27 @@ class Problem(Protocol):
         as they are, and what has axes is listed in `icl.config.probes`.
 
         initial: makes the initial network, for probes.
+        """
+        ...
+
+    def tested_as(self, config: Any) -> "Problem":
+        """The same data and network, tested as `config.evaluation` says."""
+        ...
+
+    def draw_condition(
+        self, name: str, key: Key[Array, ""], count: int, inputs: Inputs, step: Int[Array, ""]
+    ) -> Any:
+        """Draw inputs of a condition as at a step: a `Batch`, or `Trials`."""
+        ...
+
+    def as_inputs(self, given: Any) -> Any:
+        """Check and convert inputs that a user gives. Raises UserError where they do not fit."""
+        ...
+
+    def apply(self, variables: Variables, given: Any, query_only: bool = True) -> tuple[Array, Aux]:
+        """Logits and intermediates for the inputs that `draw_condition` draws.
+
+        query_only: logits of the last position alone; otherwise of all.
         """
         ...
 

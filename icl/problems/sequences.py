@@ -36,6 +36,7 @@ from icl.probes.find import measure
 from icl.probes.sequence_view import NUM_SEQUENCES, sequence_view
 from icl.problems.base import Cost, Inputs, Program, make_inputs
 from icl.problems.cost import network_costs
+from icl.problems.given import sequences_given
 from icl.problems.streams import (
     condition_key,
     data_set_key,
@@ -46,6 +47,8 @@ from icl.training.losses import Loss, sequence_loss
 from icl.training.optimizer import Rates
 from icl.training.step import TrainState
 from icl.types import (
+    Aux,
+    Batch,
     ExemplarBank,
     ExemplarMaker,
     Exemplars,
@@ -136,6 +139,29 @@ class SequenceProblem:
                 view = sequence_view(self.network.apply, state.variables, start, *drawn)
                 scores[name] |= measure(view, probes)
         return scores
+
+    def tested_as(self, config: ExperimentConfig) -> "SequenceProblem":
+        check_exemplars(config.data, config.evaluation, self.exemplars)
+        conditions = make_conditions(config.data, config.evaluation)
+        return replace(self, config=config, conditions=conditions)
+
+    def draw_condition(
+        self, name: str, key: Key[Array, ""], count: int, inputs: Inputs, step: Int[Array, ""]
+    ) -> Batch:
+        evaluation = self.config.evaluation.model_copy(update={"conditions": (name,)})
+        family = make_conditions(self.config.data, evaluation)[name]
+        indices, sequence = self.draw(key, count, family, at_step(inputs.knobs, step))
+        return Batch(sequence.exemplars, sequence.labels, sequence.bits, indices)
+
+    def as_inputs(self, given: Batch) -> Batch:
+        return sequences_given(given, self.exemplars.shape, self.config.data.num_labels)
+
+    def apply(
+        self, variables: Variables, given: Batch, query_only: bool = True
+    ) -> tuple[Array, Aux]:
+        sequence = Sequence(given.exemplars, given.labels, given.bits)
+        logits, aux = self.network.apply(variables, sequence, query_only=query_only)
+        return (logits[:, -1] if query_only else logits), aux
 
     @cached_property
     def _draw(self) -> Callable[..., tuple[IndexSequence, Sequence]]:

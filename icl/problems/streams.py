@@ -10,7 +10,8 @@
        |- step        sequences of an evaluation; each condition folds in its name
        |- 0, 1        trials for probes of a task: many, and few for kernels
        |- 2 + step    trials of an evaluation
-       `- 2^31        sequences for probes; each condition folds in its name
+       |- 2^31        sequences for probes; each condition folds in its name
+       `- 2^32 - 1    what a user draws; a condition folds in its name, then the user's number
 
     seed, split in two: the picture of a run on sequences
     |- mixture        sequences of the training mixture
@@ -87,6 +88,11 @@ def probed_trials_keys(eval_key: Key[Array, ""]) -> tuple[Key[Array, ""], Key[Ar
 def fresh_trials_key(eval_key: Key[Array, ""], step: Int[Array, ""]) -> Key[Array, ""]:
     """Key of the trials of an evaluation."""
     return jax.random.fold_in(eval_key, 2 + step)
+
+
+def drawn_key(eval_key: Key[Array, ""], name: str, number: int) -> Key[Array, ""]:
+    """Key of what a user draws of a condition. number: the user's."""
+    return jax.random.fold_in(named(jax.random.fold_in(eval_key, 2**32 - 1), name), number)
 
 
 def shown_sequences_key(seed: int, family: int | None = None) -> Key[Array, ""]:

@@ -1,7 +1,7 @@
 """The problem of tasks over time, whose trials do not contrast context and weights."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,11 +15,12 @@ from icl.models.task_networks import TaskNetwork, make_task_network
 from icl.probes.find import measure
 from icl.probes.trial_view import trial_view
 from icl.problems.base import Cost, Inputs, Program, make_inputs
+from icl.problems.given import trials_given
 from icl.problems.streams import fresh_trials_key, probed_trials_keys, shown_trials_key
 from icl.training.losses import Loss, task_loss
 from icl.training.optimizer import Rates
 from icl.training.step import TrainState
-from icl.types import Shown, ShownTrials, Trials, Variables
+from icl.types import Aux, Shown, ShownTrials, Trials, Variables
 
 NUM_SHOWN = 6
 
@@ -82,6 +83,23 @@ class TrialProblem:
             view = trial_view(self.network, params, initial().params, (many, few), last_only)
             scores |= measure(view, evaluation.probes)
         return {"task": scores}
+
+    def tested_as(self, config: TaskExperimentConfig) -> "TrialProblem":
+        return replace(self, config=config)
+
+    def draw_condition(
+        self, name: str, key: Key[Array, ""], count: int, inputs: Inputs, step: Int[Array, ""]
+    ) -> Trials:
+        return self.task.draw_test(key, count, inputs.knobs, self.arrays)
+
+    def as_inputs(self, given: Trials | Array) -> Trials:
+        return trials_given(given, self.config.task.num_steps, self.config.task.num_inputs)
+
+    def apply(
+        self, variables: Variables, given: Trials, query_only: bool = True
+    ) -> tuple[Array, Aux]:
+        logits, aux = self.network.apply(variables.params, given.inputs)
+        return (logits[:, -1] if query_only else logits), aux
 
     def shown(self, config: TaskExperimentConfig, inputs: Inputs) -> Shown:
         """A few trials."""

@@ -41,22 +41,29 @@ def load_run(run: str | Path) -> xarray.Dataset:
     if not (path / CONFIG).exists():
         raise UserError(f"{path}: not the folder of a run (it has no {CONFIG})")
     config = load_config(path / CONFIG)
-    records = read_lines(path / METRICS)
+    dataset = dataset_of(config, read_lines(path / METRICS))
+    matrices, starts = load_initial_weights([path])
+    if not matrices:
+        return dataset
+    return run.assign(
+        {name: (("matrix",), values[0]) for name, values in starts.items()} | {"matrix": matrices}
+    )
+
+
+def dataset_of(config: AnyConfig, records: Records) -> xarray.Dataset:
+    """The evaluations of a run, as `load_run` gives them, without its initial weights."""
     conditions = list(config.evaluation.conditions)
     steps = [record["step"] for record in records]
     variables = {
         metric: (dims, values[0])
         for metric, (dims, values) in _arrays([records], steps, conditions).items()
     }
-    matrices, starts = load_initial_weights([path])
-    variables |= {name: (("matrix",), values[0]) for name, values in starts.items()}
     return xarray.Dataset(
         variables,
         coords={
             "condition": conditions,
             "strategy": _strategies([config], conditions),
             "step": np.array(steps, dtype=np.int64),
-            **({"matrix": matrices} if matrices else {}),
         },
         attrs={"config": dump_config(config)},
     )

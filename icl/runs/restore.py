@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from icl.config import AnyConfig
 from icl.config.yaml import load_config
 from icl.errors import UserError
 from icl.files import write_whole
@@ -56,6 +57,18 @@ def restore_run(run: str | Path, step: int | None = None) -> tuple[Program, int,
     with RunDirectory(path, config) as directory:
         step, state = _restore(directory, program.shapes, step)
     return program, step, jax.tree.map(jnp.asarray, state)
+
+
+def state_at(
+    run: Path, config: AnyConfig, shapes: TrainState, step: int | None = None
+) -> TrainState:
+    """The state of a run at one of its checkpoints; None: the last.
+
+    Raises UserError for a step without checkpoint.
+    """
+    with RunDirectory(run, config) as directory:
+        state = _restore(directory, shapes, step)[1]
+    return jax.tree.map(jnp.asarray, state)
 
 
 def _restore(directory: RunDirectory, shapes: State, step: int | None) -> tuple[int, State]:

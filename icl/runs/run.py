@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from icl.runs.member import Run
 
 
-def train(config: AnyConfig, out: str | Path, progress: Progress, engine: str = "threads") -> None:
+def train(
+    config: AnyConfig, out: str | Path, progress: Progress, engine: str = "threads"
+) -> "Program | None":
     """Train as configured, in the directory `out`; leaves its summary and figures there.
 
     If the directory holds this run already, training resumes from its last checkpoint; a finished
@@ -24,18 +26,20 @@ def train(config: AnyConfig, out: str | Path, progress: Progress, engine: str = 
     engine: one of `icl.runs.engines.table.ENGINES`: threads, on this device; spread, on all
         devices of all processes.
 
+    Returns the compiled program of the run; None if it was finished already.
+
     Raises UserError for what a user can correct, Interrupted after a signal.
     """
     with RunDirectory(out, config) as directory:
         if directory.is_finished:
             progress.say(f"{directory.path} holds this finished run; for another run, set --out")
-            return
+            return None
         if directory.failure:
             raise UserError(f"{directory.failure}; to try once more, delete {FAILURE} there")
-        _complete(directory, progress, engine)
+        return _complete(directory, progress, engine)
 
 
-def _complete(directory: RunDirectory, progress: Progress, engine: str) -> None:
+def _complete(directory: RunDirectory, progress: Progress, engine: str) -> "Program":
     """Train from the last checkpoint if there is one; leave summary and figures."""
     # JAX takes seconds to load: only once the directory is known to be usable.
     from icl.problems.load import load_program
@@ -57,6 +61,7 @@ def _complete(directory: RunDirectory, progress: Progress, engine: str) -> None:
             (run,) = train_together(program, [directory], ENGINES[engine], watcher, received)
     if run.failure:
         raise UserError(run.failure)
+    return program
 
 
 class _Watcher:

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.limits import sequence_products, trial_products
 from benchmarks.parts import NETWORKS, config_of, useful_flops
-from icl.cli import CONFIGS
+from icl.config.find import CONFIGS
 from icl.config.yaml import load_config
 from icl.problems.load import load_program
 

@@ -18,7 +18,7 @@ from icl.analysis.figures.sequences import (
     shown_items,
 )
 from icl.analysis.figures.shown import draw_shown
-from icl.cli import check_folder
+from icl.cli.arguments import check_folder
 from icl.config.yaml import load_config
 from icl.data.sources.on_device import example_items
 from icl.description.any_config import describe_any

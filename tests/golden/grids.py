@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from icl.cli import parse_arguments
+from icl.cli.arguments import parse_arguments
 from icl.config.grid import load_sweep
 from icl.config.traced import digest_of, program_of
 from icl.config.yaml import load_config, read_settings

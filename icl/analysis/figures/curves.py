@@ -7,18 +7,23 @@ import xarray
 from matplotlib.figure import Figure
 
 from icl.analysis.conditions import conditions_of, own_metric
-from icl.analysis.figures.formats import to_png
+from icl.analysis.figures.formats import NotebookFigure, to_png
 from icl.analysis.figures.style import apply_style, colors_of
 
 
 def draw_curves(run: xarray.Dataset) -> bytes:
-    """A PNG of in-context and in-weights accuracy, and of the losses, against training steps.
+    """A PNG of `curves_figure`."""
+    return to_png(curves_figure(run))
+
+
+def curves_figure(run: xarray.Dataset) -> Figure:
+    """A figure of in-context and in-weights accuracy, and of the losses, against training steps.
 
     Bands are one standard error over the sequences of an evaluation.
     """
     conditions = conditions_of(run)
     legend_rows = math.ceil((len(conditions) + 1) / 2)
-    figure = Figure(figsize=(8, 2.8 + 0.2 * legend_rows), layout="constrained", dpi=150)
+    figure = NotebookFigure(figsize=(8, 2.8 + 0.2 * legend_rows), layout="constrained", dpi=150)
     accuracy_axes, loss_axes = figure.subplots(1, 2)
     for name, color in colors_of(conditions).items():
         of_condition, metric = run.sel(condition=name), own_metric(run, name)
@@ -36,7 +41,7 @@ def draw_curves(run: xarray.Dataset) -> bytes:
         apply_style(axes)
     handles, texts = loss_axes.get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
-    return to_png(figure)
+    return figure
 
 
 def _draw_line(axes: Any, of_condition: xarray.Dataset, metric: str, look: dict[str, str]) -> None:

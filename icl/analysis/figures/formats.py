@@ -10,6 +10,13 @@ FORMATS = ("pdf", "svg", "png")
 SETTINGS = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "icl"}
 
 
+class NotebookFigure(Figure):
+    """A Matplotlib figure that a notebook shows, also where `pyplot` is not loaded."""
+
+    def _repr_png_(self) -> bytes:
+        return to_png(self)
+
+
 def to_png(figure: Figure) -> bytes:
     """A figure as the bytes of a PNG file."""
     buffer = io.BytesIO()

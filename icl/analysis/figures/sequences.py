@@ -7,7 +7,7 @@ from jaxtyping import Shaped
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from icl.analysis.figures.formats import to_png
+from icl.analysis.figures.formats import NotebookFigure, to_png
 from icl.types import ShownSequence
 
 # Of longer sequences only some items are drawn, as pictures would be too small to see.
@@ -21,7 +21,12 @@ QUERY = "#D55E00"
 
 
 def draw_rows(rows: list[ShownSequence]) -> bytes:
-    """A PNG of sequences below each other, with labels above items and the query framed.
+    """A PNG of `rows_figure`."""
+    return to_png(rows_figure(rows))
+
+
+def rows_figure(rows: list[ShownSequence]) -> Figure:
+    """A figure of sequences below each other, with labels above items and the query framed.
 
     Labels of items of the query's class have the colour of the query.
     """
@@ -31,7 +36,7 @@ def draw_rows(rows: list[ShownSequence]) -> bytes:
     width = left + right + 0.34
     headings = _headings(rows)
     height = HEIGHT * len(rows) + 0.7 * len(headings) + 0.3
-    figure = Figure(figsize=(CELL * width, CELL * height), dpi=110)
+    figure = NotebookFigure(figsize=(CELL * width, CELL * height), dpi=110)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(-left, width - left), ylim=(height, 0))
     axes.axis("off")
@@ -45,7 +50,7 @@ def draw_rows(rows: list[ShownSequence]) -> bytes:
             axes.text(-0.25, top + 0.95, row.name, fontsize=8, ha="right", va="center")
         _draw_row(axes, row, shown[i], top + 0.42, right, scale)
         top += HEIGHT
-    return to_png(figure)
+    return figure
 
 
 def _headings(rows: list[ShownSequence]) -> dict[int, str]:

@@ -3,15 +3,15 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from icl.analysis.figures.formats import to_png
+from icl.analysis.figures.formats import NotebookFigure
 from icl.analysis.figures.style import apply_style
 from icl.types import ShownTrials
 
 
-def draw_trials(trials: ShownTrials) -> bytes:
-    """A PNG of a few trials side by side, channels upwards, time to the right."""
+def trials_figure(trials: ShownTrials) -> Figure:
+    """A figure of a few trials side by side, channels upwards, time to the right."""
     shown = trials.inputs.swapaxes(1, 2)
-    figure = Figure(figsize=(8, 1.9), layout="constrained", dpi=150)
+    figure = NotebookFigure(figsize=(8, 1.9), layout="constrained", dpi=150)
     every = figure.subplots(1, len(trials.inputs), sharey=True)
     bound = np.abs(shown).max()
     low = -bound if shown.min() < 0 else 0.0
@@ -31,4 +31,4 @@ def draw_trials(trials: ShownTrials) -> bytes:
         axes.yaxis.get_major_locator().set_params(integer=True)
     every[0].set_ylabel("input channel")
     figure.colorbar(image, ax=list(every), fraction=0.02, pad=0.01).ax.tick_params(labelsize=8)
-    return to_png(figure)
+    return figure

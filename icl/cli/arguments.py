@@ -1,16 +1,16 @@
-"""Command-line arguments of the scripts, and user errors printed as single lines."""
+"""Command-line arguments of all commands, and user errors printed as single lines."""
 
 import argparse
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from icl.config.find import CONFIGS, find_config, run_name
 from icl.errors import UserError, first_line
-
-CONFIGS = Path(__file__).parent.parent / "configs"
 
 
 def parse_arguments(
@@ -23,7 +23,7 @@ def parse_arguments(
 ) -> argparse.Namespace:
     """Parse CONFIG, key=value overrides and --out into `config`, `overrides` and `out`.
 
-    default_config: config to use without CONFIG; None: `config` is then empty.
+    default_config: name of the config to use without CONFIG; None: `config` is then empty.
     folder: parent folder of the default --out; None: the script has no --out.
     flags: help by switch; True if given.
     numbers: help by option that takes a positive whole number; None if not given.
@@ -32,12 +32,12 @@ def parse_arguments(
     Raises UserError.
     """
     parser = argparse.ArgumentParser(description=description)
-    default = f" (default: configs/{default_config})" if default_config else ""
+    default = f" (default: {default_config})" if default_config else ""
     parser.add_argument(
         "words",
         nargs="*",
         metavar="CONFIG | key=value",
-        help=f"a YAML file{default}, and settings that replace its own",
+        help=f"a YAML file, or the name of one in configs/{default}; settings that replace its own",
     )
     if folder:
         default_out = f"{folder}/, named by the settings"
@@ -55,8 +55,10 @@ def parse_arguments(
     if len(files) > 1:
         raise UserError(f"{files[1]}: not understood; allowed: one CONFIG, then KEY=VALUE")
     arguments.overrides = [word for word in arguments.words if not _is_file(word)]
-    default_file = str(CONFIGS / default_config) if default_config else ""
-    arguments.config = files[0] if files else default_file
+    if files:
+        arguments.config = str(find_config(files[0]))
+    else:
+        arguments.config = str(CONFIGS / f"{default_config}.yaml") if default_config else ""
     keys = [word.partition("=")[0] for word in arguments.overrides]
     for key in keys:
         if keys.count(key) > 1:
@@ -64,12 +66,12 @@ def parse_arguments(
     if folder and arguments.out == "":
         raise UserError("--out = : empty; allowed: a folder")
     if folder and arguments.out is None and arguments.config:
-        arguments.out = str(Path(folder) / _run_name(arguments.config, arguments.overrides))
+        arguments.out = str(Path(folder) / run_name(arguments.config, arguments.overrides))
     return arguments
 
 
 def parse_sweep_arguments() -> argparse.Namespace:
-    """Parse the arguments of `scripts/sweep.py`, with `engine`, `ray`, `log` and its flags.
+    """Parse the arguments of `icl sweep`, with `engine`, `ray`, `log` and its flags.
 
     Raises UserError.
     """
@@ -112,6 +114,15 @@ def check_folder(out: str, option: str = "out") -> None:
         )
 
 
+def command_again() -> str:
+    """Format the command that this process was started with, to run it again."""
+    program, *words = sys.argv
+    is_script = program.endswith(".py")
+    start = [Path(sys.executable).name, program] if is_script else []
+    name = shlex.join(start) if is_script else Path(program).name
+    return f"{name} {shlex.join(words)}".strip()
+
+
 def whole_number(option: str, text: str | None) -> int | None:
     """Convert the text of an option to a number; None if not given. Raises UserError."""
     if text is None or re.fullmatch(r"0*[1-9][0-9]{0,14}", text):
@@ -120,7 +131,7 @@ def whole_number(option: str, text: str | None) -> int | None:
 
 
 def run_command(command: Callable[[], int]) -> None:
-    """Run a script's main and exit; print user errors as lines and exit with 2."""
+    """Run a command's main and exit; print user errors as lines and exit with 2."""
     try:
         sys.exit(command())
     except UserError as error:
@@ -149,9 +160,3 @@ def run_command(command: Callable[[], int]) -> None:
 
 def _is_file(word: str) -> bool:
     return "=" not in word or word.endswith((".yaml", ".yml"))
-
-
-def _run_name(config: str, overrides: list[str]) -> str:
-    """Name a run after its command, so that the same command resumes it."""
-    name = ",".join([Path(config).stem, *sorted(overrides)])
-    return re.sub(r"[^\w.,=+-]+", "_", name)[:150]
