@@ -180,18 +180,22 @@ def test_functions_have_at_most_six_parameters(name: str):
             assert len([one for one in own if one.arg not in ("self", "cls")]) <= 6, node.name
 
 
-@pytest.mark.parametrize("name", [name for name, path in NAMES.items() if path.stem == "__init__"])
+ROOM_DOORS = [name for name, path in NAMES.items() if path.stem == "__init__" and name != "icl"]
+
+
+@pytest.mark.parametrize("name", ROOM_DOORS)
 def test_doors_hold_no_logic(name: str):
-    """A door has a docstring, imports and the list of what is public."""
+    """A room's door has a docstring, imports and the list of what is public."""
     for node in ast.parse(NAMES[name].read_text()).body:
         is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         is_name = isinstance(node, ast.Assign) and node.targets[0].id in ("__all__", "__version__")
         assert is_text or is_name or isinstance(node, ast.ImportFrom), ast.unparse(node)
 
 
-def test_the_top_has_at_most_fourteen_rooms_and_four_files():
-    entries = {path.name for path in (ROOT / "icl").iterdir()} - {"__pycache__", "__init__.py"}
-    assert len(entries) <= 18, sorted(entries)
+def test_the_top_has_at_most_sixteen_rooms_and_four_files():
+    doors = {"__pycache__", "__init__.py", "__main__.py", "py.typed"}
+    entries = {path.name for path in (ROOT / "icl").iterdir()} - doors
+    assert len(entries) <= 20, sorted(entries)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=lambda p: p.stem)

@@ -60,7 +60,8 @@ class TrainedNetwork:
 
     def draw(self, condition: str, count: int, seed: int) -> Any:
         """See `Run.draw`."""
-        with_evaluation(self._config, [condition], None)  # raises an error for an unknown name
+        if condition not in ("train", *self._config.evaluation.conditions):
+            with_evaluation(self._config, [condition], None)  # raises an error for an unknown name
         if not isinstance(count, int) or count < 1:
             raise UserError(f"count = {count}; allowed: a whole number of at least 1")
         inputs = self._inputs
@@ -121,7 +122,7 @@ def with_evaluation(
     tree = config.model_dump(mode="json")
     if isinstance(conditions, str):
         raise UserError(f"conditions = {conditions}; allowed: a list such as [{conditions!r}]")
-    if conditions is not None:
+    if conditions is not None and tuple(conditions) != config.evaluation.conditions:
         tree["evaluation"]["conditions"] = list(conditions)
     if num_sequences is not None:
         tree["evaluation"]["num_sequences"] = num_sequences

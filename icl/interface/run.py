@@ -16,8 +16,8 @@ from icl.records.run_directory import CONFIG, FAILURE, SUMMARY
 if TYPE_CHECKING:
     import pandas
     import xarray
-    from matplotlib.figure import Figure
 
+    from icl.analysis.figures.formats import Figure
     from icl.interface.network import TrainedNetwork
     from icl.problems.base import Program
     from icl.types import Variables

@@ -16,9 +16,9 @@ from icl.records.sweep_directory import CELLS_FOLDER, sweep_of
 if TYPE_CHECKING:
     import pandas
     import xarray
-    from matplotlib.figure import Figure
 
     from icl.analysis.claims import Verdict
+    from icl.analysis.figures.formats import Figure
 
 
 def sweep(

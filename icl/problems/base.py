@@ -113,7 +113,10 @@ class Problem(Protocol):
     def draw_condition(
         self, name: str, key: Key[Array, ""], count: int, inputs: Inputs, step: Int[Array, ""]
     ) -> Any:
-        """Draw inputs of a condition as at a step: a `Batch`, or `Trials`."""
+        """Draw inputs of a condition as at a step: a `Batch`, or `Trials`.
+
+        name: `train`, or a name that `config.evaluation.conditions` may have.
+        """
         ...
 
     def as_inputs(self, given: Any) -> Any:

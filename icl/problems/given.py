@@ -5,7 +5,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from icl.errors import UserError
 from icl.types import Batch, Trials
@@ -48,7 +47,7 @@ def sequences_given(given: Any, shape: tuple[int, ...], num_labels: int) -> Batc
     return given._replace(exemplars=items, labels=jnp.asarray(labels, jnp.int32), bits=bits)
 
 
-def trials_given(given: Trials | Array, num_steps: int, num_inputs: int) -> Trials:
+def trials_given(given: Any, num_steps: int, num_inputs: int) -> Trials:
     """Trials of a user as a network takes them, or their inputs alone.
 
     Raises UserError where the shape does not fit the task.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -90,9 +91,10 @@ class TrialProblem:
     def draw_condition(
         self, name: str, key: Key[Array, ""], count: int, inputs: Inputs, step: Int[Array, ""]
     ) -> Trials:
-        return self.task.draw_test(key, count, inputs.knobs, self.arrays)
+        draw = self.task.draw if name == "train" else self.task.draw_test
+        return draw(key, count, inputs.knobs, self.arrays)
 
-    def as_inputs(self, given: Trials | Array) -> Trials:
+    def as_inputs(self, given: Any) -> Trials:
         return trials_given(given, self.config.task.num_steps, self.config.task.num_inputs)
 
     def apply(

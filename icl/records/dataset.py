@@ -45,9 +45,8 @@ def load_run(run: str | Path) -> xarray.Dataset:
     matrices, starts = load_initial_weights([path])
     if not matrices:
         return dataset
-    return run.assign(
-        {name: (("matrix",), values[0]) for name, values in starts.items()} | {"matrix": matrices}
-    )
+    variables = {name: (("matrix",), values[0]) for name, values in starts.items()}
+    return dataset.assign(variables).assign_coords(matrix=matrices)
 
 
 def dataset_of(config: AnyConfig, records: Records) -> xarray.Dataset:

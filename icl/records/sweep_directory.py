@@ -19,7 +19,6 @@ from icl.config.grid import Cell, Sweep, dump_sweep, load_sweep
 from icl.config.yaml import load_config
 from icl.errors import UserError
 from icl.files import write_whole
-from icl.records.checkpoints import Checkpoints
 from icl.records.run_directory import CONFIG, FAILURE, LOCK, METRICS, SUMMARY, read_lines
 
 GRIDS_FOLDER, CELLS_FOLDER, QUARANTINE_FOLDER = "grids", "cells", "corrupt"
@@ -136,6 +135,8 @@ def is_corrupt(path: Path, cell: Cell) -> bool:
             digest = hashlib.sha256((path / METRICS).read_bytes()).hexdigest()
             return bool(json.loads((path / SUMMARY).read_text())["metrics_sha256"] != digest)
         if status == "partial" and step_of(path):
+            from icl.records.checkpoints import Checkpoints  # loads JAX, which takes seconds
+
             with Checkpoints(path / "checkpoints", cell.config.checkpoints) as checkpoints:
                 step = checkpoints.latest_step
                 if step is not None:

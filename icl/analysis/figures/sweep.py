@@ -17,6 +17,7 @@ from icl.analysis.conditions import (
     own_metric,
     short_label,
 )
+from icl.analysis.figures.formats import NotebookFigure
 from icl.analysis.figures.initial_weights import draw_initial_weights
 from icl.analysis.figures.measures import draw_measures
 from icl.analysis.figures.style import MARKERS, MAX_TICKS, WIDTH, add_note, apply_style, colors_of
@@ -63,7 +64,7 @@ def draw_curves_along(dataset: xarray.Dataset, knob: Knob | None) -> Figure:
     conditions, shown = condition_names(dataset), filled(dataset)
     columns = min(len(conditions), 3)
     rows = math.ceil(len(conditions) / columns)
-    figure = Figure(figsize=(WIDTH, 2.3 * rows + 0.6), layout="constrained")
+    figure = NotebookFigure(figsize=(WIDTH, 2.3 * rows + 0.6), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True)
     for axes, condition in itertools.zip_longest(panels.flat, conditions):
         if condition is None:
@@ -93,7 +94,7 @@ def draw_effects(dataset: xarray.Dataset, knobs: list[Knob]) -> Figure:
     names = [text for knob in knobs if knob.scale == "names" for text in knob.texts]
     below = 0.035 * max(map(len, names), default=0)  # inches, for names written aslant
     size = (WIDTH if columns > 1 else 4.2, (2.4 + below) * rows + 0.2 * len(conditions) + 0.3)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = NotebookFigure(figsize=size, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes, knob in itertools.zip_longest(panels.flat, knobs):
         if knob is None:
@@ -123,7 +124,7 @@ def draw_phase(dataset: xarray.Dataset, x: Knob, y: Knob) -> Figure:
     Contours where both knobs are numbers; dots mark sampled cells, crosses cells without a run.
     """
     last, names = filled(dataset).isel(step=-1), main_conditions(dataset)
-    figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+    figure = NotebookFigure(figsize=(WIDTH, 3.1), layout="constrained")
     panels = figure.subplots(1, len(names), squeeze=False, sharex=True, sharey=True)[0]
     for axes, name in zip(panels, names, strict=True):
         metric = own_metric(dataset, name)
