@@ -1,5 +1,7 @@
 """A run that the tests of a module share."""
 
+from collections.abc import Iterator
+
 import pytest
 
 import icl
@@ -17,11 +19,17 @@ def config() -> AnyConfig:
 
 
 @pytest.fixture(scope="module")
-def run(config: AnyConfig) -> icl.Run:
-    """The small experiment, trained in memory."""
+def programs_of_module() -> Iterator[None]:
+    """Programs that fixtures of a module share with its tests, see `programs_made_once`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("icl.problems.load.make_program", kept_program)
-        return icl.train(config, progress=False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(config: AnyConfig, programs_of_module: None) -> icl.Run:
+    """The small experiment, trained in memory."""
+    return icl.train(config, progress=False)
 
 
 @pytest.fixture(autouse=True)
