@@ -134,7 +134,7 @@ def is_corrupt(path: Path, cell: Cell) -> bool:
             return True
         if status == "finished":
             digest = hashlib.sha256((path / METRICS).read_bytes()).hexdigest()
-            return bool(json.loads((path / SUMMARY).read_text())["metrics_sha256"] != digest)
+            return bool(json.loads((path / SUMMARY).read_text("utf-8"))["metrics_sha256"] != digest)
         if status == "partial" and step_of(path):
             with Checkpoints(path / "checkpoints", cell.config.checkpoints) as checkpoints:
                 step = checkpoints.latest_step
