@@ -201,9 +201,8 @@ def calls_without_encoding(code: str) -> list[str]:
         given = len(node.args) > TEXT_CALLS.get(name, 0) or any(
             word.arg == "encoding" for word in node.keywords
         )
-        if name in ("read_text", "write_text") and not given:
-            found.append(ast.unparse(node))
-        elif name == "open" and isinstance(node.func, ast.Name) and not (is_bytes or given):
+        is_open = name == "open" and isinstance(node.func, ast.Name) and not is_bytes
+        if (name in ("read_text", "write_text") or is_open) and not given:
             found.append(ast.unparse(node))
     return found
 

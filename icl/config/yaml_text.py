@@ -13,7 +13,6 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
 from ruamel.yaml.resolver import VersionedResolver, implicit_resolvers
 
-
 # Entries of a text with all aliases (`*name`) replaced by what they stand for. Files are far below,
 # and far above a file of some lines would fill the memory.
 MAX_ENTRIES = 1_000_000
@@ -44,8 +43,8 @@ def read_yaml(text: str) -> Any:
     yaml.Constructor, yaml.Resolver = _NamedKeys, _CoreSchema
     try:
         if (other := re.search(r"^%YAML[ \t]+(?!1\.2\s)(\S+)", text, re.MULTILINE)) is not None:
-            line = text.count("\n", 0, other.start()) + 1
-            raise _Refused(f"line {line}: %YAML {other[1]}; allowed: YAML 1.2")
+            number = text.count("\n", 0, other.start()) + 1
+            raise _Refused(f"line {number}: %YAML {other[1]}; allowed: YAML 1.2")
         return yaml.load(text)
     except _Refused:
         raise
