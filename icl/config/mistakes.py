@@ -158,7 +158,7 @@ def _bounds(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "below",
     }
-    limits = [f"{word} {shown(number[key])}" for key, word in words.items() if key in number]
+    limits = [f"{word} {number[key]:.15g}" for key, word in words.items() if key in number]
     kind = "a whole number" if number["type"] == "integer" else "a number"
     null = ", or null" if len(options) > 1 else ""
     return " ".join([kind, " and ".join(limits)]).strip() + null
