@@ -103,4 +103,3 @@ def test_no_number_is_too_large_to_be_refused(field: str, bound: str, value: int
 def test_what_would_be_another_number_in_a_program_is_refused(override: str, bound: str):
     (line,) = errors(override)
     check_line(line, override.replace("=", " = "), bound)
-
