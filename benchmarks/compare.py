@@ -37,7 +37,7 @@ def main() -> int:
 def read(file: str) -> dict[str, float]:
     """Read figures by path. Raises UserError if the file is not a record of benchmarks."""
     try:
-        tree = json.loads(Path(file).read_text())
+        tree = json.loads(Path(file).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
             f"{file}: cannot be read ({error}); allowed: a record of benchmarks"

@@ -46,7 +46,7 @@ def sections_in(file: str | None) -> Figures:
     """Sections already in a record. Raises UserError if it is of another machine or release."""
     if not file or not Path(file).exists():
         return {}
-    record = json.loads(Path(file).read_text())
+    record = json.loads(Path(file).read_text("utf-8"))
     if record.pop("environment", None) != describe_environment():
         raise UserError(f"{file}: of another machine or release; allowed: a new file, or its own")
     return with_spread(record)
@@ -56,7 +56,7 @@ def write(figures: Figures, file: str | None) -> None:
     """Write figures, the machine and a separate tree of quartiles as JSON."""
     if file:
         whole = {"environment": describe_environment()} | figures | {SPREAD: _spread(figures)}
-        Path(file).write_text(json.dumps(whole, indent=2) + "\n")
+        Path(file).write_text(json.dumps(whole, indent=2) + "\n", "utf-8")
 
 
 def with_spread(record: Figures) -> Figures:

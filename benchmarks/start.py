@@ -115,7 +115,7 @@ def _peak_memory(pid: int) -> float:
     Python's usage of children does not serve: that of a child includes its parent's memory.
     """
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
     except OSError:
         return math.nan
     return next(

@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help="(default: all)")
     arguments = parser.parse_args()
     try:
-        record = json.loads(Path(arguments.file).read_text())
+        record = json.loads(Path(arguments.file).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{arguments.file}: cannot be read ({error}); allowed: a record") from None
     sections = with_spread(record)

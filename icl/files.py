@@ -163,7 +163,7 @@ def keep_compiled_programs() -> None:
 def processor(*names: str) -> str:
     """The processor's entry in /proc/cpuinfo under one of these names, or what Python knows."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
     except OSError:
         return platform.processor()
     return next((line for line in lines if line.startswith(names)), "").partition(": ")[2]

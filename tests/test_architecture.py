@@ -192,6 +192,42 @@ def test_doors_hold_no_logic(name: str):
         assert is_text or is_name or isinstance(node, ast.ImportFrom), ast.unparse(node)
 
 
+TEXT_CALLS = {"read_text": 0, "write_text": 1, "open": 2}  # and the place of their encoding
+
+
+def calls_without_encoding(code: str) -> list[str]:
+    """The calls that read or write a text in the locale's encoding."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+        is_bytes = any("b" in str(part) for arg in node.args for part in constants_in(arg))
+        given = len(node.args) > TEXT_CALLS.get(name, 0) or any(
+            word.arg == "encoding" for word in node.keywords
+        )
+        is_open = name == "open" and isinstance(node.func, ast.Name) and not is_bytes
+        if (name in ("read_text", "write_text") or is_open) and not given:
+            found.append(ast.unparse(node))
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for room in ("icl", "scripts", "benchmarks") for path in (ROOT / room).rglob("*.py")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_texts_have_one_encoding_in_all_locales(path: Path):
+    assert calls_without_encoding(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_text_in_the_encoding_of_the_locale_is_found():
+    code = "a.read_text(); b.write_text('x'); open(c); open(d, 'w')"
+    assert len(calls_without_encoding(code)) == 4
+    code = "a.read_text('utf-8'); b.write_text('x', encoding='utf-8'); open(c, 'rb')"
+    assert calls_without_encoding(code) == []
+
+
 def test_the_top_has_at_most_sixteen_rooms_and_four_files():
     doors = {"__pycache__", "__init__.py", "__main__.py", "py.typed"}
     entries = {path.name for path in (ROOT / "icl").iterdir()} - doors

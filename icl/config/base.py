@@ -12,6 +12,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+# Bounds of numbers. Programs count in 32 bits, and hold numbers that are not whole in 32 bits too:
+# what is smaller than TINY or closer to one than BELOW_ONE would be zero or one there.
+MAX_COUNT = 2**31 - 1
+MAX_WIDTH = 100_000  # of vectors and matrices, along one axis
+MAX_LAYERS = 1000
+TINY, BELOW_ONE = 1e-30, 0.9999999
+HUGE = 1e6  # of rates, gains and deviations
+
 ALWAYS = object()
 
 

@@ -61,6 +61,8 @@ else:
 ACCURACIES = ("accuracy", "accuracy_in_context", "answers_in_context")
 # Numbers of a learning curve: `icl.analysis.derived` defines each.
 CurveNumber = Literal["final", "peak", "mean", "late_change", "time_to_threshold", "decay"]
+LARGEST = 1e12  # in units of the metric, or of steps
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 FOR_ALL_METRICS = ("final", "mean", "late_change")  # the others are defined for accuracies only
 
 
@@ -94,7 +96,7 @@ class Trend(_Claim):
     """
 
     along: str = Field(description="the knob, by its dotted name")
-    margin: float = Field(0.05, ge=0, description="in units of the metric, or of steps")
+    margin: float = Field(0.05, ge=0, le=LARGEST, description="in units of the metric, or of steps")
     low: Any = Field(None, description="first value of the knob; null: the first of all")
     high: Any = Field(None, description="last value of the knob; null: the last of all")
 
@@ -109,20 +111,20 @@ class Falls(Trend):
 
 class Above(_Claim):
     kind: Literal["above"] = "above"
-    threshold: float
+    threshold: Number
 
 
 class Below(_Claim):
     kind: Literal["below"] = "below"
-    threshold: float
+    threshold: Number
 
 
 class Near(_Claim):
     """Equivalence: the whole interval is within the margin."""
 
     kind: Literal["near"] = "near"
-    value: float
-    margin: float = Field(gt=0)
+    value: Number
+    margin: float = Field(gt=0, le=LARGEST)
 
 
 class Transient(_Claim):
@@ -130,7 +132,7 @@ class Transient(_Claim):
 
     kind: Literal["transient"] = "transient"
     at: Literal["decay"] = "decay"
-    margin: float = Field(0.05, ge=0)
+    margin: float = Field(0.05, ge=0, le=LARGEST)
 
 
 class Coexist(_Claim):
@@ -138,10 +140,10 @@ class Coexist(_Claim):
 
     kind: Literal["coexist"] = "coexist"
     along: str = Field(description="the knob, by its dotted name")
-    threshold: float
+    threshold: Number
     other_condition: str
     other_metric: Metric
-    other_threshold: float
+    other_threshold: Number
 
     @property
     def conditions(self) -> dict[str, str]:

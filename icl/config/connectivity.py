@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import FromList, Probability, Settings, Traced
+from icl.config.base import BELOW_ONE, TINY, FromList, Probability, Settings, Traced
 from icl.config.cortical_column import FRACTIONS, PROBABILITIES, STRENGTHS
 
-Share = Annotated[float, Field(gt=0, le=1e9)]
+MAX_RANK = 10_000_000  # of the largest table of labels
+Share = Annotated[float, Field(ge=TINY, le=1e9)]
 Strength = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
@@ -19,9 +20,14 @@ class OwnConnectivity(Settings):
     """
 
     kind: Literal["own"] = "own"
-    gain: Annotated[float, Traced()] = Field(1.0, gt=0, le=1e6, description="factor of all weights")
+    gain: Annotated[float, Traced()] = Field(
+        1.0, ge=TINY, le=1e6, description="factor of all weights"
+    )
     rank: Annotated[int | None, Traced(off=None)] = Field(
-        None, ge=1, description="singular values kept, the Frobenius norm with them; null: all"
+        None,
+        ge=1,
+        le=MAX_RANK,
+        description="singular values kept, the Frobenius norm with them; null: all",
     )
     match: Literal["none", "norm", "spectral_radius", "leading_eigenvalue"] = Field(
         "none",
@@ -45,7 +51,9 @@ class LogNormalConnectivity(OwnConnectivity):
     """Heavy-tailed: weights of random sign whose logarithms are normal (Song et al. 2005)."""
 
     kind: Literal["log_normal"] = "log_normal"  # type: ignore[assignment]
-    sigma: Annotated[float, Traced()] = Field(1.0, gt=0, le=3, description="s.d. of the logarithms")
+    sigma: Annotated[float, Traced()] = Field(
+        1.0, ge=TINY, le=3, description="s.d. of the logarithms"
+    )
 
 
 class SparseConnectivity(OwnConnectivity):
@@ -53,7 +61,7 @@ class SparseConnectivity(OwnConnectivity):
 
     kind: Literal["sparse"] = "sparse"  # type: ignore[assignment]
     density: Annotated[float, Traced()] = Field(
-        0.1, gt=0, le=1, description="probability that a weight is not zero"
+        0.1, ge=TINY, le=1, description="probability that a weight is not zero"
     )
 
 
@@ -77,7 +85,7 @@ class DaleConnectivity(OwnConnectivity):
 
     kind: Literal["dale"] = "dale"  # type: ignore[assignment]
     fraction: Annotated[float, Traced()] = Field(
-        0.8, gt=0, lt=1, description="share of excitatory units, which come first"
+        0.8, ge=TINY, le=BELOW_ONE, description="share of excitatory units, which come first"
     )
     kept: bool = Field(False, description="whether training sets weights that cross zero to zero")
     balanced: Annotated[bool, Traced()] = True
@@ -117,7 +125,7 @@ class MotifsConnectivity(OwnConnectivity):
 
     kind: Literal["motifs"] = "motifs"  # type: ignore[assignment]
     density: Annotated[float, Traced()] = Field(
-        0.1, gt=0, lt=1, description="probability of a connection"
+        0.1, ge=TINY, le=BELOW_ONE, description="probability of a connection"
     )
     reciprocal: Annotated[float, Traced()] = Field(
         0.0, ge=-1, le=1, description="of a to b and b to a"

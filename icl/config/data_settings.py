@@ -8,12 +8,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import Probability, Settings, Traced
+from icl.config.base import MAX_COUNT, Probability, Settings, Traced
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import MAX_CONTEXT_LEN, NAMED, BurstyFamily, Family, FewShotFamily
 from icl.config.sources import GlyphsSource, MarkovSource, Source
 
 NUM_TRANSFORMS = 8  # two flips times four rotations
+MAX_CLASSES = MAX_LABELS = MAX_EXEMPLARS = 10_000_000
+MAX_PAIR_LABELS = 1024  # labels that are permuted, where pairs of them are held out
+MAX_BLOCKS = 2**15
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 
 
@@ -24,8 +27,12 @@ class DataSettings(Settings):
 
     # Sequences.
     context_len: int = Field(8, ge=1, le=MAX_CONTEXT_LEN, description="pairs before the query")
-    shots: int = Field(3, ge=1, description="repeats of each way in a bursty context")
-    ways: int = Field(2, ge=1, description="repeated classes in a bursty context")
+    shots: int = Field(
+        3, ge=1, le=MAX_CONTEXT_LEN, description="repeats of each way in a bursty context"
+    )
+    ways: int = Field(
+        2, ge=1, le=MAX_CONTEXT_LEN, description="repeated classes in a bursty context"
+    )
     p_bursty: Annotated[Probability, Traced()] = 0.9
     non_bursty: str = Field("independent", description="the family of the other sequences")
     mixture: dict[str, Annotated[Weight, Traced()]] = Field(
@@ -43,25 +50,30 @@ class DataSettings(Settings):
     )
 
     # Classes.
-    num_classes: int = Field(1600, ge=2, description="classes trained on")
+    num_classes: int = Field(1600, ge=2, le=MAX_CLASSES, description="classes trained on")
     num_common_classes: Annotated[int, Traced()] = Field(
-        10, ge=0, description="the most frequent of them; the others are rare"
+        10, ge=0, le=MAX_CLASSES, description="the most frequent of them; the others are rare"
     )
-    num_holdout_classes: int = Field(23, ge=0, description="classes never trained on")
+    num_holdout_classes: int = Field(
+        23, ge=0, le=MAX_CLASSES, description="classes never trained on"
+    )
     zipf_exponent: Annotated[float, Traced()] = Field(0.0, ge=0, le=5)
     split_seed: int = Field(1337, ge=0, lt=2**32, description="which classes are held out")
     flips_and_rotations: bool = Field(False, description="make eight classes of each; images only")
     num_blocks: Annotated[int, Traced(off=1)] = Field(
-        1, ge=1, description="training classes are used block by block"
+        1, ge=1, le=MAX_BLOCKS, description="training classes are used block by block"
     )
     block_steps: Annotated[int, Traced()] = Field(
-        1000, ge=1, description="training steps of a block"
+        1000, ge=1, le=MAX_COUNT, description="training steps of a block"
     )
 
     # Labels.
     label_multiplicity: int = Field(1, ge=1, le=1024, description="labels of each class")
     num_meanings: int | None = Field(
-        None, ge=2, description="meanings that classes share; null: each class has its own"
+        None,
+        ge=2,
+        le=MAX_LABELS,
+        description="meanings that classes share; null: each class has its own",
     )
     drift_rate: Annotated[Probability, Traced(off=0.0)] = Field(
         0.0, description="probability of a new meaning of a class, for each step"
@@ -73,10 +85,16 @@ class DataSettings(Settings):
         1.0, description="probability that a context's label is not drawn uniformly"
     )
     num_permuted_labels: int | None = Field(
-        None, ge=2, description="labels of permuted sequences; null: all trained labels"
+        None,
+        ge=2,
+        le=MAX_LABELS,
+        description="labels of permuted sequences; null: all trained labels",
     )
     num_holdout_pairs: int = Field(
-        0, ge=0, description="pairs of labels that are never permuted together"
+        0,
+        ge=0,
+        le=math.comb(MAX_PAIR_LABELS, 2),
+        description="pairs of labels that are never permuted together",
     )
 
     # Exemplars.
@@ -84,11 +102,12 @@ class DataSettings(Settings):
         "all", description="exemplars of a class: all, its first, or each as a class of its own"
     )
     num_exemplars: int | None = Field(
-        None, ge=1, description="exemplars of each class that are used; null: all"
+        None, ge=1, le=MAX_EXEMPLARS, description="exemplars of each class that are used; null: all"
     )
     num_holdout_exemplars: int = Field(
         0,
         ge=0,
+        le=MAX_EXEMPLARS,
         description="exemplars of each class that are never trained on; after those that are used",
     )
     noise_scale: Annotated[float, Traced(off=0.0)] = Field(

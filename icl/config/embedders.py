@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import FromList, Settings
+from icl.config.base import HUGE, MAX_LAYERS, MAX_WIDTH, TINY, FromList, Settings
 
 
 class LinearEmbedder(Settings):
@@ -17,22 +17,22 @@ class MLPEmbedder(Settings):
     """Standardised pixels, a hidden layer with ReLU, then a linear map."""
 
     kind: Literal["mlp"] = "mlp"
-    hidden_dim: int = Field(128, ge=1)
+    hidden_dim: int = Field(128, ge=1, le=MAX_WIDTH)
 
 
 class PCAEmbedder(Settings):
     """Frozen principal components of the training exemplars, then a linear map."""
 
     kind: Literal["pca"] = "pca"
-    num_components: int = Field(64, ge=1)
+    num_components: int = Field(64, ge=1, le=MAX_WIDTH)
 
 
 class ConvEmbedder(Settings):
     """Standardised pixels, strided 3 x 3 convolutions with ReLU, then a linear map."""
 
     kind: Literal["conv"] = "conv"
-    channels: Annotated[tuple[Annotated[int, Field(ge=1)], ...], FromList] = Field(
-        (16, 32, 32), min_length=1
+    channels: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_WIDTH)], ...], FromList] = Field(
+        (16, 32, 32), min_length=1, max_length=MAX_LAYERS
     )
 
 
@@ -56,7 +56,9 @@ class TableEmbedder(Settings):
     """A learned vector for each symbol."""
 
     kind: Literal["table"] = "table"
-    init_std: float = Field(1.0, gt=0, description="s.d. of the initial vectors' entries")
+    init_std: float = Field(
+        1.0, ge=TINY, le=HUGE, description="s.d. of the initial vectors' entries"
+    )
 
 
 class IdentityEmbedder(Settings):

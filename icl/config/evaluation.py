@@ -4,18 +4,23 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from icl.config.base import FromList, Settings, raise_all
+from icl.config.base import MAX_COUNT, FromList, Settings, raise_all
 from icl.config.families import MAX_CONTEXT_LEN
 from icl.config.probes import RICH_OR_LAZY, Probes
+
+MAX_SEQUENCES = 10_000_000
+MAX_TRIALS = 10_000  # compared in pairs
 
 
 class EvaluationConfig(Settings):
     """Evaluations during training: when, and on how many sequences."""
 
-    every: int = Field(500, ge=1, description="training steps between evaluations")
-    num_sequences: int = Field(1024, ge=1, description="for each condition, fresh each time")
-    shots: int = Field(4, ge=1, description="of few-shot conditions")
-    ways: int = Field(2, ge=2, description="of few-shot conditions")
+    every: int = Field(500, ge=1, le=MAX_COUNT, description="training steps between evaluations")
+    num_sequences: int = Field(
+        1024, ge=1, le=MAX_SEQUENCES, description="for each condition, fresh each time"
+    )
+    shots: int = Field(4, ge=1, le=MAX_CONTEXT_LEN, description="of few-shot conditions")
+    ways: int = Field(2, ge=2, le=MAX_CONTEXT_LEN, description="of few-shot conditions")
     conditions: Annotated[tuple[str, ...], FromList] = Field(
         ("fewshot_holdout", "fewshot_train", "no_support"),
         min_length=1,
@@ -58,13 +63,19 @@ class EvaluationConfig(Settings):
 class TaskEvaluationConfig(Settings):
     """Evaluations during training: when, and on how many trials."""
 
-    every: int = Field(1000, ge=1, description="training steps between evaluations")
-    num_sequences: int = Field(1024, ge=1, description="trials, fresh each time")
+    every: int = Field(1000, ge=1, le=MAX_COUNT, description="training steps between evaluations")
+    num_sequences: int = Field(1024, ge=1, le=MAX_SEQUENCES, description="trials, fresh each time")
     num_trials: int = Field(
-        320, ge=2, description="trials whose hidden states are compared with those at the start"
+        320,
+        ge=2,
+        le=MAX_TRIALS,
+        description="trials whose hidden states are compared with those at the start",
     )
     num_kernel_trials: int = Field(
-        32, ge=1, description="trials whose tangent kernels are compared with those at the start"
+        32,
+        ge=1,
+        le=MAX_TRIALS,
+        description="trials whose tangent kernels are compared with those at the start",
     )
 
     probes: Probes = RICH_OR_LAZY

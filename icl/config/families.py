@@ -41,7 +41,9 @@ class BurstyFamily(Settings):
     """
 
     kind: Literal["bursty"] = "bursty"
-    pattern: Annotated[tuple[Annotated[int, Field(ge=1)], ...], FromList] | None = Field(
+    pattern: (
+        Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_CONTEXT_LEN)], ...], FromList] | None
+    ) = Field(
         None,
         min_length=1,
         max_length=MAX_CONTEXT_LEN,
@@ -60,8 +62,8 @@ class FewShotFamily(Settings):
     """`ways` different classes, each `shots` times, and no others."""
 
     kind: Literal["few_shot"] = "few_shot"
-    shots: int | None = Field(None, ge=1, description="null: evaluation.shots")
-    ways: int | None = Field(None, ge=1, description="null: evaluation.ways")
+    shots: int | None = Field(None, ge=1, le=MAX_CONTEXT_LEN, description="null: evaluation.shots")
+    ways: int | None = Field(None, ge=1, le=MAX_CONTEXT_LEN, description="null: evaluation.ways")
     classes: Pool = "train"
     labels: Labels = "assigned"
     order: Literal["shuffled", "grouped", "blocked"] = "shuffled"

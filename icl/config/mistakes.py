@@ -3,6 +3,7 @@
 They are made from what pydantic reports: the location, type and input of a problem.
 """
 
+import json
 import re
 from functools import cache
 from typing import Any
@@ -44,9 +45,10 @@ def describe(
             return [f"{field}: missing; allowed: a value"]
         case "model_type" | "model_attributes_type" | "dict_type":
             return [f"{start}{_settings(model, problem['loc'])}"]
-    return [
-        start + (_bounds(model, problem["loc"]) or problem["msg"].removeprefix("Input should be "))
-    ]
+    bounds, value = _bounds(model, problem["loc"]), problem["input"]
+    if bounds and isinstance(value, str):  # a text in place of a number, which may look like one
+        start = f"{field} = {json.dumps(shown(value), ensure_ascii=False)}; allowed: "
+    return [start + (bounds or problem["msg"].removeprefix("Input should be "))]
 
 
 def shown(value: Any) -> str:
@@ -156,7 +158,7 @@ def _bounds(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "below",
     }
-    limits = [f"{word} {shown(number[key])}" for key, word in words.items() if key in number]
+    limits = [f"{word} {number[key]:.15g}" for key, word in words.items() if key in number]
     kind = "a whole number" if number["type"] == "integer" else "a number"
     null = ", or null" if len(options) > 1 else ""
     return " ".join([kind, " and ".join(limits)]).strip() + null

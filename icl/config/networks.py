@@ -4,30 +4,42 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from icl.config.base import FromList, Settings, raise_all
+from icl.config.base import (
+    BELOW_ONE,
+    HUGE,
+    MAX_LAYERS,
+    MAX_WIDTH,
+    TINY,
+    FromList,
+    Settings,
+    raise_all,
+)
 from icl.config.embedders import Embedder, MLPEmbedder
+from icl.config.families import MAX_CONTEXT_LEN
+
+MAX_TOKENS = 2 * MAX_CONTEXT_LEN + 1
 
 
 class SinusoidalPositions(Settings):
     """Sines and cosines of the position, added to tokens."""
 
     kind: Literal["sinusoidal"] = "sinusoidal"
-    max_time: float = Field(30.0, gt=1, description="longest wavelength / 2 pi")
+    max_time: float = Field(30.0, gt=1, le=1e9, description="longest wavelength / 2 pi")
 
 
 class LearnedPositions(Settings):
     """A trained vector for each position, added to tokens."""
 
     kind: Literal["learned"] = "learned"
-    max_tokens: int = Field(32, ge=1, description="of the longest sequence")
-    init_std: float = Field(0.02, gt=0)
+    max_tokens: int = Field(32, ge=1, le=MAX_WIDTH, description="of the longest sequence")
+    init_std: float = Field(0.02, ge=TINY, le=HUGE)
 
 
 class RotaryPositions(Settings):
     """Rotations of queries and keys by angles that grow with the position (Su et al. 2021)."""
 
     kind: Literal["rotary"] = "rotary"
-    base: float = Field(10000.0, gt=1, description="longest wavelength / 2 pi")
+    base: float = Field(10000.0, gt=1, le=1e9, description="longest wavelength / 2 pi")
 
 
 class ShiftedPositions(Settings):
@@ -37,7 +49,9 @@ class ShiftedPositions(Settings):
     """
 
     kind: Literal["shifted"] = "shifted"
-    size: int = Field(65, ge=1, description="at least the tokens of the longest sequence")
+    size: int = Field(
+        65, ge=1, le=MAX_WIDTH, description="at least the tokens of the longest sequence"
+    )
 
 
 class NoPositions(Settings):
@@ -61,9 +75,11 @@ class NetworkConfig(Settings):
     """
 
     kind: str
-    num_layers: int = Field(2, ge=1)
-    width: int = Field(64, ge=2)
-    mlp_ratio: int = Field(4, ge=0, description="hidden units of a block's MLP / width; 0: no MLP")
+    num_layers: int = Field(2, ge=1, le=MAX_LAYERS)
+    width: int = Field(64, ge=2, le=MAX_WIDTH)
+    mlp_ratio: int = Field(
+        4, ge=0, le=1000, description="hidden units of a block's MLP / width; 0: no MLP"
+    )
     norm: Literal["pre", "none"] = Field("pre", description="layer norms; none: none anywhere")
     final_norm: bool = Field(True, description="a layer norm after the last block, if norm is pre")
     residual: bool = True
@@ -72,15 +88,22 @@ class NetworkConfig(Settings):
         "interleaved", description="exemplar and label as two tokens, or as parts of one"
     )
     label_dim: int | None = Field(
-        None, ge=1, description="of a concatenated token, the label's part; null: half"
+        None,
+        ge=1,
+        le=MAX_WIDTH,
+        description="of a concatenated token, the label's part; null: half",
     )
     labels: Literal["table", "fixed", "one_hot"] = Field(
         "table", description="vectors of labels: trained, random but not trained, or one-hot"
     )
-    label_init_std: float = Field(0.02, gt=0, description="s.d. of the initial label vectors")
+    label_init_std: float = Field(
+        0.02, ge=TINY, le=HUGE, description="s.d. of the initial label vectors"
+    )
     readout: Literal["free", "tied"] = Field("free", description="tied: the label vectors")
-    head: Annotated[tuple[Annotated[int, Field(ge=1)], ...], FromList] = Field(
-        (), description="units of ReLU layers between the last block and the readout"
+    head: Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_WIDTH)], ...], FromList] = Field(
+        (),
+        max_length=MAX_LAYERS,
+        description="units of ReLU layers between the last block and the readout",
     )
     head_bias: Literal["vector", "scalar"] = Field(
         "vector", description="biases in a layer of the head: one per unit, or one for all"
@@ -96,7 +119,7 @@ class NetworkConfig(Settings):
     example_dropout: float = Field(
         0.0,
         ge=0,
-        lt=1,
+        le=BELOW_ONE,
         description="of an embedded exemplar's numbers: noise, so in tests too (Chan et al. 2022)",
     )
 
@@ -183,7 +206,7 @@ class NetworkConfig(Settings):
 class HeadsConfig(NetworkConfig):
     """The settings of mixers of several heads, each with an equal part of the width."""
 
-    num_heads: int = Field(8, ge=1)
+    num_heads: int = Field(8, ge=1, le=MAX_WIDTH)
 
     def _errors(self) -> list[str]:
         errors = super()._errors()
@@ -200,7 +223,10 @@ class TransformerConfig(HeadsConfig):
 
     kind: Literal["transformer"] = "transformer"
     attention_scale: float | None = Field(
-        None, gt=0, description="factor of query-key products; null: 1 / sqrt(width / num_heads)"
+        None,
+        ge=TINY,
+        le=HUGE,
+        description="factor of query-key products; null: 1 / sqrt(width / num_heads)",
     )
     attention_bias: bool = Field(True, description="of queries, keys, values and output")
     attention_out: bool = Field(True, description="a linear map after the heads")
@@ -237,14 +263,18 @@ class LSTMConfig(NetworkConfig):
     """Long short-term memory (Hochreiter and Schmidhuber 1997)."""
 
     kind: Literal["lstm"] = "lstm"
-    forget_bias: float = Field(1.0, description="added to the forget gate's input")
+    forget_bias: float = Field(
+        1.0, ge=-HUGE, le=HUGE, description="added to the forget gate's input"
+    )
 
 
 class CTRNNConfig(NetworkConfig):
     """Continuous-time ReLU recurrence, in steps of dt: h = relu((1 - a) h + a (W x + U h))."""
 
     kind: Literal["ctrnn"] = "ctrnn"
-    leak: float = Field(0.5, gt=0, le=1, description="a = dt / tau; 1: none, as in Liu et al. 2023")
+    leak: float = Field(
+        0.5, ge=TINY, le=1, description="a = dt / tau; 1: none, as in Liu et al. 2023"
+    )
 
 
 class LinearAttentionConfig(HeadsConfig):
@@ -269,18 +299,28 @@ class MambaConfig(NetworkConfig):
     """Selective state spaces (Gu and Dao 2023)."""
 
     kind: Literal["mamba"] = "mamba"
-    state_dim: int = Field(16, ge=1, description="numbers remembered for each channel")
-    expand: int = Field(2, ge=1, description="channels / width")
-    conv_size: int = Field(4, ge=1, description="tokens that the short convolution sees")
+    state_dim: int = Field(
+        16, ge=1, le=MAX_WIDTH, description="numbers remembered for each channel"
+    )
+    expand: int = Field(2, ge=1, le=1000, description="channels / width")
+    conv_size: int = Field(
+        4, ge=1, le=MAX_TOKENS, description="tokens that the short convolution sees"
+    )
 
 
 class HyenaConfig(NetworkConfig):
     """Gated long convolutions with implicit filters (Poli et al. 2023)."""
 
     kind: Literal["hyena"] = "hyena"
-    order: int = Field(2, ge=1, description="long convolutions, each followed by a gate")
-    filter_dim: int = Field(32, ge=1, description="hidden units of the network that makes filters")
-    conv_size: int = Field(3, ge=1, description="tokens that the short convolution sees")
+    order: int = Field(
+        2, ge=1, le=MAX_LAYERS, description="long convolutions, each followed by a gate"
+    )
+    filter_dim: int = Field(
+        32, ge=1, le=MAX_WIDTH, description="hidden units of the network that makes filters"
+    )
+    conv_size: int = Field(
+        3, ge=1, le=MAX_TOKENS, description="tokens that the short convolution sees"
+    )
 
 
 Model = Annotated[

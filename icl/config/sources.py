@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from icl.config.base import Settings, raise_all
+from icl.config.base import TINY, Settings, raise_all
 
 MAX_BANK_BYTES = 2**35
 
@@ -108,7 +108,7 @@ class MarkovSource(Settings):
 
     kind: Literal["markov"] = "markov"
     num_symbols: int = Field(3, ge=2, le=512)
-    concentration: float = Field(1.0, gt=0, le=1000)
+    concentration: float = Field(1.0, ge=TINY, le=1000)
     num_chains: int | None = Field(None, ge=1, le=1_000_000)
     seed: int = Field(0, ge=0, lt=2**31)
 

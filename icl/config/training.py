@@ -4,57 +4,65 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from icl.config.base import Settings, Traced
+from icl.config.base import BELOW_ONE, HUGE, MAX_COUNT, TINY, Settings, Traced
+
+MAX_BATCH = 10_000_000
 
 
 class TrainingConfig(Settings):
     """Adam or gradient descent with linear warm-up; the loss is at the query."""
 
     num_steps: int = Field(6000, ge=1, lt=2**31)
-    batch_size: int = Field(64, ge=1)
+    batch_size: int = Field(64, ge=1, le=MAX_BATCH)
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: Annotated[float, Traced()] = Field(
-        1e-3, gt=0, description="peak rate, at the end of warm-up"
+        1e-3, ge=TINY, le=HUGE, description="peak rate, at the end of warm-up"
     )
-    warmup_steps: Annotated[int, Traced()] = Field(1000, ge=1)
+    warmup_steps: Annotated[int, Traced()] = Field(1000, ge=1, le=MAX_COUNT)
     decay: Annotated[Literal["inverse_sqrt", "none"], Traced()] = Field(
         "inverse_sqrt", description="schedule of the rate after warm-up"
     )
     weight_decay: Annotated[float, Traced()] = Field(
-        0.0, ge=0, description="decoupled: weights shrink by rate * this at each step"
+        0.0, ge=0, le=HUGE, description="decoupled: weights shrink by rate * this at each step"
     )
-    weight_decay_of: dict[str, Annotated[float, Field(ge=0), Traced()]] = Field(
+    weight_decay_of: dict[str, Annotated[float, Field(ge=0, le=HUGE), Traced()]] = Field(
         {},
         description="decay of weights whose path fits a pattern, as block*/mixer/*; the longest "
         "pattern counts",
     )
     clip_norm: Annotated[float | None, Traced()] = Field(
-        None, gt=0, description="bound on the gradient's global norm"
+        None, ge=TINY, le=1e30, description="bound on the gradient's global norm"
     )
-    adam_b1: Annotated[float, Traced()] = Field(0.9, ge=0, lt=1)
-    adam_b2: Annotated[float, Traced()] = Field(0.999, ge=0, lt=1)
+    adam_b1: Annotated[float, Traced()] = Field(0.9, ge=0, le=BELOW_ONE)
+    adam_b2: Annotated[float, Traced()] = Field(0.999, ge=0, le=BELOW_ONE)
     momentum: Annotated[float, Traced()] = Field(
-        0.0, ge=0, lt=1, description="of gradient descent (sgd)"
+        0.0, ge=0, le=BELOW_ONE, description="of gradient descent (sgd)"
     )
     interim_weight: Annotated[float, Traced(off=0.0)] = Field(
         0.0,
         ge=0,
-        lt=1,
+        le=BELOW_ONE,
         description="share of the context's items in the loss; the query has the rest",
     )
     stop_below: float | None = Field(
         None,
-        gt=0,
+        ge=TINY,
+        le=HUGE,
         description="end at an evaluation if the mean training loss is below this, in nats",
     )
     patience: int | None = Field(
-        None, ge=1, description="end after this many evaluations without a lower training loss"
+        None,
+        ge=1,
+        le=MAX_COUNT,
+        description="end after this many evaluations without a lower training loss",
     )
 
 
 class CheckpointConfig(Settings):
     """Checkpoints: when they are saved, and which are kept."""
 
-    every: int = Field(1000, ge=1, description="training steps between checkpoints")
-    keep_last: int = Field(2, ge=1)
-    keep_every: int | None = Field(None, ge=1, description="also keep multiples of this step")
+    every: int = Field(1000, ge=1, le=MAX_COUNT, description="training steps between checkpoints")
+    keep_last: int = Field(2, ge=1, le=MAX_COUNT)
+    keep_every: int | None = Field(
+        None, ge=1, le=MAX_COUNT, description="also keep multiples of this step"
+    )

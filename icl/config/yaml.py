@@ -11,7 +11,7 @@ from icl.config.experiment import EXPERIMENTS, AnyConfig, ExperimentConfig
 from icl.config.mistakes import describe, keys_of, mentions, wrong_fields
 from icl.config.retired import drop_retired
 from icl.config.traced import flatten
-from icl.config.yaml_text import dump_yaml, read_yaml
+from icl.config.yaml_text import dump_yaml, read_text, read_yaml
 from icl.errors import UserError
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -33,10 +33,14 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Any:
 def read_settings(path: str | Path) -> dict[str, Any]:
     """Read the settings in a YAML file without validating them. Raises UserError without any."""
     try:
-        tree = read_yaml(Path(path).read_text()) or {}
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise UserError(f"{path}: cannot be read ({reason}); allowed: a YAML file") from None
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(
+            f"{path}: cannot be read ({reason}); allowed: a YAML file in UTF-8"
+        ) from None
+    try:
+        tree = read_yaml(text) or {}
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None
     if not isinstance(tree, dict):

@@ -125,7 +125,7 @@ class RunDirectory:
     def failure(self) -> str:
         """Reason why the run cannot go on; empty if it can."""
         path = self.path / FAILURE
-        return json.loads(path.read_text())["reason"] if path.exists() else ""
+        return json.loads(path.read_text("utf-8"))["reason"] if path.exists() else ""
 
     def begin(self, environment: dict[str, Any]) -> None:
         """Write the config, if it is not there, and the event that a process started."""

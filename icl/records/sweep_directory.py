@@ -133,7 +133,7 @@ def is_corrupt(path: Path, cell: Cell) -> bool:
             return True
         if status == "finished":
             digest = hashlib.sha256((path / METRICS).read_bytes()).hexdigest()
-            return bool(json.loads((path / SUMMARY).read_text())["metrics_sha256"] != digest)
+            return bool(json.loads((path / SUMMARY).read_text("utf-8"))["metrics_sha256"] != digest)
         if status == "partial" and step_of(path):
             from icl.records.checkpoints import Checkpoints  # loads JAX, which takes seconds
 

@@ -42,7 +42,10 @@ def train(
 def _complete(directory: RunDirectory, progress: Progress, engine: str) -> "Program":
     """Train from the last checkpoint if there is one; leave summary and figures."""
     # JAX takes seconds to load: only once the directory is known to be usable.
+    import jax
+
     from icl.problems.load import load_program
+    from icl.problems.memory import check_memory
     from icl.runs.engines.table import ENGINES
     from icl.runs.environment import describe_environment
     from icl.runs.loop import train_together
@@ -51,6 +54,7 @@ def _complete(directory: RunDirectory, progress: Progress, engine: str) -> "Prog
 
     config = directory.config
     describe_environment()  # raises an error if there is no device, before any work
+    check_memory(config, jax.device_count() if engine == "spread" else 1)
     progress.say(config.source_text)
     with deferred_signals(progress.say) as received:
         program = load_program(config)

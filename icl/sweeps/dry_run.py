@@ -1,14 +1,13 @@
 """Preview of a sweep: its cells, jobs and parameters, and the time and memory they would take."""
 
 import math
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +19,7 @@ from icl.config.grid import Cell, Sweep, cells_of
 from icl.config.traced import program_of
 from icl.problems.base import Program
 from icl.problems.load import load_program
+from icl.problems.memory import check_memory, device_memory, host_memory
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of, step_of
 from icl.runs.engines.base import memory_of
@@ -81,6 +81,7 @@ def dry_run(
     first: tuple[Measured, float, float] | None = None
     total = most = 0.0
     for name, members in groups.items():
+        check_memory(members[0].cells[0][1])
         program = load_program(members[0].cells[0][1])
         flops, memory = _costs(program)
         if first is None:
@@ -182,10 +183,7 @@ def _state_bytes(program: Program) -> int:
 
 def format_memory(needed: float, engine: str) -> str:
     """The memory needed, beside that of the device or of this machine."""
-    limits = jax.devices()[0].memory_stats() if engine == "vmap" else None
-    total: Any = (limits or {}).get("bytes_limit")
-    if total is None and hasattr(os, "sysconf"):
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    total = (device_memory() if engine == "vmap" else None) or host_memory()
     text = f"at most {needed / 2**20:.0f} MiB at a time"
     return f"{text}, of {total / 2**30:.0f} GiB" if total else text
 

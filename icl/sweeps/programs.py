@@ -7,6 +7,7 @@ from icl.config import AnyConfig
 from icl.config.traced import program_of
 from icl.problems.base import Program
 from icl.problems.load import load_program
+from icl.problems.memory import check_memory
 from icl.runs.engines.base import Compilations
 
 MAX_PROGRAMS = 2  # kept at a time, each with its exemplars on the device
@@ -27,13 +28,14 @@ class ProgramCache:
     def get(self, config: AnyConfig) -> tuple[Program, Compilations]:
         """The program of a config, kept or made now. If too many are kept, the oldest is dropped.
 
-        Raises UserError where its data are missing or broken.
+        Raises UserError where its data are missing or broken, or where it cannot fit into memory.
         """
         name = program_of(config)
         with self._making:  # a second thread that needs the program waits for the first
             if name not in self._programs:
                 while len(self._programs) >= self._max_programs:
                     del self._programs[next(iter(self._programs))]
+                check_memory(config)
                 self._programs[name] = load_program(config), Compilations()
             return self._programs[name]
 

@@ -76,16 +76,19 @@ def run_sweeps(
 def _check_cells(
     directory: SweepDirectory, cells: Iterable[Cell], programs: "ProgramCache"
 ) -> None:
-    """Load the data and try the initial connectivity of the cells to train.
+    """Estimate memory, load the data and try the initial connectivity of the cells to train.
 
     Raises UserError, before anything is written.
     """
+    from icl.problems.memory import check_memory
+
     directory.check()
     sources: dict[str, AnyConfig] = {}
     connected: dict[str, dict[str, AnyConfig]] = {}  # by program, a config of each connectivity
     for cell in cells:
         if status_of(directory.cell_path(cell)) in ("missing", "partial"):
             config = cell.config
+            check_memory(config)
             sources.setdefault(repr(config.source), config)
             if config.connectivity:
                 of_program = connected.setdefault(program_of(config), {})

@@ -8,18 +8,10 @@ import re
 
 from icl.config.checks.exemplars import too_few_exemplars
 from icl.config.checks.families import PlacedFamily, family_errors, permuted_labels
-from icl.config.data_settings import DataSettings
+from icl.config.data_settings import MAX_CLASSES, MAX_LABELS, MAX_PAIR_LABELS, DataSettings
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import NAMED
 from icl.config.sources import ENDLESS_CLASSES, MarkovSource
-
-MAX_CLASSES = MAX_LABELS = 10_000_000
-MAX_PAIR_LABELS = 1024
-LIMITS = {
-    "num_common_classes": MAX_CLASSES,
-    "num_blocks": 2**15,
-    "block_steps": 2**31 - 1,
-}
 
 
 def data_errors(data: DataSettings) -> list[str]:
@@ -84,11 +76,6 @@ def _class_errors(data: DataSettings) -> list[str]:
         f"data.{field} = true; allowed: false, except for images (omniglot, glyphs)"
         for field in ("flips_and_rotations", "random_rare_exemplars")
         if getattr(data, field) and not is_image
-    ]
-    errors += [
-        f"data.{field} = {getattr(data, field)}; allowed: at most {most}"
-        for field, most in LIMITS.items()
-        if getattr(data, field) > most
     ]
     if isinstance(source, MarkovSource):
         return errors
