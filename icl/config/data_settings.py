@@ -4,17 +4,22 @@ docs/distribution.md defines it exactly. `icl.config.data` adds the checks.
 """
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from icl.config.base import Probability, Settings, Traced
+from icl.config.class_probabilities import ClassProbabilities
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import MAX_CONTEXT_LEN, NAMED, BurstyFamily, Family, FewShotFamily
 from icl.config.sources import GlyphsSource, MarkovSource, Source
 
 NUM_TRANSFORMS = 8  # two flips times four rotations
 Weight = Annotated[float, Field(ge=0, le=1e6)]
+if TYPE_CHECKING:
+    NumClasses = int  # `DataConfig` puts the number in place of null
+else:
+    NumClasses = int | None
 
 
 class DataSettings(Settings):
@@ -43,12 +48,18 @@ class DataSettings(Settings):
     )
 
     # Classes.
-    num_classes: int = Field(1600, ge=2, description="classes trained on")
+    num_classes: NumClasses = Field(
+        1600,
+        ge=2,
+        description="classes trained on; null, and the default for a file of your own: all but "
+        "those held out",
+    )
     num_common_classes: Annotated[int, Traced()] = Field(
         10, ge=0, description="the most frequent of them; the others are rare"
     )
     num_holdout_classes: int = Field(23, ge=0, description="classes never trained on")
     zipf_exponent: Annotated[float, Traced()] = Field(0.0, ge=0, le=5)
+    class_probabilities: Annotated[ClassProbabilities, Traced(is_sized=False)] = None
     split_seed: int = Field(1337, ge=0, lt=2**32, description="which classes are held out")
     flips_and_rotations: bool = Field(False, description="make eight classes of each; images only")
     num_blocks: Annotated[int, Traced(off=1)] = Field(

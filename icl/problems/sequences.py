@@ -200,7 +200,7 @@ def make_problem(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
     """
     data = config.data
     exemplars = put_on_device(data, loaded)
-    check_exemplars(data, config.evaluation, exemplars)
+    check_exemplars(config, exemplars)
     examples = example_items(data, exemplars)
     return SequenceProblem(
         config=config,
