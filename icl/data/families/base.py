@@ -26,7 +26,7 @@ class Family(Protocol):
 
 def exemplar_range(
     held_out: bool, knobs: Knobs, classes: Int[Array, "*shape"]
-) -> tuple[Int[Array, "*shape_or_none"], Int[Array, "*shape_or_none"]]:
+) -> tuple[Int[Array, "*first"], Int[Array, "*number"]]:
     """The first of the exemplars to draw from, and their number.
 
     Each is one number for each of the classes where classes differ in it, otherwise one for all.
