@@ -21,10 +21,12 @@ class ExemplarBank:
     Do not write to a bank after `put_on_device`: on a CPU the device uses the same memory.
 
     names: one for each class, for people to read.
+    num_exemplars: of each class, the first ones; the others are padding. None: all.
     """
 
     exemplars: Shaped[np.ndarray, "class exemplar *shape"]
     names: tuple[str, ...]
+    num_exemplars: Int[np.ndarray, " class"] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Exemplars:
     arrays: what `fetch` reads. It is an argument of compiled programs, never a constant in them.
     fetch: from (arrays, classes, exemplars), integers of one shape [...], to items
         [..., *shape]: images as float32 where full ink is 1, features as float32, symbols as int32.
+    num_exemplars: of the class that has most.
+    own_counts: number of exemplars of each class, in the order of splits. None: all have as many.
     """
 
     arrays: PyTree
@@ -53,6 +57,7 @@ class Exemplars:
     num_classes: int
     num_exemplars: int
     shape: tuple[int, ...]
+    own_counts: Int[np.ndarray, " class"] | None = None
 
 
 class ClassDistribution(NamedTuple):
@@ -77,6 +82,7 @@ class Knobs(NamedTuple):
     weights: cumulative probabilities of the families in the training mixture.
     pools: distributions over classes, by the pool's name.
     step: number of training steps made. Only drift and blocks depend on it.
+    num_exemplars: trained on; of each class where classes differ in it, of all otherwise.
     num_meanings: distinct meanings shared by all classes; None: each class has its own. A meaning
         is the number that a class's labels are made from (`icl.data.labels`).
     drift_rate: new meanings of a class for each step, in units of 2**-32.
@@ -90,7 +96,7 @@ class Knobs(NamedTuple):
     num_trained_labels: Int[Array, ""]
     first_holdout_class: Int[Array, ""]
     label_multiplicity: Int[Array, ""]
-    num_exemplars: Int[Array, ""]
+    num_exemplars: Int[Array, "*class"]
     num_holdout_exemplars: Int[Array, ""]
     num_permuted_labels: Int[Array, ""]
     num_meanings: Int[Array, ""] | None = None

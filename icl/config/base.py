@@ -31,9 +31,12 @@ class Traced:
     setting, and `dict[str, Annotated[float, Traced()]]` all entries of a table.
 
     off: the value at which the program leaves out what the setting controls; ALWAYS: it never does.
+    is_sized: a list's length is that of an array of the program, so that other lengths are other
+        programs.
     """
 
     off: Any = ALWAYS
+    is_sized: bool = True
 
 
 def raise_all(errors: list[str]) -> None:

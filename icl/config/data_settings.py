@@ -4,11 +4,12 @@ docs/distribution.md defines it exactly. `icl.config.data` adds the checks.
 """
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from icl.config.base import MAX_COUNT, Probability, Settings, Traced
+from icl.config.class_probabilities import ClassProbabilities
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import MAX_CONTEXT_LEN, NAMED, BurstyFamily, Family, FewShotFamily
 from icl.config.sources import GlyphsSource, MarkovSource, Source
@@ -18,6 +19,10 @@ MAX_CLASSES = MAX_LABELS = MAX_EXEMPLARS = 10_000_000
 MAX_PAIR_LABELS = 1024  # labels that are permuted, where pairs of them are held out
 MAX_BLOCKS = 2**15
 Weight = Annotated[float, Field(ge=0, le=1e6)]
+if TYPE_CHECKING:
+    NumClasses = int  # `DataConfig` puts the number in place of null
+else:
+    NumClasses = int | None
 
 
 class DataSettings(Settings):
@@ -50,7 +55,13 @@ class DataSettings(Settings):
     )
 
     # Classes.
-    num_classes: int = Field(1600, ge=2, le=MAX_CLASSES, description="classes trained on")
+    num_classes: NumClasses = Field(
+        1600,
+        ge=2,
+        le=MAX_CLASSES,
+        description="classes trained on; null, and the default for a file of your own: all but "
+        "those held out",
+    )
     num_common_classes: Annotated[int, Traced()] = Field(
         10, ge=0, le=MAX_CLASSES, description="the most frequent of them; the others are rare"
     )
@@ -58,6 +69,7 @@ class DataSettings(Settings):
         23, ge=0, le=MAX_CLASSES, description="classes never trained on"
     )
     zipf_exponent: Annotated[float, Traced()] = Field(0.0, ge=0, le=5)
+    class_probabilities: Annotated[ClassProbabilities, Traced(is_sized=False)] = None
     split_seed: int = Field(1337, ge=0, lt=2**32, description="which classes are held out")
     flips_and_rotations: bool = Field(False, description="make eight classes of each; images only")
     num_blocks: Annotated[int, Traced(off=1)] = Field(

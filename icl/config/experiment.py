@@ -92,7 +92,8 @@ class ExperimentConfig(AnyConfig):
     @model_validator(mode="after")
     def _consistent(self) -> "ExperimentConfig":
         errors = condition_errors(self.data, self.evaluation)
-        others = embedder_errors(self.model, self.data) + connectivity_errors(self.connectivity)
+        others = embedder_errors(self.model, self.data, self.data.source.shape)
+        others += connectivity_errors(self.connectivity)
         if not errors:  # conditions with mistakes have no length
             others += token_errors(self.model, self.data, self.evaluation, self.training)
         raise_all(errors + others)

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from icl.config.base import TINY, Settings, raise_all
 
 MAX_BANK_BYTES = 2**35
+IMAGE_RANKS = (2, 3)  # axes of an exemplar: height and width, and perhaps the channel
 
 # Limits of sources that make classes and exemplars on demand.
 ENDLESS_CLASSES = 2**30
@@ -88,10 +89,15 @@ class SymbolicSource(Settings):
 
 
 class FeaturesSource(Settings):
-    """Any array [class, exemplar, dim] from a .npy, .npz, .h5, .hdf5 or .safetensors file."""
+    """Vectors or images of the user: an array in a file, or a folder of one folder for each class.
+
+    The array is [class, exemplar, dim], [class, exemplar, height, width] or [class, exemplar,
+    height, width, channel] in a .npy, .npz, .h5, .hdf5 or .safetensors file. An array
+    `num_exemplars` [class] beside it gives the number of exemplars of each class.
+    """
 
     kind: Literal["features"] = "features"
-    path: str = Field(min_length=1)
+    path: str = Field(min_length=1, description="of the file or the folder")
     key: str | None = Field(None, description="name of the array; null: the only one in the file")
 
     num_classes: ClassVar[None] = None

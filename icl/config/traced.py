@@ -93,7 +93,9 @@ def _fact(name: str, value: Any) -> Any:
     """The fact that a program depends on: a value; if traced, its length, `traced` or `off`."""
     for pattern, mark in TRACED.items():
         if fnmatchcase(name, pattern):
-            count = f" {len(value)}" if isinstance(value, tuple) else ""  # a shape
+            count = (
+                f" {len(value)}" if isinstance(value, tuple) and mark.is_sized else ""
+            )  # a shape
             return f"traced{count}" if mark.off is ALWAYS or value != mark.off else "off"
     return value
 

@@ -1,4 +1,4 @@
-"""Exact draws of classes: uniform or Zipfian, with or without some classes excluded.
+"""Exact draws of classes: uniform or by a table, with or without some classes excluded.
 
 A distribution over classes is a table of cumulative probabilities in units of 2**-32. A binary
 search over integers finds a class from 32 random bits: floats are never rounded, and the cost
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt32
+from jaxtyping import Array, Float64, Int, UInt32
 
 from icl.data.bits import uniform_below
 from icl.types import ClassDistribution
@@ -21,16 +21,18 @@ GUIDE_SHIFT = 14
 
 
 def class_thresholds(
-    num_classes: int, zipf_exponent: float, capacity: int
+    weights: Float64[np.ndarray, " num_classes"], capacity: int
 ) -> UInt32[np.ndarray, " capacity"]:
     """Cumulative probabilities of classes 0 .. num_classes - 1, padded to `capacity` entries.
 
-    Class j has weight (j + 1) ** -zipf_exponent. It owns the integers from entry j - 1 (or 0)
-    up to, not including, entry j; the last class owns all the rest below 2**32. Every class owns
-    at least one integer, so that distinct classes can always be found, and the last class two, so
-    that only its own entry is 2**32 - 1. These integers are taken from the commonest class.
+    Class j owns the integers from entry j - 1 (or 0) up to, not including, entry j; the last class
+    owns all the rest below 2**32. Every class owns at least one integer, so that distinct classes
+    can always be found, and the last class two, so that only its own entry is 2**32 - 1. These
+    integers are taken from the commonest class.
+
+    weights: of the classes, largest first. If some are below 2**-32 of their sum, the first must
+        have room for them, as in Zipf's law.
     """
-    weights = np.arange(1, num_classes + 1, dtype=np.float64) ** -zipf_exponent
     # The share of all later classes. Small numbers are summed first.
     behind = np.cumsum(weights[:0:-1])[::-1] / weights.sum()
     ends = 2**32 - np.floor(behind * 2.0**32 + 0.5).astype(np.int64)
@@ -38,7 +40,7 @@ def class_thresholds(
     widths[-1] = max(widths[-1], 2)
     widths[0] -= widths.sum() - 2**32
     thresholds = np.full(capacity, PADDING, np.uint32)
-    thresholds[: num_classes - 1] = np.cumsum(widths)[:-1]
+    thresholds[: len(weights) - 1] = np.cumsum(widths)[:-1]
     return thresholds
 
 
@@ -201,19 +203,22 @@ def distinct_below(bits: UInt32[Array, " count"], bound: Int[Array, ""] | int) -
 
 
 def distinct_within(
-    bits: UInt32[Array, " item"], groups: Int[Array, " item"], bound: Int[Array, ""]
+    bits: UInt32[Array, " item"], groups: Int[Array, " item"], bound: Int[Array, "*item"]
 ) -> Int[Array, " item"]:
     """Integers in [0, bound) that differ within each group.
 
     After the first `bound` of a group, further ones are drawn as if there were no others.
+
+    bound: one for all, or one for each item, equal within a group.
     """
     index = jnp.arange(len(bits))
 
     def draw_next(i: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         drawn, before = state  # before: how many of the group are smaller than each
+        own = bound[i] if bound.ndim else bound
         taken = (groups == groups[i]) & (index < i)
-        taken = taken & (jnp.sum(taken) < bound)
-        rest = uniform_below(bits[i], bound - jnp.sum(taken)).astype(jnp.int32)
+        taken = taken & (jnp.sum(taken) < own)
+        rest = uniform_below(bits[i], own - jnp.sum(taken)).astype(jnp.int32)
         new = rest + jnp.sum(taken & (rest >= drawn - before), dtype=jnp.int32)
         moved = jnp.where(taken & (drawn > new), before + 1, before)
         smaller = jnp.sum(taken & (drawn < new), dtype=jnp.int32)

@@ -9,17 +9,23 @@ from jaxtyping import Array, Int
 from icl.config import DataConfig
 from icl.config.sources import ENDLESS_CLASSES, MarkovSource
 from icl.data.classes import class_thresholds, make_guide
+from icl.data.frequencies import class_weights
 from icl.types import ClassDistribution, Knobs
 
 # Entries of the table of probabilities for classes without end.
 TABLE_CAPACITY = 2**16
 
 
-def make_knobs(data: DataConfig, num_source_classes: int, num_exemplars: int) -> Knobs:
+def make_knobs(
+    data: DataConfig, num_source_classes: int, num_exemplars: int | Int[np.ndarray, " class"]
+) -> Knobs:
     """The traced part of the distribution.
 
     num_source_classes: number of classes in the source; the last of them are held out.
-    num_exemplars: number of exemplars of each class that are trained on.
+    num_exemplars: number of exemplars of each class that are trained on; an array where classes
+        differ.
+
+    Raises UserError where a file of class probabilities is missing or broken.
     """
     weights = np.cumsum(list(data.weights.values()))
     rate = min(round(data.drift_rate * 2**32), 2**32 - 1)
@@ -70,7 +76,7 @@ def _make_pools(data: DataConfig, num_source_classes: int) -> dict[str, ClassDis
     # The table's size does not depend on the number of training classes, which may vary.
     is_endless = num_source_classes == ENDLESS_CLASSES
     capacity = max(n, TABLE_CAPACITY if is_endless else num_source_classes)
-    thresholds = class_thresholds(n, data.zipf_exponent, capacity)
+    thresholds = class_thresholds(class_weights(data), capacity)
     table = jnp.asarray(thresholds), jnp.asarray(make_guide(thresholds))
 
     def pool(

@@ -16,6 +16,7 @@ from icl.config.sources import MarkovSource
 from icl.data.families.base import Family
 from icl.data.families.bursty import Bursty
 from icl.data.families.independent import Independent
+from icl.data.frequencies import class_weights
 
 # Pairs of classes and terms of a sum; larger sums take too long.
 MAX_PAIRS = 2**24
@@ -44,7 +45,7 @@ def make_pools(data: DataConfig, block: int | None = None) -> Pools:
     block: of classes, to which `train` is confined.
     """
     n = data.num_classes
-    weights = np.arange(1, n + 1, dtype=np.float64) ** -data.zipf_exponent
+    weights = class_weights(data)
     common = min(data.num_common_classes, n)
 
     def pool(first: int, stop: int, is_uniform: bool = False) -> ClassPool | None:

@@ -15,6 +15,7 @@ from icl.config.sources import MarkovSource
 from icl.data.families.base import Family
 from icl.data.families.bursty import Bursty
 from icl.data.families.independent import Independent
+from icl.data.frequencies import is_uniform
 from icl.description.closed_forms import ClassPool, Pools, query_pool
 
 
@@ -60,7 +61,7 @@ def range_of(family: Family, data: DataConfig) -> LabelRange | None:
         "common": (n - common, n),
         "rare": (0, n - common),
     }
-    if labels == "train" and data.zipf_exponent == 0 and data.num_blocks == 1:
+    if labels == "train" and data.num_blocks == 1 and is_uniform(data):
         labels = "uniform"
     if labels not in ranges:
         return None

@@ -18,7 +18,7 @@ from icl.data.families.base import Family
 from icl.data.families.make import make_families
 from icl.data.knobs import make_knobs
 from icl.data.sources.load import load_exemplars
-from icl.data.sources.on_device import exemplars_in_use, put_on_device
+from icl.data.sources.on_device import check_exemplars, exemplars_in_use, put_on_device
 from icl.evaluation.conditions import make_conditions
 from icl.problems.streams import data_set_key, described_key, make_streams
 from icl.types import Exemplars, IndexSequence, Knobs
@@ -79,10 +79,11 @@ class Parts:
 def make_parts(config: ExperimentConfig) -> Parts:
     """Load the exemplars and make the families.
 
-    Raises UserError where the source is not available.
+    Raises UserError where the source is not available, or lacks what the config asks for.
     """
     data = config.data
     exemplars = put_on_device(data, load_exemplars(data.source))
+    check_exemplars(config, exemplars)
     knobs = make_knobs(data, exemplars.num_classes, exemplars_in_use(data, exemplars))
     conditions = make_conditions(data, config.evaluation)
     conditions.pop("train", None)  # it is always described

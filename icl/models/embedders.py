@@ -20,7 +20,7 @@ from icl.config.embedders import (
     TableEmbedder,
 )
 from icl.errors import UserError
-from icl.models.images import convolve
+from icl.models.images import convolve, with_channels
 from icl.models.layers import Constant, Data, Layers
 from icl.models.resnet import ResNet
 
@@ -114,17 +114,15 @@ class Conv(nnx.Module):
 
     def __init__(self, config: ConvEmbedder, data: Data, width: int, layers: Layers):
         self.standardize = Standardize(data.examples)
-        height, breadth = data.examples.shape[1:]
+        _, height, breadth, c_in = with_channels(data.examples).shape
         self.num_layers = len(config.channels)
-        for i, (c_in, c_out) in enumerate(
-            zip((1, *config.channels), config.channels, strict=False)
-        ):
+        for i, c_out in enumerate(config.channels):
             setattr(self, f"conv{i}", layers.conv(c_in, c_out, 3, stride=2))
-            height, breadth = -(-height // 2), -(-breadth // 2)
+            height, breadth, c_in = -(-height // 2), -(-breadth // 2), c_out
         self.out = layers.linear(height * breadth * config.channels[-1], width)
 
     def __call__(self, x: Float[Array, "n *shape"]) -> Float[Array, "n width"]:
-        x = self.standardize(x)[..., None]
+        x = with_channels(self.standardize(x))
         for i in range(self.num_layers):
             x = jax.nn.relu(convolve(getattr(self, f"conv{i}"), x))
         return self.out(_flatten(x))

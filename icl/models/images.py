@@ -5,12 +5,19 @@ kernel are therefore laid side by side, and a convolution is one product: up to 
 training a first layer of 7 x 7 (python -m benchmarks.levers). Accelerators have their own kernels.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
 
 from icl.models.layers import on_cpu
+
+
+def with_channels(images: Float[Any, "n h w *c"]) -> Float[Any, "n h w c"]:
+    """The images, with one channel where they have no axis of channels."""
+    return images if images.ndim == 4 else images[..., None]
 
 
 def convolve(layer: nnx.Conv, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c2"]:

@@ -19,17 +19,18 @@ class Shift(nnx.Module):
         self.deterministic = True
 
     def __call__(
-        self, images: Float[Array, "batch item h w"], bits: UInt32[Array, " batch"] | None
-    ) -> Float[Array, "batch item h w"]:
+        self, images: Float[Array, "batch item h w *c"], bits: UInt32[Array, " batch"] | None
+    ) -> Float[Array, "batch item h w *c"]:
         if self.deterministic or bits is None:
             return images
         most, (_, items, *size) = self.max_shift, images.shape
-        padded = jnp.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
+        channel = ((0, 0),) * (len(size) - 2)
+        padded = jnp.pad(images, ((0, 0), (0, 0), (most, most), (most, most), *channel))
         keys = _keys(bits, SHIFT)
         starts = jax.vmap(lambda key: jax.random.randint(key, (items, 2), 0, 2 * most + 1))(keys)
 
         def cut(image: Array, start: Array) -> Array:
-            return jax.lax.dynamic_slice(image, start, size)
+            return jax.lax.dynamic_slice(image, (*start, *(0 for _ in channel)), size)
 
         return jax.vmap(jax.vmap(cut))(padded, starts)
 

@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from icl.config.embedders import ResNetEmbedder
-from icl.models.images import convolve, max_pool
+from icl.models.images import convolve, max_pool, with_channels
 from icl.models.layers import Data, Layers
 
 STAGES = ((16, 1), (32, 2), (32, 2), (64, 2))  # channels, stride of the first block
@@ -50,7 +50,8 @@ class ResNet(nnx.Module):
     """The encoder. A linear map follows unless the width is that of its last channels."""
 
     def __init__(self, config: ResNetEmbedder, data: Data, width: int, layers: Layers):
-        self.stem = ConvNorm(1, STEM_CHANNELS, 7, 2, layers)
+        channels_in = with_channels(data.examples).shape[-1]
+        self.stem = ConvNorm(channels_in, STEM_CHANNELS, 7, 2, layers)
         c_in = STEM_CHANNELS
         for i, (channels, stride) in enumerate(STAGES):
             setattr(self, f"stage{i}_0", Bottleneck(c_in, channels, stride, True, layers))
@@ -58,8 +59,8 @@ class ResNet(nnx.Module):
             c_in = channels
         self.out = layers.linear(c_in, width) if width != c_in else None
 
-    def __call__(self, x: Float[Array, "n h w"]) -> Float[Array, "n c"]:
-        x = jax.nn.relu(self.stem(x[..., None]))
+    def __call__(self, x: Float[Array, "n h w *channel"]) -> Float[Array, "n c"]:
+        x = jax.nn.relu(self.stem(with_channels(x)))
         x = max_pool(x, 3, 2)
         for i in range(len(STAGES)):
             x = getattr(self, f"stage{i}_1")(getattr(self, f"stage{i}_0")(x))

@@ -141,7 +141,7 @@ class SequenceProblem:
         return scores
 
     def tested_as(self, config: ExperimentConfig) -> "SequenceProblem":
-        check_exemplars(config.data, config.evaluation, self.exemplars)
+        check_exemplars(config, self.exemplars)
         conditions = make_conditions(config.data, config.evaluation)
         return replace(self, config=config, conditions=conditions)
 
@@ -226,7 +226,7 @@ def make_problem(config: ExperimentConfig, loaded: ExemplarBank | ExemplarMaker)
     """
     data = config.data
     exemplars = put_on_device(data, loaded)
-    check_exemplars(data, config.evaluation, exemplars)
+    check_exemplars(config, exemplars)
     examples = example_items(data, exemplars)
     return SequenceProblem(
         config=config,

@@ -6,7 +6,7 @@ from ..messages import check_line, errors, spaced
 
 GAUSSIAN = "data.source.kind=gaussian model.embedder.kind=linear"
 SYMBOLIC = "data.source.kind=symbolic model.embedder.kind=table"
-FEATURES = "data.source={kind:features,path:x.npy}"
+FEATURES = "data.source={kind:features,path:x.npy} data.num_classes=1600"
 LABELS = "data.label_multiplicity * (data.num_classes + data.num_holdout_classes)"
 IN_ALL = "data.num_classes + data.num_holdout_classes"
 
@@ -33,7 +33,7 @@ CHECKS = [
         "omniglot, glyphs",
     ),
     (
-        f"{FEATURES} data.flips_and_rotations=true",
+        f"{GAUSSIAN} data.flips_and_rotations=true",
         "data.flips_and_rotations = true",
         "omniglot, glyphs",
     ),

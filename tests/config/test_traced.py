@@ -33,7 +33,8 @@ OFF = {
 }
 NEVER_OFF = """
     seed task.coherences
-    data.p_bursty data.mixture.* data.zipf_exponent data.num_common_classes data.block_steps
+    data.p_bursty data.mixture.* data.zipf_exponent data.class_probabilities
+    data.num_common_classes data.block_steps
     training.learning_rate training.warmup_steps training.decay training.weight_decay
     training.weight_decay_of.* training.clip_norm training.adam_b1 training.adam_b2
     training.momentum

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from icl.data.bits import RandomBits, happens, random_order, start_of_part, uniform_below
 from icl.data.classes import class_thresholds, distinct_below, draw_classes, make_guide
+from icl.data.frequencies import zipf_weights
 from icl.types import ClassDistribution
 
 from ..chi_square import assert_proportion, assert_same_distribution
@@ -47,7 +48,7 @@ def table(widths: list[int], capacity: int) -> np.ndarray:
 def test_every_class_has_its_probability_to_one_unit_and_the_commonest_what_is_left(
     num_classes, zipf_exponent
 ):
-    thresholds = class_thresholds(num_classes, zipf_exponent, num_classes)
+    thresholds = class_thresholds(zipf_weights(num_classes, zipf_exponent), num_classes)
     widths = np.array(widths_of(thresholds, num_classes))
     weights = np.array([float(j + 1) ** -zipf_exponent for j in range(num_classes)])
     exact = weights / math.fsum(weights) * UNITS
@@ -67,7 +68,7 @@ def test_thresholds_agree_with_rational_arithmetic(num_classes, zipf_exponent):
     weights = [Fraction(1, (j + 1) ** zipf_exponent) for j in range(num_classes)]
     units = UNITS / sum(weights)
     exact = [end * units for end in itertools.accumulate(weights)][:-1]
-    thresholds = class_thresholds(num_classes, float(zipf_exponent), num_classes)
+    thresholds = class_thresholds(zipf_weights(num_classes, float(zipf_exponent)), num_classes)
     for end, threshold in zip(exact, thresholds.tolist(), strict=False):
         assert abs(end - threshold) <= Fraction(1, 2) + Fraction(1, 1000)
 
@@ -75,7 +76,9 @@ def test_thresholds_agree_with_rational_arithmetic(num_classes, zipf_exponent):
 @pytest.mark.parametrize("zipf_exponent", [0.0, 1.0, 3.0, 10.0])
 @pytest.mark.parametrize("num_classes", [2, 3, 1600, 100_000])
 def test_every_class_keeps_an_integer(num_classes, zipf_exponent):
-    widths = widths_of(class_thresholds(num_classes, zipf_exponent, num_classes), num_classes)
+    widths = widths_of(
+        class_thresholds(zipf_weights(num_classes, zipf_exponent), num_classes), num_classes
+    )
     assert min(widths) >= 1
     assert sum(widths) == UNITS
 
@@ -83,26 +86,28 @@ def test_every_class_keeps_an_integer(num_classes, zipf_exponent):
 @pytest.mark.parametrize("zipf_exponent", [0.0, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("num_classes", [2, 10, 1600])
 def test_each_probability_is_right_to_one_unit(num_classes, zipf_exponent):
-    widths = widths_of(class_thresholds(num_classes, zipf_exponent, num_classes), num_classes)
+    widths = widths_of(
+        class_thresholds(zipf_weights(num_classes, zipf_exponent), num_classes), num_classes
+    )
     exact = reference.class_probabilities(num_classes, zipf_exponent) * UNITS
     assert np.abs(np.array(widths) - exact).max() <= 1.001
 
 
 def test_class_0_is_the_commonest_and_zero_exponent_is_uniform():
-    widths = widths_of(class_thresholds(1600, 1.0, 1600), 1600)
+    widths = widths_of(class_thresholds(zipf_weights(1600, 1.0), 1600), 1600)
     assert all(a >= b - 1 for a, b in itertools.pairwise(widths))
     assert widths[0] == pytest.approx(1600 * widths[-1], rel=1e-4)
-    assert set(widths_of(class_thresholds(1024, 0.0, 1024), 1024)) == {UNITS // 1024}
+    assert set(widths_of(class_thresholds(zipf_weights(1024, 0.0), 1024), 1024)) == {UNITS // 1024}
 
 
 @pytest.mark.parametrize("num_classes", [2, 5, 99, 100])
 def test_padding(num_classes):
-    thresholds = class_thresholds(num_classes, 1.0, 100)
+    thresholds = class_thresholds(zipf_weights(num_classes, 1.0), 100)
     assert thresholds.shape == (100,)
     assert thresholds.dtype == np.uint32
     assert (thresholds[num_classes - 1 :] == TOP).all()
     np.testing.assert_array_equal(
-        thresholds[:num_classes], class_thresholds(num_classes, 1.0, num_classes)
+        thresholds[:num_classes], class_thresholds(zipf_weights(num_classes, 1.0), num_classes)
     )
 
 
@@ -136,11 +141,11 @@ def test_uniform_below_takes_bounds_of_every_kind():
 
 CAPACITY = 6
 TABLES = [
-    class_thresholds(2, 0.0, CAPACITY),
-    class_thresholds(3, 1.0, CAPACITY),
-    class_thresholds(5, 0.0, CAPACITY),
-    class_thresholds(5, 1.0, CAPACITY),
-    class_thresholds(6, 10.0, CAPACITY),
+    class_thresholds(zipf_weights(2, 0.0), CAPACITY),
+    class_thresholds(zipf_weights(3, 1.0), CAPACITY),
+    class_thresholds(zipf_weights(5, 0.0), CAPACITY),
+    class_thresholds(zipf_weights(5, 1.0), CAPACITY),
+    class_thresholds(zipf_weights(6, 10.0), CAPACITY),
     table([1, UNITS - 1], CAPACITY),
     table([UNITS - 2, 2], CAPACITY),
     table([1, 1, 1, UNITS - 3], CAPACITY),
@@ -269,7 +274,7 @@ def test_uniform_draws_are_exact_for_every_bit_pattern(num_excluded):
 @pytest.mark.parametrize("num_classes", [2, 1600, 100_000])
 def test_the_owner_of_every_integer_of_a_large_table(num_classes, zipf_exponent):
     """Owners are right at both ends of what each class owns, and wherever the guide changes."""
-    thresholds = class_thresholds(num_classes, zipf_exponent, 100_000)
+    thresholds = class_thresholds(zipf_weights(num_classes, zipf_exponent), 100_000)
     ends = thresholds[: num_classes - 1].astype(np.int64)
     values = np.concatenate([[0, TOP], ends, ends - 1, np.arange(1, 2**18) * 2**14])
     values = np.concatenate([values, values - 1]) % UNITS

@@ -1,20 +1,25 @@
 """Embedders: batch norm, what is fitted to the examples in advance, vectors and symbols."""
 
 import math
+import operator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
-from icl.config.embedders import PCAEmbedder, TableEmbedder
+from icl.config.embedders import ConvEmbedder, PCAEmbedder, ResNetEmbedder, TableEmbedder
 from icl.config.networks import TransformerConfig
-from icl.models.embedders import principal_components
+from icl.models.embedders import EMBEDDERS, principal_components
+from icl.models.layers import Data, Layers
 from icl.models.network import make_network
 from icl.types import Sequence, Variables
 
 from ..messages import refused
 from .cases import (
     BATCH,
+    IMAGES,
     ITEMS,
     NUM_CLASSES,
     NUM_LABELS,
@@ -22,6 +27,7 @@ from .cases import (
     SYMBOLS,
     VECTORS,
     make_case,
+    make_config,
     make_examples,
     make_sequence,
 )
@@ -123,6 +129,49 @@ def test_no_more_principal_components_than_dimensions_or_examples(shape):
     limit = min(shape[0], math.prod(shape[1:]))
     with refused("model.embedder.num_components = 5", str(limit)):
         make_network(config, NUM_LABELS, np.ones(shape, np.float32), NUM_CLASSES)
+
+
+# Images with channels.
+
+
+@pytest.mark.parametrize(("kind", "first"), [("conv", "conv0"), ("resnet", "stem.conv")])
+@pytest.mark.parametrize("num_channels", [1, 3])
+def test_equal_channels_are_read_as_the_grey_image_by_the_sum_of_their_kernels(
+    kind, first, num_channels
+):
+    grey_images = np.random.default_rng(0).random((6, 7, 5), np.float32)
+    images = np.repeat(grey_images[..., None], num_channels, axis=-1)
+    config = {"conv": ConvEmbedder(channels=(4, 4)), "resnet": ResNetEmbedder()}[kind]
+
+    def make(examples: np.ndarray) -> tuple[nnx.Module, nnx.Conv]:
+        """The embedder, and its first convolution; all that follows starts the same."""
+        layers = Layers(nnx.Rngs(jax.random.key(0)))
+        embedder = EMBEDDERS[kind](config, Data(examples, 2), 8, layers)
+        embedder.eval()
+        return embedder, operator.attrgetter(first)(embedder)
+
+    (colour, own), (grey, other) = make(images), make(grey_images)
+    assert own.kernel.shape[2] == num_channels
+    other.kernel[...] = own.kernel[...].sum(axis=2, keepdims=True)
+    images, grey_images = jnp.asarray(images), jnp.asarray(grey_images)
+    if kind == "resnet":  # the rest takes long to compile, and sees no channels
+        read = colour.stem(images), grey.stem(grey_images[..., None])
+    else:
+        read = colour(images), grey(grey_images)
+    np.testing.assert_allclose(*read, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("embedder", IMAGES)
+def test_every_embedder_of_images_reads_images_with_channels(embedder):
+    examples = np.random.default_rng(0).random((40, SIZE, SIZE, 3), np.float32)
+    config = make_config("transformer", embedder)
+    if embedder == "identity":
+        config = config.model_copy(update={"width": 3 * SIZE**2})
+    network = make_network(config, NUM_LABELS, examples, NUM_CLASSES)
+    variables = jax.eval_shape(network.init, jax.random.key(0))
+    sequence = make_sequence(embedder)._replace(exemplars=np.ones((BATCH, ITEMS, SIZE, SIZE, 3)))
+    logits, _ = jax.eval_shape(network.apply, variables, sequence)
+    assert logits.shape == (BATCH, 1, NUM_LABELS)
 
 
 # Exemplars that are no images.

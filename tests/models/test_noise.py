@@ -23,6 +23,13 @@ def shifted(max_shift: int, images: np.ndarray, bits: jax.Array = BITS) -> np.nd
     return np.asarray(jax.jit(layer)(jnp.asarray(images), bits))
 
 
+def test_channels_of_an_image_move_together():
+    images = np.random.default_rng(0).random((len(BITS), 2, 5, 4), np.float32)
+    moved = shifted(2, np.stack([images, 2 * images, 1 - images], axis=-1))
+    np.testing.assert_array_equal(moved[..., 0], shifted(2, images))
+    np.testing.assert_array_equal(moved[..., 1], 2 * moved[..., 0])
+
+
 def test_every_shift_up_to_the_largest_is_as_likely():
     most, size = 2, 9
     images = np.zeros((len(BITS), 4, size, size), np.float32)

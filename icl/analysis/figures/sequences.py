@@ -114,13 +114,22 @@ def _draw_row(
 
 
 def _draw_item(axes: Any, exemplar: np.ndarray, x: float, y: float, scale: float) -> None:
-    """Draw an image, a number, or a vector as coloured bars: blue below zero and red above."""
+    """Draw an image, a number, or a vector as coloured bars: blue below zero and red above.
+
+    Pixels are drawn from 0, white, to 1, black; in colour, from 0, dark, to 1, bright. Images of
+    other than one, three or four channels are drawn as the mean of these.
+    """
     if exemplar.ndim == 0:
         text = f"{exemplar}"
         size = 10 if len(text) < 5 else 7
         axes.text(x + 0.5, y + 0.5, text, fontsize=size, ha="center", va="center")
         return
     extent = (x, x + 1, y + 1, y)
+    if exemplar.ndim == 3 and exemplar.shape[2] in (3, 4):  # red, green, blue, opacity
+        axes.imshow(np.clip(exemplar, 0, 1), extent=extent, aspect="auto")
+        return
+    if exemplar.ndim == 3:
+        exemplar = exemplar.mean(axis=2)
     if exemplar.ndim == 2:
         axes.imshow(exemplar, cmap="gray_r", vmin=0, vmax=1, extent=extent, aspect="auto")
         return

@@ -6,17 +6,21 @@
 import math
 import re
 
+import numpy as np
+
 from icl.config.checks.exemplars import too_few_exemplars
 from icl.config.checks.families import PlacedFamily, family_errors, permuted_labels
+from icl.config.class_probabilities import probability_errors
 from icl.config.data_settings import MAX_CLASSES, MAX_LABELS, MAX_PAIR_LABELS, DataSettings
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import NAMED
-from icl.config.sources import ENDLESS_CLASSES, MarkovSource
+from icl.config.sources import ENDLESS_CLASSES, IMAGE_RANKS, MarkovSource
 
 
 def data_errors(data: DataSettings) -> list[str]:
     """Mistakes in the distribution of training sequences."""
-    errors = _class_errors(data) + _exemplar_errors(data) + _label_errors(data)
+    errors = image_errors(data, data.source.shape) + _class_errors(data)
+    errors += _frequency_errors(data) + _exemplar_errors(data) + _label_errors(data)
     errors += [
         f"data.families.{_shown(name)}: not a new name; allowed: letters, digits and _, and "
         "neither `train` nor the name of a family that is built in"
@@ -68,19 +72,46 @@ def _known(data: DataSettings) -> str:
     return f"{', '.join([*NAMED, *map(_shown, data.families)])}, or a name in data.families"
 
 
-def _class_errors(data: DataSettings) -> list[str]:
-    """Mistakes in the numbers of classes; a Markov chain has symbols instead."""
-    source = data.source
-    is_image = source.shape is not None and len(source.shape) == 2
+def image_errors(data: DataSettings, shape: tuple[int, ...] | None) -> list[str]:
+    """Mistakes of settings for images. shape: of an exemplar; None: only a file has it."""
+    if shape is None:
+        return []
+    is_image = len(shape) in IMAGE_RANKS
     errors = [
-        f"data.{field} = true; allowed: false, except for images (omniglot, glyphs)"
+        f"data.{field} = true; allowed: false, except for images (omniglot, glyphs, your own)"
         for field in ("flips_and_rotations", "random_rare_exemplars")
         if getattr(data, field) and not is_image
     ]
+    if is_image and data.flips_and_rotations and shape[0] != shape[1]:
+        errors.append(
+            "data.flips_and_rotations = true; allowed: false, as images have "
+            f"{shape[0]} x {shape[1]} pixels and are not square"
+        )
+    return errors
+
+
+def _frequency_errors(data: DataSettings) -> list[str]:
+    """Mistakes in the probabilities of classes; those in a file are found when it is read."""
+    own = data.class_probabilities
+    if own is None:
+        return []
+    given = f"data.class_probabilities = {own if isinstance(own, str) else f'{len(own)} numbers'}"
+    if isinstance(data.source, MarkovSource):
+        return [f"{given}; allowed: null, as data.source (markov) has symbols instead of classes"]
+    if data.zipf_exponent:
+        return [f"{given}; allowed: null where data.zipf_exponent = {data.zipf_exponent}"]
+    return [] if isinstance(own, str) else probability_errors(np.array(own), data.num_classes)
+
+
+def _class_errors(data: DataSettings) -> list[str]:
+    """Mistakes in the numbers of classes; a Markov chain has symbols instead."""
+    source = data.source
+    errors: list[str] = []
     if isinstance(source, MarkovSource):
         return errors
     held_out = data.num_holdout_classes
-    together = data.classes_per_source_class if is_image else 1
+    may_be_image = source.shape is None or len(source.shape) in IMAGE_RANKS
+    together = data.classes_per_source_class if may_be_image else 1
     used = f"data.num_classes + data.num_holdout_classes = {data.num_classes} + {held_out}"
     there = MAX_CLASSES if source.num_classes is None else source.num_classes * together
     if there > ENDLESS_CLASSES:
@@ -104,9 +135,10 @@ def _class_errors(data: DataSettings) -> list[str]:
 
 def _exemplar_errors(data: DataSettings) -> list[str]:
     errors = []
-    is_image = data.source.shape is not None and len(data.source.shape) == 2
-    if data.exemplars == "separated" and not is_image:
-        errors.append("data.exemplars = separated; allowed: all, single, except for images")
+    if data.exemplars == "separated" and len(data.source.shape or ()) != 2:
+        errors.append(
+            "data.exemplars = separated; allowed: all, single, except for images (omniglot, glyphs)"
+        )
     if data.exemplars != "all":
         for field, none in (("num_exemplars", "null"), ("num_holdout_exemplars", "0")):
             if getattr(data, field):

@@ -6,13 +6,17 @@ from icl.config.families import BurstyFamily, FewShotFamily
 
 
 def too_few_exemplars(
-    data: DataSettings, evaluation: EvaluationConfig | None, in_use: int
+    data: DataSettings,
+    evaluation: EvaluationConfig | None,
+    in_use: int,
+    whose: str = "each class",
 ) -> list[str]:
     """Mistakes of families whose sequences would repeat exemplars.
 
     One exemplar for each class is allowed: all items of a class are then copies of it.
 
     evaluation: if given, families are conditions. in_use: training exemplars of each class.
+    whose: which classes have so many.
     """
     names = list(data.weights) if evaluation is None else list(evaluation.conditions)
     errors = []
@@ -28,7 +32,7 @@ def too_few_exemplars(
             field = "data.num_holdout_exemplars" if held_out else "data.num_exemplars"
             null = "null: " if not held_out and not data.num_exemplars else ""
             errors.append(
-                f"{field} = {null}{there} of each class; allowed: 1, or at least {need} for {name} "
+                f"{field} = {null}{there} of {whose}; allowed: 1, or at least {need} for {name} "
                 f"({first} of a class, and the query)"
             )
     return errors

@@ -309,6 +309,12 @@ def _distinct_label_errors(
             (is_some, f"{own_field}.classes", family.classes, "train, uniform, novel"),
             (others is not None, f"{own_field}.others", others, "null"),
             (is_train and data.zipf_exponent > 0, "data.zipf_exponent", data.zipf_exponent, "0"),
+            (
+                is_train and data.class_probabilities is not None,
+                "data.class_probabilities",
+                "given",
+                "null",
+            ),
             (is_training and data.num_blocks > 1, "data.num_blocks", data.num_blocks, "1"),
             (
                 is_part,

@@ -6,39 +6,49 @@ from icl.config.data_settings import DataSettings
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import BurstyFamily, FewShotFamily
 from icl.config.networks import LearnedPositions, NetworkConfig, ShiftedPositions
+from icl.config.sources import IMAGE_RANKS
 from icl.config.training import TrainingConfig
 
-# Embedders of a symbol (a whole number), a vector, an image.
+OF_IMAGES = ("linear", "mlp", "pca", "conv", "resnet", "identity")
+# Embedders of a symbol (a whole number), a vector, a grey image, an image with channels.
 EMBEDDERS_BY_RANK = {
     0: ("one_hot", "table"),
     1: ("linear", "mlp", "pca", "identity"),
-    2: ("linear", "mlp", "pca", "conv", "resnet", "identity"),
+    2: OF_IMAGES,
+    3: OF_IMAGES,
 }
 
 
-def embedder_errors(model: NetworkConfig, data: DataSettings) -> list[str]:
-    """Mistakes of an embedder that cannot read the exemplars of the source."""
-    embedder, shape = model.embedder, data.source.shape
-    kinds = EMBEDDERS_BY_RANK[1 if shape is None else len(shape)]  # a file holds vectors
+def embedder_errors(
+    model: NetworkConfig, data: DataSettings, shape: tuple[int, ...] | None
+) -> list[str]:
+    """Mistakes of an embedder that cannot read the exemplars of the source.
+
+    shape: of an exemplar; None: only a file has it.
+    """
+    embedder = model.embedder
+    kinds = OF_IMAGES if shape is None else EMBEDDERS_BY_RANK[len(shape)]
     if embedder.kind not in kinds:
+        found = f", whose exemplars are {list(shape)}" if shape and not data.source.shape else ""
         return [
             f"model.embedder.kind = {embedder.kind}; allowed for data.source "
-            f"({data.source.kind}): {', '.join(kinds)}"
-        ]
-    if model.max_shift and (shape is None or len(shape) != 2):
-        return [
-            f"model.max_shift = {model.max_shift}; allowed: 0, except for images (omniglot, glyphs)"
+            f"({data.source.kind}{found}): {', '.join(kinds)}"
         ]
     if shape is None:
         return []
+    if model.max_shift and len(shape) not in IMAGE_RANKS:
+        return [
+            f"model.max_shift = {model.max_shift}; allowed: 0, except for images (omniglot, "
+            "glyphs, your own)"
+        ]
     size = math.prod(shape)
     if embedder.kind == "identity" and size != model.item_width:
         return [
             f"model.embedder.kind = identity, with {size} numbers in an exemplar; allowed: other "
             f"kinds, because model.width leaves room for {model.item_width} numbers"
         ]
-    if embedder.kind == "pca":
-        exemplars = data.num_exemplars or data.source.num_exemplars or 1
+    if embedder.kind == "pca" and data.source.num_exemplars is not None:
+        exemplars = data.num_exemplars or data.source.num_exemplars
         most = min(size, data.num_classes * exemplars)
         if embedder.num_components > most:
             return [

@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
 from icl.data.bits import RandomBits
 from icl.types import IndexSequence, Knobs
@@ -24,8 +24,16 @@ class Family(Protocol):
     def __hash__(self) -> int: ...
 
 
-def exemplar_range(held_out: bool, knobs: Knobs) -> tuple[Array, Array]:
-    """The first of the exemplars to draw from, and their number."""
+def exemplar_range(
+    held_out: bool, knobs: Knobs, classes: Int[Array, "*shape"]
+) -> tuple[Int[Array, "*first"], Int[Array, "*number"]]:
+    """The first of the exemplars to draw from, and their number.
+
+    Each is one number for each of the classes where classes differ in it, otherwise one for all.
+    """
+    in_use = knobs.num_exemplars
+    if in_use.ndim:
+        in_use = in_use[classes]
     if held_out:
-        return knobs.num_exemplars, knobs.num_holdout_exemplars
-    return jnp.int32(0), knobs.num_exemplars
+        return in_use, knobs.num_holdout_exemplars
+    return jnp.int32(0), in_use

@@ -55,9 +55,9 @@ class Bursty:
         query = jnp.int32(0)
         if p_relevant is not None:  # an irrelevant query is of a further class, drawn last
             query = jnp.where(happens(bits.take(), p_relevant), 0, len(classes) - 1)
-        slots = jnp.array([i for i, count in enumerate(self.pattern) for _ in range(count)])
+        slots = self._slots
         order = ORDERS[self.order](bits, self.pattern)
-        context_exemplars, query_exemplar = self._draw_exemplars(bits, knobs)
+        context_exemplars, query_exemplar = self._draw_exemplars(bits, knobs, classes, query)
         return IndexSequence(
             jnp.append(classes[slots][order], classes[query]),
             jnp.append(context_exemplars[order], query_exemplar),
@@ -93,18 +93,24 @@ class Bursty:
             parts.append(draw_classes(bits.take(1), pool, jnp.concatenate(parts)))
         return jnp.concatenate(parts)
 
-    def _draw_exemplars(self, bits: RandomBits, knobs: Knobs) -> tuple[Array, Array]:
+    def _draw_exemplars(
+        self, bits: RandomBits, knobs: Knobs, classes: Int[Array, " k"], queried: Int[Array, ""]
+    ) -> tuple[Array, Array]:
         """Exemplars of the context, before it is put in order, and of the query.
 
         Exemplars of a repeated class differ, the query's among them.
+
+        queried: which of the classes the query is of: the first, or a further one.
         """
-        first, count = exemplar_range(self.holdout_exemplars, knobs)
+        first, count = exemplar_range(self.holdout_exemplars, knobs, classes)
         copied = knobs.p_copied_exemplar if self.is_training else None
         matched = knobs.p_matched_exemplar if self.is_training else None
         groups: list[Array] = []
-        query = jnp.int32(0)
+        query, begin = jnp.int32(0), 0
         for shots, num_equal in _runs(self.pattern[: self.ways]):
-            drawn = jax.vmap(distinct_below, (0, None))(bits.take(num_equal, shots + 1), count)
+            own, axis = (count[begin : begin + num_equal], 0) if count.ndim else (count, None)
+            drawn = jax.vmap(distinct_below, (0, axis))(bits.take(num_equal, shots + 1), own)
+            begin += num_equal
             if copied is not None:
                 is_copy = happens(bits.take(num_equal, shots + 1), copied)
                 is_copy = is_copy & (jnp.arange(shots + 1) < shots)
@@ -114,9 +120,20 @@ class Bursty:
                 if matched is not None:
                     query = jnp.where(happens(bits.take(), matched), drawn[0, 0], query)
             groups.append(drawn[:, :shots].ravel())
-        singles = uniform_below(bits.take(len(self.pattern) - self.ways), count)
+        own = count[begin : len(self.pattern)] if count.ndim else count
+        singles = uniform_below(bits.take(len(self.pattern) - self.ways), own)
         context = jnp.concatenate([*groups, singles.astype(jnp.int32)])
+        if count.ndim and len(classes) > len(self.pattern):
+            further = uniform_below(bits.take(), count[-1]).astype(jnp.int32)
+            query = jnp.where(queried == 0, query, further)
+        if first.ndim:
+            return first[self._slots] + context, first[queried] + query
         return first + context, first + query
+
+    @property
+    def _slots(self) -> Int[Array, " context"]:
+        """The class of each item of the context, before it is put in order."""
+        return jnp.array([i for i, count in enumerate(self.pattern) for _ in range(count)])
 
 
 def _runs(pattern: tuple[int, ...]) -> list[tuple[int, int]]:

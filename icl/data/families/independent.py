@@ -42,7 +42,7 @@ class Independent:
             other = classes[self._random_item(bits)]
             is_absent = ~jnp.any(classes[:-1] == classes[-1])
             classes = classes.at[-1].set(jnp.where(is_absent, other, classes[-1]))
-        first, num_exemplars = exemplar_range(self.holdout_exemplars, knobs)
+        first, num_exemplars = exemplar_range(self.holdout_exemplars, knobs, classes)
         exemplars = first + distinct_within(bits.take(count), classes, num_exemplars)
         labels = own_labels(bits.take(count), classes, knobs)
         if self.copy_label:

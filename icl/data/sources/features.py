@@ -1,138 +1,109 @@
-"""The user's own features: an array [class, exemplar, dim] in a file."""
+"""The user's own exemplars: an array in a file, of vectors or images."""
 
-import importlib
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
+import math
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Int, Shaped
 
-from icl.config.sources import FeaturesSource
+from icl.config.features_file import COUNTS, StoredArray, is_folder, opened, wrong
+from icl.config.sources import MAX_BANK_BYTES, FeaturesSource
+from icl.data.sources.image_folder import load_image_folder
 from icl.data.sources.on_device import aligned_empty
-from icl.errors import UserError, one_line
 from icl.types import ExemplarBank
+
+VECTOR_RANK = 3
 
 
 def load_features(source: FeaturesSource) -> ExemplarBank:
-    """Load the array in the file, of floats or integers, as float32 `[class, exemplar, dim]`.
+    """Load vectors `[class, exemplar, dim]` or images `[class, exemplar, height, width, ...]`.
 
-    `source.key` names the array where the file holds several. Classes are named by their numbers.
+    Images of uint8 stay bytes, of which 255 becomes 1. All other floats and integers become
+    float32, with the values that they have. An array `num_exemplars` in the file says how many
+    exemplars each class has; what comes after them is padding. Classes are named by their numbers.
+    The path of a folder is left to `load_image_folder`.
 
-    Raises UserError where the file is missing or broken, has an extension that is not in READERS,
-    or holds no such array; and where the array is empty, has another rank or is not all finite.
+    Raises UserError where the file is missing or broken, has an extension that is unknown, or
+    holds no such array; and where the array is empty, too large, has another rank or is not all
+    finite.
     """
-    path = Path(source.path).expanduser()
-    read = READERS.get(path.suffix.lower())
-    if read is None:
-        raise _wrong(source, "unknown extension", ", ".join(READERS))
-    try:
-        array = read(source, path)
-    except UserError:
-        raise
-    except FileNotFoundError as error:
-        raise _wrong(source, "no such file", "a file that exists") from error
-    # Broken bytes make these libraries raise nearly anything. All mean the same to the user.
-    except Exception as error:
-        found = f"cannot be read ({one_line(error)})"
-        raise _wrong(source, found, f"a {path.suffix} file") from error
-    features = _as_float32(source, array)
-    return ExemplarBank(features, tuple(f"class {index}" for index in range(len(features))))
+    if is_folder(source.path):
+        return load_image_folder(source)
+    with opened(source.path, source.key) as (stored, stored_counts):
+        _check_size(source, stored)
+        array = stored.read()
+        counts = None if stored_counts is None else stored_counts.read()
+    if counts is not None:
+        counts = _checked_counts(source, counts, array.shape[:2])
+        array = array[:, : counts.max()]
+        counts = None if counts.min() == counts.max() else counts
+    exemplars = _as_bank(source, array, counts)
+    names = tuple(f"class {index}" for index in range(len(exemplars)))
+    return ExemplarBank(exemplars, names, counts)
 
 
-def _read_npy(source: FeaturesSource, path: Path) -> np.ndarray:
-    if source.key is not None:
-        raise UserError(
-            f"data.source.key = {source.key}; allowed: null, as a .npy file holds one array"
+def _check_size(source: FeaturesSource, stored: StoredArray) -> None:
+    """Check the size in memory, before anything is read."""
+    is_bytes = stored.is_bytes and len(stored.shape) > VECTOR_RANK
+    size = math.prod(stored.shape) * (1 if is_bytes else 4)
+    if size > MAX_BANK_BYTES:
+        what = "" if is_bytes else " as float32"
+        raise wrong(
+            source.path,
+            f"shape {list(stored.shape)} takes {size:.3g} bytes{what}",
+            f"at most {MAX_BANK_BYTES:.3g}",
         )
-    with open(path, "rb") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _read_npz(source: FeaturesSource, path: Path) -> np.ndarray:
-    with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
-        return arrays[_choose(source, arrays.files)]
-
-
-def _read_hdf5(source: FeaturesSource, path: Path) -> np.ndarray:
-    h5py = _library(source, "h5py")
-    names: list[str] = []
-
-    def note(name: str, entry: Any) -> None:
-        if isinstance(entry, h5py.Dataset):
-            names.append(name)
-
-    with h5py.File(path, "r") as file:
-        file.visititems(note)
-        return np.asarray(file[_choose(source, names)])
-
-
-def _read_safetensors(source: FeaturesSource, path: Path) -> np.ndarray:
-    safetensors = _library(source, "safetensors")
-    with safetensors.safe_open(path, framework="numpy") as file:
-        return file.get_tensor(_choose(source, file.keys()))
-
-
-READERS: dict[str, Callable[[FeaturesSource, Path], np.ndarray]] = {
-    ".npy": _read_npy,
-    ".npz": _read_npz,
-    ".h5": _read_hdf5,
-    ".hdf5": _read_hdf5,
-    ".safetensors": _read_safetensors,
-}
-
-
-def _library(source: FeaturesSource, name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise UserError(
-            f"data.source.path = {source.path}: reading it takes {name}, which is not installed; "
-            'pip install "icl[features]"'
-        ) from error
-
-
-def _choose(source: FeaturesSource, names: Iterable[str]) -> str:
-    """The name of the array to read."""
-    known = sorted(names)
-    if not known:
-        raise _wrong(source, "holds no array", "a file with [class, exemplar, dim]")
-    if source.key is None and len(known) == 1:
-        return known[0]
-    if source.key not in known:
-        value = "null" if source.key is None else source.key
-        raise UserError(
-            f"data.source.key = {value}; allowed: {', '.join(known)}, the arrays in {source.path}"
+def _checked_counts(
+    source: FeaturesSource, counts: np.ndarray, shape: tuple[int, ...]
+) -> Int[np.ndarray, " class"]:
+    """The number of exemplars of each class. shape: the numbers of classes and exemplars."""
+    num_classes, most = shape
+    if counts.shape != (num_classes,) or not np.issubdtype(counts.dtype, np.integer):
+        raise wrong(
+            source.path,
+            f"{COUNTS} has shape {list(counts.shape)} and dtype {counts.dtype}",
+            f"shape [{num_classes}], a whole number for each class",
         )
-    return source.key
+    bad = (counts < 1) | (counts > most)
+    if bad.any():
+        first = int(bad.argmax())
+        raise wrong(
+            source.path,
+            f"{COUNTS} of class {first} is {counts[first]}",
+            f"1 to {most}, the array's",
+        )
+    return counts.astype(np.int32)
 
 
-def _as_float32(
-    source: FeaturesSource, array: np.ndarray
-) -> Float32[np.ndarray, "class exemplar dim"]:
+def _as_bank(
+    source: FeaturesSource, array: np.ndarray, counts: Int[np.ndarray, " class"] | None
+) -> Shaped[np.ndarray, "class exemplar *shape"]:
+    """The array in the type and at a place in memory that a device can use."""
     is_number = jnp.issubdtype(array.dtype, jnp.floating)  # NumPy does not know bfloat16
     if not is_number and not np.issubdtype(array.dtype, np.integer):
-        raise _wrong(source, f"dtype {array.dtype}", "floats or integers")
-    shape = list(array.shape)
-    if array.ndim != 3:
-        raise _wrong(source, f"shape {shape}", "[class, exemplar, dim]")
-    if array.size == 0:
-        raise _wrong(source, f"shape {shape}", "at least one class, exemplar and dimension")
-    features = aligned_empty(array.shape, np.float32)
-    with np.errstate(over="ignore"):  # reported below
-        features[...] = array
-    bad = ~np.isfinite(features)
+        raise wrong(source.path, f"dtype {array.dtype}", "floats or integers")
+    is_bytes = array.dtype == np.uint8 and array.ndim > VECTOR_RANK
+    bank = aligned_empty(array.shape, np.uint8 if is_bytes else np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # reported below
+        bank[...] = array
+    if not is_bytes:
+        _check_finite(source, bank, counts)
+    return bank
+
+
+def _check_finite(
+    source: FeaturesSource, bank: np.ndarray, counts: Int[np.ndarray, " class"] | None
+) -> None:
+    bad: Bool[np.ndarray, "class exemplar *shape"] = ~np.isfinite(bank)
+    if counts is not None:
+        bad[np.arange(bank.shape[1]) >= counts[:, None]] = False  # padding
     if bad.any():
         first = np.unravel_index(bad.argmax(), bad.shape)
-        raise _wrong(
-            source,
+        raise wrong(
+            source.path,
             f"{bad.sum()} of {bad.size} values are NaN or infinite in float32, the first in "
             f"class {first[0]}, exemplar {first[1]}",
             "finite values",
         )
-    return features
-
-
-def _wrong(source: FeaturesSource, found: str, allowed: str) -> UserError:
-    return UserError(f"data.source.path = {source.path}: {found}; allowed: {allowed}")

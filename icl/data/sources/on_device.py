@@ -13,13 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Shaped
 
-from icl.config import DataConfig, EvaluationConfig
+from icl.config import DataConfig, ExperimentConfig
+from icl.config.checks.data import image_errors
 from icl.config.checks.exemplars import too_few_exemplars
+from icl.config.checks.networks import embedder_errors
 from icl.config.data_settings import NUM_TRANSFORMS
 from icl.errors import UserError
 from icl.types import ExemplarBank, ExemplarMaker, Exemplars
 
 ALIGNMENT = 64  # bytes, as XLA needs on a CPU
+COLOUR_RANK = 5  # of a bank: class, exemplar, height, width, channel
 
 
 def put_on_device(data: DataConfig, loaded: ExemplarBank | ExemplarMaker) -> Exemplars:
@@ -33,24 +36,50 @@ def put_on_device(data: DataConfig, loaded: ExemplarBank | ExemplarMaker) -> Exe
 
     On a CPU a bank made with `aligned_empty` is not copied, and must not be written to afterwards.
 
-    Raises UserError where a bank has fewer classes or exemplars than `data` asks for.
+    Raises UserError where a bank has fewer classes or exemplars than `data` asks for, and where
+    `data` asks for transforms of what is no image.
     """
     if isinstance(loaded, ExemplarMaker):
         return _from_maker(data, loaded)
     return _from_bank(data, loaded)
 
 
-def check_exemplars(data: DataConfig, evaluation: EvaluationConfig, exemplars: Exemplars) -> None:
-    """Raise UserError where the classes of a file have too few exemplars for the sequences."""
+def check_exemplars(config: ExperimentConfig, exemplars: Exemplars) -> None:
+    """Check what only a file knows: the number of exemplars of classes, the shape of an exemplar.
+
+    Raises UserError where a class has too few exemplars for the sequences, and where the network's
+    embedder cannot read the exemplars.
+    """
+    data = config.data
     in_use = exemplars_in_use(data, exemplars)
-    errors = too_few_exemplars(data, None, in_use) + too_few_exemplars(data, evaluation, in_use)
+    whose = "each class" if isinstance(in_use, int) else "the classes with fewest"
+    errors: list[str] = []
+    for count in np.unique(_of_used_classes(data, in_use)).tolist():
+        if not errors:
+            errors += too_few_exemplars(data, None, count, whose)
+            errors += too_few_exemplars(data, config.evaluation, count, whose)
+            whose = "some classes"
+    errors += embedder_errors(config.model, data, exemplars.shape)
     if errors:
         raise UserError(*dict.fromkeys(errors))
 
 
-def exemplars_in_use(data: DataConfig, exemplars: Exemplars) -> int:
-    """The number of exemplars of each class, the first ones, that are trained on."""
-    return data.num_exemplars or exemplars.num_exemplars - data.num_holdout_exemplars
+def exemplars_in_use(data: DataConfig, exemplars: Exemplars) -> int | Int[np.ndarray, " class"]:
+    """The number of exemplars of each class, the first ones, that are trained on.
+
+    It is an array, in the order of the split, where classes differ in it.
+    """
+    if data.num_exemplars or exemplars.own_counts is None:
+        return data.num_exemplars or exemplars.num_exemplars - data.num_holdout_exemplars
+    return exemplars.own_counts - data.num_holdout_exemplars
+
+
+def _of_used_classes(data: DataConfig, counts: int | Int[np.ndarray, " class"]) -> np.ndarray:
+    """The counts of the classes that are trained on or held out."""
+    if isinstance(counts, int):
+        return np.array([counts])
+    held_out = counts[len(counts) - data.num_holdout_classes :]
+    return np.concatenate([counts[: data.num_classes], held_out])
 
 
 def example_items(
@@ -61,10 +90,21 @@ def example_items(
     There are at most `limit`, evenly spaced over classes and, within these, exemplars in use.
     """
     in_use = exemplars_in_use(data, exemplars)
-    total = min(data.num_classes, exemplars.num_classes) * in_use
-    chosen = np.arange(0, total, -(-total // limit), dtype=np.int64)
-    classes, numbers = (part.astype(np.int32) for part in np.divmod(chosen, in_use))
+    num_classes = min(data.num_classes, exemplars.num_classes)
+    if isinstance(in_use, int):
+        chosen = _evenly(num_classes * in_use, limit)
+        classes, numbers = np.divmod(chosen, in_use)
+    else:
+        ends = np.cumsum(in_use[:num_classes], dtype=np.int64)
+        chosen = _evenly(int(ends[-1]), limit)
+        classes = np.searchsorted(ends, chosen, side="right")
+        numbers = chosen - np.append(0, ends)[classes]
+    classes, numbers = classes.astype(np.int32), numbers.astype(np.int32)
     return np.asarray(jax.jit(exemplars.fetch)(exemplars.arrays, classes, numbers))
+
+
+def _evenly(total: int, limit: int) -> Int[np.ndarray, " example"]:
+    return np.arange(0, total, -(-total // limit), dtype=np.int64)
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
@@ -97,8 +137,13 @@ def _from_bank(data: DataConfig, bank: ExemplarBank) -> Exemplars:
     num_transforms = NUM_TRANSFORMS if data.flips_and_rotations else 1
     num_separated = num_exemplars if data.exemplars == "separated" else 1
     num_classes = num_source_classes * num_transforms * num_separated
-    _check(data, num_classes, num_exemplars)
     order = np.random.default_rng(data.split_seed).permutation(num_source_classes)
+    counts = None
+    if bank.num_exemplars is not None and data.exemplars == "all":
+        counts = bank.num_exemplars[order].repeat(num_transforms)
+    _check(data, num_classes, num_exemplars if counts is None else counts)
+    if errors := image_errors(data, tuple(shape)):
+        raise UserError(*errors)
     return Exemplars(
         # Not jnp.asarray, which always copies.
         arrays={
@@ -109,6 +154,7 @@ def _from_bank(data: DataConfig, bank: ExemplarBank) -> Exemplars:
         num_classes=num_classes,
         num_exemplars=num_exemplars if data.exemplars == "all" else 1,
         shape=tuple(shape),
+        own_counts=counts,
     )
 
 
@@ -125,7 +171,12 @@ def _look_up(
     source = arrays["order"][classes // num_transforms]
     items = arrays["bank"][source, exemplars]
     if num_transforms > 1:
-        items = _transformed(items, classes % num_transforms)
+        transform, is_colour = classes % num_transforms, arrays["bank"].ndim == COLOUR_RANK
+        if is_colour:
+            channels = jax.vmap(_transformed, (-1, None), -1)
+            items = channels(items, transform)
+        else:
+            items = _transformed(items, transform)
     return items.astype(jnp.float32) / 255 if items.dtype == jnp.uint8 else items
 
 
@@ -148,7 +199,9 @@ def _transformed(
     return moved.reshape(images.shape)
 
 
-def _check(data: DataConfig, num_classes: int, num_exemplars: int) -> None:
+def _check(
+    data: DataConfig, num_classes: int, num_exemplars: int | Int[np.ndarray, " class"]
+) -> None:
     """Check the numbers of classes and exemplars, which only the file knows."""
     errors = []
     source = f"data.source ({data.source.kind})"
@@ -158,17 +211,25 @@ def _check(data: DataConfig, num_classes: int, num_exemplars: int) -> None:
             f"data.num_classes + data.num_holdout_classes = {data.num_classes} + "
             f"{data.num_holdout_classes}; allowed: at most the {num_classes} classes of {source}"
         )
+    together = data.classes_per_source_class
+    most = (num_classes - data.num_holdout_classes) // together * together
+    if data.source.num_classes is None and not errors and data.num_classes > most:
+        errors.append(
+            f"data.num_classes = {data.num_classes}; allowed: at most {most} of the {num_classes} "
+            f"classes of {source}, so that the {together} made from one are all on one side"
+        )
+    there = int(_of_used_classes(data, num_exemplars).min())
+    whose = source if isinstance(num_exemplars, int) else f"the smallest class of {source}"
     in_use = data.num_exemplars or 1
-    left = num_exemplars - in_use
+    left = there - in_use
     if data.source.num_exemplars is None and left < 0:
         errors.append(
-            f"data.num_exemplars = {in_use}; allowed: at most the {num_exemplars} exemplars of "
-            f"{source}"
+            f"data.num_exemplars = {in_use}; allowed: at most the {there} exemplars of {whose}"
         )
     elif data.source.num_exemplars is None and left < data.num_holdout_exemplars:
         errors.append(
             f"data.num_holdout_exemplars = {data.num_holdout_exemplars}; allowed: at most {left}, "
-            f"what is left of the {num_exemplars} exemplars of {source}"
+            f"what is left of the {there} exemplars of {whose}"
         )
     if errors:
         raise UserError(*errors)

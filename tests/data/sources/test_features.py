@@ -11,10 +11,17 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
+from PIL import Image
 
+from icl.config.data import DataConfig
+from icl.config.features_file import FORMATS as READERS
+from icl.config.features_file import RANKS, count_classes
 from icl.config.sources import FeaturesSource
-from icl.data.sources.features import READERS, load_features
+from icl.config.yaml import dump_config, load_config
+from icl.data.sources.features import load_features
 from icl.errors import UserError
+
+from ...conftest import QUICKSTART
 
 FEATURES = np.random.default_rng(0).standard_normal((4, 3, 5)).astype(np.float32)
 
@@ -69,7 +76,7 @@ def test_bfloat16(tmp_path):
 @given(
     array=some.arrays(
         st.sampled_from([np.float32, np.float64, np.int16, np.uint64]),
-        some.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
+        some.array_shapes(min_dims=0, max_dims=6, min_side=0, max_side=3),
     )
 )
 @settings(max_examples=100, deadline=None)
@@ -77,7 +84,7 @@ def test_any_array_is_taken_or_refused_in_one_line(tmp_path_factory, array):
     source = save(tmp_path_factory.getbasetemp() / "any.npy", features=array)
     with np.errstate(over="ignore"):
         expected = array.astype(np.float32)
-    if array.ndim != 3:
+    if array.ndim not in RANKS:
         fails(source, f"shape {list(array.shape)}", "[class, exemplar, dim]")
     elif array.size == 0:
         fails(source, f"shape {list(array.shape)}", "at least one")
@@ -118,6 +125,167 @@ def test_upper_case_extension_and_home(tmp_path, monkeypatch):
     save(tmp_path / "a.NPY", features=FEATURES)
     bank = load_features(FeaturesSource(path="~/a.NPY"))
     np.testing.assert_array_equal(bank.exemplars, FEATURES)
+
+
+# Images.
+
+
+@every_format
+@pytest.mark.parametrize("shape", [(3, 2, 4, 5), (3, 2, 4, 5, 3)])
+def test_images_of_bytes_stay_bytes_and_floats_stay_as_they_are(tmp_path, extension, shape):
+    array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    bank = load_features(save(tmp_path / f"a{extension}", images=array))
+    assert bank.exemplars.dtype == np.uint8
+    np.testing.assert_array_equal(bank.exemplars, array)
+    bank = load_features(save(tmp_path / f"b{extension}", images=array.astype(np.float64) / 7))
+    assert bank.exemplars.dtype == np.float32
+    np.testing.assert_array_equal(bank.exemplars, (array / 7).astype(np.float32))
+
+
+# Classes with different numbers of exemplars.
+
+
+@pytest.mark.parametrize("extension", NAMED)
+def test_the_numbers_of_exemplars_stand_beside_the_array(tmp_path, extension):
+    array = FEATURES.copy()
+    array[1, 1:] = np.nan  # padding need not be finite
+    counts = np.array([2, 1, 2, 2])
+    bank = load_features(save(tmp_path / f"a{extension}", data=array, num_exemplars=counts))
+    np.testing.assert_array_equal(bank.exemplars, array[:, :2])  # no class has a third
+    np.testing.assert_array_equal(bank.num_exemplars, counts)
+
+
+def test_equal_numbers_of_exemplars_are_an_array_without_padding(tmp_path):
+    source = save(tmp_path / "a.npz", data=FEATURES, num_exemplars=np.full(4, 2))
+    bank = load_features(source)
+    assert bank.num_exemplars is None
+    np.testing.assert_array_equal(bank.exemplars, FEATURES[:, :2])
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ([3, 3, 3], ("shape [3]", "shape [4]")),
+        ([3.0, 3, 3, 3], ("float64", "whole number")),
+        ([3, 0, 3, 3], ("class 1 is 0", "1 to 3")),
+        ([3, 3, 3, 4], ("class 3 is 4", "1 to 3")),
+    ],
+)
+def test_wrong_numbers_of_exemplars(tmp_path, counts, words):
+    fails(save(tmp_path / "a.npz", data=FEATURES, num_exemplars=np.array(counts)), *words)
+
+
+def test_values_that_are_not_finite_before_the_padding(tmp_path):
+    array = FEATURES.copy()
+    array[1, 1] = array[2, 2] = np.nan
+    source = save(tmp_path / "a.npz", data=array, num_exemplars=np.array([3, 1, 3, 3]))
+    fails(source, "5 of 60 values", "class 2, exemplar 2")
+
+
+# Counting classes.
+
+
+@every_format
+def test_classes_are_counted_without_reading_them(tmp_path, monkeypatch, extension):
+    source = save(tmp_path / f"a{extension}", features=FEATURES)
+    monkeypatch.setattr(np.lib.format, "read_array", None)
+    assert count_classes(source.path, source.key) == len(FEATURES)
+
+
+def test_all_but_the_held_out_classes_are_trained_on(tmp_path):
+    source = save(tmp_path / "a.npy", features=FEATURES)
+    short = {"context_len": 1, "shots": 1, "ways": 1}
+    assert DataConfig(source=source, num_holdout_classes=1, **short).num_classes == 3
+    images = save(tmp_path / "b.npy", images=np.ones((4, 3, 2, 2)))
+    other = {"source": images, "flips_and_rotations": True} | short
+    assert DataConfig(**other, num_holdout_classes=3).num_classes == 24
+    assert DataConfig(**other, num_holdout_classes=3, num_classes=5).num_classes == 5
+    with pytest.raises(ValueError, match=r"data.num_holdout_classes = 3; allowed: at most 2 .* 4"):
+        DataConfig(source=source, num_holdout_classes=3, **short)
+
+
+def test_null_is_a_number_of_every_source_with_an_end():
+    for kind, expected in (("omniglot", 1600), ("symbolic", 1600), ("markov", 3)):
+        data = DataConfig.model_validate({"source": {"kind": kind}, "num_classes": None})
+        assert data.num_classes == expected
+    with pytest.raises(ValueError, match=r"data\.num_classes = null; allowed: a number"):
+        DataConfig.model_validate({"source": {"kind": "gaussian"}, "num_classes": None})
+
+
+def test_a_recorded_number_of_classes_needs_no_file(tmp_path):
+    source = save(tmp_path / "a.npy", features=np.ones((60, 4, 2)))
+    config = load_config(
+        QUICKSTART, ["data.source.kind=features", f"data.source.path={source.path}"]
+    )
+    assert (config.data.num_classes, config.data.num_labels) == (37, 240)
+    Path(source.path).unlink()
+    (tmp_path / "config.yaml").write_text(dump_config(config))
+    assert load_config(tmp_path / "config.yaml") == config
+
+
+# A folder of images.
+
+
+def write_images(folder: Path, *modes: str, size: tuple[int, int] = (4, 3)) -> list[np.ndarray]:
+    """Random images of these modes in a folder; their pixels."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(len(modes))
+    images = []
+    for i, mode in enumerate(modes):
+        channels = () if mode == "L" else (len(mode),)
+        pixels = rng.integers(0, 256, (*size[::-1], *channels), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        images.append(pixels)
+    return images
+
+
+def test_a_folder_has_a_folder_of_images_for_each_class(tmp_path):
+    expected = {name: write_images(tmp_path / name, *modes) for name, modes in GREY.items()}
+    (tmp_path / "a" / "notes.txt").write_text("no image")
+    (tmp_path / ".hidden").mkdir()
+    source = FeaturesSource(path=str(tmp_path))
+    bank = load_features(source)
+    assert bank.names == tuple(sorted(expected))
+    assert bank.exemplars.shape == (3, 3, 3, 4)
+    assert count_classes(source.path, None) == 3
+    np.testing.assert_array_equal(bank.num_exemplars, [2, 3, 1])
+    for images, name in zip(bank.exemplars, sorted(expected), strict=True):
+        np.testing.assert_array_equal(images[: len(expected[name])], expected[name])
+
+
+GREY = {"b": ["L"] * 3, "a": ["L"] * 2, "c": ["L"]}
+
+
+def test_images_in_colour_where_any_is(tmp_path):
+    (grey,) = write_images(tmp_path / "a", "L")
+    (colour,) = write_images(tmp_path / "b", "RGB")
+    bank = load_features(FeaturesSource(path=str(tmp_path)))
+    assert bank.num_exemplars is None
+    np.testing.assert_array_equal(bank.exemplars[0, 0], np.repeat(grey[..., None], 3, -1))
+    np.testing.assert_array_equal(bank.exemplars[1, 0], colour)
+
+
+def test_folders_that_are_refused(tmp_path):
+    source = FeaturesSource(path=str(tmp_path))
+    fails(source, "holds no folders")
+    write_images(tmp_path / "a", "L", "L")
+    fails(FeaturesSource(path=str(tmp_path), key="x"), "data.source.key = x", "null")
+    write_images(tmp_path / "b", "L", size=(5, 3))
+    fails(source, "b/0.png has 5 x 3 pixels", "4 x 3, as a/0.png")
+    (tmp_path / "b" / "0.png").write_bytes(b"\x89PNG")
+    fails(source, "b/0.png cannot be read")
+    Image.fromarray(np.ones((3, 4), np.uint16)).save(tmp_path / "b" / "0.png")
+    fails(source, "b/0.png is of mode I;16", "8 bits")
+    (tmp_path / "b" / "0.png").unlink()
+    fails(source, "no images in b", ".png")
+
+
+def test_an_array_too_large_for_memory_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "a.npy"
+    with open(path, "wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (10**6, 10, 2048)}
+        np.lib.format.write_array_header_1_0(file, header)
+    fails(FeaturesSource(path=str(path)), "takes 8.19e+10 bytes", "at most 3.44e+10")
 
 
 # What is refused.
@@ -182,7 +350,7 @@ def test_pickles_are_never_read(tmp_path, extension):
 
 
 @every_format
-@pytest.mark.parametrize("shape", [(), (3,), (4, 15), (2, 2, 2, 2)])
+@pytest.mark.parametrize("shape", [(), (3,), (4, 15), (2, 2, 2, 2, 2, 2)])
 def test_another_rank(tmp_path, extension, shape):
     source = save(tmp_path / f"a{extension}", features=np.ones(shape, np.float32))
     fails(source, f"shape {list(shape)}", "[class, exemplar, dim]")

@@ -131,6 +131,37 @@ def test_flips_and_rotations_are_the_eight_images_of_each_class_one_after_anothe
             assert alike == eight_images(images[number])
 
 
+def test_channels_are_flipped_and_rotated_together():
+    grey = make_bank()
+    colour = ExemplarBank(np.stack([grey.exemplars, 255 - grey.exemplars], -1), grey.names)
+    data = make_data("features", flips_and_rotations=True)
+    expected = everything(put_on_device(data, grey))
+    found = everything(put_on_device(data, colour))
+    np.testing.assert_array_equal(found[..., 0], expected)
+    np.testing.assert_array_equal(found[..., 1], 255 - expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "other", "words"),
+    [
+        ((5,), {"flips_and_rotations": True}, ("data.flips_and_rotations = true", "your own")),
+        ((5,), {"random_rare_exemplars": True}, ("data.random_rare_exemplars = true", "your own")),
+        ((5, 4), {"flips_and_rotations": True}, ("5 x 4 pixels", "not square")),
+        (
+            (4, 4),
+            {"flips_and_rotations": True, "num_classes": 49},
+            ("data.num_classes = 49", "at most 48 of the 56", "one side"),
+        ),
+    ],
+)
+def test_transforms_of_a_file_that_are_refused(shape, other, words):
+    with pytest.raises(UserError) as caught:
+        put_on_device(make_data("features", **other), make_bank(NUM_CLASSES, NUM_EXEMPLARS, *shape))
+    for word in words:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("exemplars", ["all", "separated"])
 def test_all_images_of_a_class_of_the_source_are_on_one_side_of_any_split(exemplars):
     bank = ExemplarBank(np.arange(NUM_CLASSES, dtype=np.uint8).repeat(12).reshape(-1, 3, 2, 2), ())
