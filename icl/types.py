@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int, PyTree, Shaped, UInt32
+from jaxtyping import Bool, Float, Int, PyTree, Shaped, UInt32
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,31 @@ class Shown(NamedTuple):
 
     kind: str
     content: Any
+
+
+class Masked(NamedTuple):
+    """Numbers of which some may be undefined, such as a share of nothing; records hold null there.
+
+    Compiled programs return the mask, and no NaN: a NaN in their results is a fault, which
+    `jax_debug_nans` may look for.
+
+    values: finite numbers where undefined, which mean nothing.
+    """
+
+    values: Float[Array, "*axes"]
+    is_defined: Bool[Array, "*axes"]
+
+
+def with_nan(tree: PyTree) -> PyTree:
+    """A tree with arrays on the host in place of `Masked` numbers, NaN where undefined."""
+
+    def filled(leaf: Any) -> Any:
+        if not isinstance(leaf, Masked):
+            return leaf
+        values = np.asarray(leaf.values)
+        return np.where(leaf.is_defined, values, np.array(np.nan, values.dtype))
+
+    return jax.tree.map(filled, tree, is_leaf=lambda leaf: isinstance(leaf, Masked))
 
 
 Aux = dict[str, Any]

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from icl.data.bits import start_of_part
 from icl.training.losses import query_loss, task_loss
-from icl.types import IndexSequence, Knobs, Sequence, Trials
+from icl.types import IndexSequence, Knobs, Masked, Sequence, Trials
 
 # Sequences evaluated at a time, which bounds memory.
 MAX_BATCH = 256
@@ -22,7 +22,8 @@ class Scores(NamedTuple):
 
     accuracy: over all labels. accuracy_in_context: of the best label in the context.
     loss: in nats. answers_in_context, answers_common, answers_rare: whether the answer over all
-    labels is one in the context, and a label of a common or a rare training class.
+    labels is one in the context, and a label of a common or a rare training class. The last two
+    are None where classes share meanings, so that a label is not of one class alone.
     """
 
     accuracy: Float[Array, " batch"]
@@ -31,8 +32,8 @@ class Scores(NamedTuple):
     accuracy_in_context_chance: Float[Array, " batch"]
     loss: Float[Array, " batch"]
     answers_in_context: Float[Array, " batch"]
-    answers_common: Float[Array, " batch"]
-    answers_rare: Float[Array, " batch"]
+    answers_common: Float[Array, " batch"] | None
+    answers_rare: Float[Array, " batch"] | None
 
 
 # Marks whose mean has a standard error in records.
@@ -80,14 +81,12 @@ def _share_of_different(
     return jnp.sum(is_first & is_right, axis=1) / jnp.sum(is_first, axis=1)
 
 
-def _frequency(answer: Int[Array, " batch"], knobs: Knobs) -> tuple[Array, Array]:
-    """Whether an answer is a label of a common, and of a rare, training class.
-
-    Both are NaN where classes share meanings, so that a label is not of one class alone.
-    """
+def _frequency(
+    answer: Int[Array, " batch"], knobs: Knobs
+) -> tuple[Array, Array] | tuple[None, None]:
+    """Whether an answer is a label of a common, and of a rare, training class; see `Scores`."""
     if knobs.num_meanings is not None or knobs.drift_rate is not None:
-        unknown = jnp.full(answer.shape, jnp.nan)
-        return unknown, unknown
+        return None, None
     meaning = answer // knobs.label_multiplicity
     is_trained = meaning < knobs.num_classes
     is_common = knobs.num_classes - 1 - meaning < knobs.pools["common"].size
@@ -100,11 +99,12 @@ def evaluate(
     draw: Callable[[Key[Array, ""], int], tuple[IndexSequence, Sequence]],
     answer: Callable[[Sequence], Array],
     knobs: Knobs,
-) -> dict[str, Array]:
+) -> dict[str, Array | Masked]:
     """Means over fresh sequences, and their standard errors.
 
     `accuracy_by_frequency` is the accuracy over all labels for queries of each tenth of the
-    training classes, commonest first; NaN for a tenth without a query.
+    training classes, commonest first; undefined for a tenth without a query. Means of marks that
+    are None are undefined.
 
     key: for this evaluation of this condition.
     draw: (key, batch size) -> sequences as integers, and as the network sees them.
@@ -122,20 +122,22 @@ def evaluate(
         lambda values: values.reshape(-1)[:num_sequences], (scores, classes)
     )
     marks = scores._asdict()
-    means = {metric: values.mean() for metric, values in marks.items()}
+    undefined = Masked(jnp.float32(0), jnp.bool(False))
+    means = {
+        metric: undefined if values is None else values.mean() for metric, values in marks.items()
+    }
     errors = {
         f"{metric}_stderr": marks[metric].std() / math.sqrt(num_sequences) for metric in WITH_ERRORS
     }
     return means | errors | {"accuracy_by_frequency": _by_frequency(scores, classes, knobs)}
 
 
-def _by_frequency(
-    scores: Scores, classes: Int[Array, " sequence"], knobs: Knobs
-) -> Float[Array, " stratum"]:
+def _by_frequency(scores: Scores, classes: Int[Array, " sequence"], knobs: Knobs) -> Masked:
     """Accuracy for each tenth of the training classes; queries of other classes do not count."""
     bounds = start_of_part(jnp.arange(NUM_STRATA + 1), NUM_STRATA, knobs.num_classes)
     belongs = (classes >= bounds[:-1, None]) & (classes < bounds[1:, None])
-    return jnp.sum(belongs * scores.accuracy, axis=1) / jnp.sum(belongs, axis=1)
+    num_right, count = jnp.sum(belongs * scores.accuracy, axis=1), jnp.sum(belongs, axis=1)
+    return Masked(num_right / jnp.maximum(count, 1), count > 0)
 
 
 def score_trials(

@@ -1,12 +1,25 @@
 """Measures of how far learning moves a network; it is lazy if weights, states and kernel stay.
 
-All functions take arrays and are jittable and vmappable. A measure that is 0 / 0, as for hidden
-states or kernels that are all zero, is NaN.
+All functions take arrays and are jittable and vmappable. Alignments and ratios do not depend on the
+scale of their arguments, from 1e-30 to 1e30. For hidden states or kernels that are all zero they
+are 0 / 0, which is NaN; probes mask it (`unless_zero`).
+
+Kernels and Gram matrices must be symmetric: ValueError. In a compiled function only their shape can
+be checked.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
+
+from icl.models.scales import norm, scale_of
+from icl.types import Masked
+
+# Largest |K - K^T| / |K| by entries that rounding may leave.
+ASYMMETRY = 1e-3
 
 Gram = Float[Array, "n n"]
 Hidden = Float[Array, "trial unit"]
@@ -16,7 +29,7 @@ Scalar = Float[Array, ""]
 def weight_change_norm(weights: PyTree, initial: PyTree) -> Scalar:
     """Frobenius norm |W - W(0)| over all given weights; small: lazy (Liu et al. 2023)."""
     changes = jax.tree.leaves(jax.tree.map(jnp.subtract, weights, initial))
-    return jnp.linalg.norm(jnp.concatenate([change.ravel() for change in changes]))
+    return norm(jnp.concatenate([change.ravel() for change in changes]))
 
 
 def sign_similarity(
@@ -40,7 +53,12 @@ def representation_alignment(hidden: Hidden, initial: Float[Array, "trial other"
     Both arguments hold the same trials in the same order. A rotation of the units does not
     change RA.
     """
-    return _cosine(representation_gram(hidden), representation_gram(initial))
+    return _cosine(_scale_free_gram(hidden), _scale_free_gram(initial))
+
+
+def representation_rank(hidden: Hidden) -> Scalar:
+    """`participation_ratio` of R."""
+    return participation_ratio(_scale_free_gram(hidden))
 
 
 def kernel_alignment(kernels: PyTree[Gram], initial: PyTree[Gram]) -> PyTree[Scalar]:
@@ -50,6 +68,8 @@ def kernel_alignment(kernels: PyTree[Gram], initial: PyTree[Gram]) -> PyTree[Sca
     is in [0, 1] for positive semi-definite matrices. A tree of kernels, such as those of each layer
     (`icl.probes.tangent_kernel.layer_kernels`), gives a tree of alignments.
     """
+    for kernel in jax.tree.leaves((kernels, initial)):
+        _check_symmetric(kernel)
     return jax.tree.map(_cosine, kernels, initial)
 
 
@@ -59,6 +79,7 @@ def kernel_target_alignment(kernel: Gram, targets: Float[Array, "n *dim"]) -> Sc
     After Cristianini et al. 2001, with the trace in place of the norm: 1 if K is y y^T, and 1 / n
     if K prefers no direction. For multi-dimensional targets, tr(Y^T K Y) / (|Y|^2 tr K).
     """
+    _check_symmetric(kernel)
     if len(targets) != len(kernel):
         raise ValueError(f"{len(targets)} targets of {len(kernel)} outputs")
     kernel, targets = _scaled(kernel), _scaled(targets).reshape(len(kernel), -1)
@@ -69,11 +90,39 @@ def kernel_target_alignment(kernel: Gram, targets: Float[Array, "n *dim"]) -> Sc
 def participation_ratio(gram: Gram) -> Scalar:
     """(sum of eigenvalues)^2 / sum of their squares = (tr K)^2 / |K|^2, from 1 to n.
 
-    An effective rank that needs no eigenvalues (Gao et al. 2017, who take the covariance of
-    activity).
+    For a positive semi-definite K (Gao et al. 2017, who take the covariance of activity). It is
+    another rank than `effective_rank` of weight matrices, `icl.probes.weight_statistics`.
     """
+    _check_symmetric(gram)
     gram = _scaled(gram)
     return jnp.trace(gram) ** 2 / jnp.sum(gram**2)
+
+
+def unless_zero(measure: Callable[..., Scalar], *arrays: Float[Array, "..."]) -> Masked:
+    """`measure(*arrays)`, which is undefined where one of the arrays is all zeros."""
+    is_something = [jnp.any(array != 0) for array in arrays]
+    safe = [jnp.where(some, array, 1) for some, array in zip(is_something, arrays, strict=True)]
+    return Masked(measure(*safe), jnp.all(jnp.stack(is_something)))
+
+
+def _scale_free_gram(hidden: Hidden) -> Gram:
+    """R up to a factor, of hidden states at any scale."""
+    return representation_gram(hidden / scale_of(hidden))
+
+
+def _check_symmetric(kernel: Float[Array, "..."]) -> None:
+    """Raise ValueError for a matrix that is no kernel."""
+    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1]:
+        raise ValueError(f"kernel of shape {kernel.shape}; allowed: a symmetric matrix")
+    if isinstance(kernel, jax.core.Tracer):
+        return
+    values = np.asarray(kernel)
+    difference, largest = np.abs(values - values.T).max(), np.abs(values).max()
+    if difference > ASYMMETRY * largest:
+        raise ValueError(
+            f"kernel: differs from its transpose by up to {difference:.3g}; allowed: a symmetric "
+            "matrix, such as H H^T of hidden states H"
+        )
 
 
 def _cosine(a: Gram, b: Gram) -> Scalar:

@@ -6,9 +6,10 @@ from importlib import import_module
 from jaxtyping import Array
 
 from icl.probes.view import View
+from icl.types import Masked
 
 
-def measure(view: View, probes: Iterable[str]) -> dict[str, Array]:
+def measure(view: View, probes: Iterable[str]) -> dict[str, Array | Masked]:
     """Measure several probes; results by name.
 
     The module `icl.probes.<name>` of a probe has a function `measure(view)`, and may have `NEEDS`:
@@ -23,7 +24,7 @@ def measure(view: View, probes: Iterable[str]) -> dict[str, Array]:
             lambda variables: {name: look(variables) for name, look in looks.items()}
         )
         view = view._replace(now=now, before=before)
-    numbers: dict[str, Array] = {}
+    numbers: dict[str, Array | Masked] = {}
     for module in modules:
         numbers |= module.measure(view)
     return numbers

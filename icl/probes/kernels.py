@@ -1,17 +1,23 @@
 """Alignment of the tangent kernel with the initial kernel and with the targets."""
 
-from jaxtyping import Array, Float
-
-from icl.probes.alignment import kernel_alignment, kernel_target_alignment, participation_ratio
+from icl.probes.alignment import (
+    kernel_alignment,
+    kernel_target_alignment,
+    participation_ratio,
+    unless_zero,
+)
 from icl.probes.view import View
+from icl.types import Masked
 
 NEEDS = ("kernels",)
 
 
-def measure(view: View) -> dict[str, Float[Array, ""]]:
+def measure(view: View) -> dict[str, Masked]:
     """Alignments by part of the network, and rank and target alignment of the mixing weights."""
     now, before = view.now["kernels"], view.before["kernels"]
-    alignments = kernel_alignment(now, before)
+    alignments = {
+        part: unless_zero(kernel_alignment, kernel, before[part]) for part, kernel in now.items()
+    }
     return {
         "kernel_alignment": alignments["mixing"],
         **{
@@ -19,6 +25,8 @@ def measure(view: View) -> dict[str, Float[Array, ""]]:
             for part in ("input", "readout", "all")
             if part in alignments
         },
-        "kernel_rank": participation_ratio(now["mixing"]),
-        "kernel_target_alignment": kernel_target_alignment(now["mixing"], view.targets),
+        "kernel_rank": unless_zero(participation_ratio, now["mixing"]),
+        "kernel_target_alignment": unless_zero(
+            kernel_target_alignment, now["mixing"], view.targets
+        ),
     }

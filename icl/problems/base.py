@@ -21,7 +21,7 @@ from icl.problems.streams import connectivity_key, make_streams
 from icl.training.losses import Loss
 from icl.training.optimizer import Rates, make_rates
 from icl.training.step import TrainState, Update, init_state, train_until
-from icl.types import Aux, Shown, Variables
+from icl.types import Aux, Masked, Shown, Variables, with_nan
 
 
 class Inputs(NamedTuple):
@@ -94,13 +94,14 @@ class Problem(Protocol):
         initial: Callable[[], Variables],
         inputs: Inputs,
         arrays: PyTree,
-    ) -> dict[str, dict[str, Array]]:
+    ) -> dict[str, dict[str, Array | Masked]]:
         """Scores and measures by condition: all names in `config.evaluation.conditions`.
 
         Each condition has `loss`, in nats, and `accuracy`, each with its `_stderr`, and
         `accuracy_chance`; summaries, curves and progress read these. If `config.has_context`, it
         also has `accuracy_in_context` with its `_stderr` and `_chance`. More scores are recorded
-        as they are, and what has axes is listed in `icl.config.probes`.
+        as they are, and what has axes is listed in `icl.config.probes`. Scores that may be
+        undefined are `Masked`.
 
         initial: makes the initial network, for probes.
         """
@@ -259,8 +260,9 @@ class BoundProgram:
         return self.program.train(state, jnp.int32(stop), self.inputs, self.program.arrays)
 
     def evaluate(self, state: TrainState) -> dict[str, Any]:
-        """Scores by condition, then by metric."""
-        return self.program.evaluate(state, self.inputs, self.program.arrays)
+        """Scores by condition, then by metric; NaN where undefined."""
+        scores = self.program.evaluate(state, self.inputs, self.program.arrays)
+        return with_nan(scores)
 
 
 def bind(program: Program, config: AnyConfig) -> BoundProgram:

@@ -54,6 +54,7 @@ from icl.types import (
     Exemplars,
     IndexSequence,
     Knobs,
+    Masked,
     Sequence,
     Shown,
     ShownSequence,
@@ -117,7 +118,7 @@ class SequenceProblem:
         initial: Callable[[], Variables],
         inputs: Inputs,
         arrays: PyTree,
-    ) -> dict[str, dict[str, Array]]:
+    ) -> dict[str, dict[str, Array | Masked]]:
         exemplars = replace(self.exemplars, arrays=arrays)
         knobs = at_step(inputs.knobs, state.step)
         scores = {

@@ -21,7 +21,7 @@ from icl.problems.streams import fresh_trials_key, probed_trials_keys, shown_tri
 from icl.training.losses import Loss, task_loss
 from icl.training.optimizer import Rates
 from icl.training.step import TrainState
-from icl.types import Aux, Shown, ShownTrials, Trials, Variables
+from icl.types import Aux, Masked, Shown, ShownTrials, Trials, Variables
 
 NUM_SHOWN = 6
 
@@ -66,7 +66,7 @@ class TrialProblem:
         initial: Callable[[], Variables],
         inputs: Inputs,
         arrays: PyTree,
-    ) -> dict[str, dict[str, Array]]:
+    ) -> dict[str, dict[str, Array | Masked]]:
         evaluation, params = self.config.evaluation, state.variables.params
         many_key, few_key = probed_trials_keys(inputs.eval_key)
         fresh, many, few = (
@@ -78,7 +78,9 @@ class TrialProblem:
             )
         )
         logits, _ = self.network.apply(params, fresh.inputs)
-        scores = score_trials(logits, fresh, self.config.task.num_choices)
+        scores: dict[str, Array | Masked] = {
+            **score_trials(logits, fresh, self.config.task.num_choices)
+        }
         if evaluation.probes:
             last_only = self.config.task.last_only
             view = trial_view(self.network, params, initial().params, (many, few), last_only)

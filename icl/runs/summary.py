@@ -9,6 +9,7 @@ import numpy as np
 from icl.config import AnyConfig
 from icl.config.probes import axes_of
 from icl.training.optimizer import learning_rate_at, make_rates
+from icl.types import with_nan
 
 # The metrics of a summary, and whether the best value of each is the largest.
 BEST_IS_LARGEST = {"accuracy": True, "accuracy_in_context": True, "loss": False}
@@ -28,7 +29,7 @@ def make_record(
     """
     rates = make_rates(config.training)
     conditions = {
-        name: {metric: _plain(np.asarray(value).tolist()) for metric, value in scores[name].items()}
+        name: {metric: plain(value) for metric, value in scores[name].items()}
         | {"num_sequences": config.evaluation.num_sequences}
         for name in config.evaluation.conditions
     }
@@ -43,10 +44,14 @@ def make_record(
     return record | ({"axes": axes} if axes else {})
 
 
-def _plain(value: float | list[Any]) -> Any:
-    """Numbers as JSON can hold them: None in place of NaN."""
+def plain(scores: Any) -> Any:
+    """Numbers of an array, or of a list of numbers, as JSON has them: None if undefined or NaN."""
+    return _without_nan(np.asarray(with_nan(scores)).tolist())
+
+
+def _without_nan(value: float | list[Any]) -> Any:
     if isinstance(value, list):
-        return [_plain(part) for part in value]
+        return [_without_nan(part) for part in value]
     return None if math.isnan(value) else value
 
 

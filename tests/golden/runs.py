@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,6 +16,7 @@ from icl.config.yaml import load_config, override, parse_config
 from icl.problems.load import load_program
 from icl.runs.progress import Progress
 from icl.runs.run import train
+from icl.runs.summary import plain
 from tests.golden.grids import FILES, is_grid
 from tests.golden.store import shortened
 
@@ -42,7 +42,10 @@ def compute(name: str, folder: Path) -> dict[str, Any]:
     for step in STEPS:
         state = program.train(state, jnp.int32(step), inputs, program.arrays)
         record = program.evaluate(state, inputs, program.arrays)
-        scores[str(step)] = jax.tree.map(lambda value: np.asarray(value).tolist(), record)
+        scores[str(step)] = {
+            name: {metric: plain(value) for metric, value in of_condition.items()}
+            for name, of_condition in record.items()
+        }
     return shortened(scores)
 
 

@@ -1,6 +1,8 @@
 """Measures of laziness: against their formulas in NumPy, at their bounds, and in float32."""
 
+import inspect
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +15,12 @@ from icl.probes.alignment import (
     participation_ratio,
     representation_alignment,
     representation_gram,
+    representation_rank,
     sign_similarity,
+    unless_zero,
     weight_change_norm,
 )
+from icl.types import with_nan
 
 RNG = np.random.default_rng(0)
 
@@ -111,7 +116,11 @@ def test_the_participation_ratio_of_equal_eigenvalues_is_their_number(rank):
 
 MEASURES = {
     "representation": lambda scale: representation_alignment(
-        scale**0.5 * jnp.asarray(HIDDEN), jnp.asarray(OTHER)
+        scale * jnp.asarray(HIDDEN), jnp.asarray(OTHER) / scale
+    ),
+    "rank of states": lambda scale: representation_rank(scale * jnp.asarray(HIDDEN)),
+    "weights": lambda scale: (
+        weight_change_norm(scale * jnp.asarray(HIDDEN), -scale * jnp.asarray(HIDDEN)) / scale
     ),
     "kernel": lambda scale: kernel_alignment(scale * gram(HIDDEN), gram(OTHER) / scale),
     "target": lambda scale: kernel_target_alignment(
@@ -125,10 +134,26 @@ MEASURES = {
 def test_neither_large_nor_small_numbers_matter(name):
     """Squares of these would overflow float32, or vanish."""
     measure = jax.jit(MEASURES[name])
-    plain, large, small = (float(measure(scale)) for scale in (1.0, 1e25, 1e-25))
+    plain = float(measure(1.0))
     assert plain > 0
-    assert large == pytest.approx(plain, rel=1e-4)
-    assert small == pytest.approx(plain, rel=1e-4)
+    for scale in (1e30, 1e18, 1e-20, 1e-30):
+        assert float(measure(scale)) == pytest.approx(plain, rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1.0, 1e18, 1e30])
+def test_states_at_any_scale_are_aligned_with_themselves(scale: float):
+    hidden = jnp.float32(scale) * jnp.asarray(HIDDEN)
+    assert float(representation_alignment(hidden, hidden)) == pytest.approx(1, abs=3e-7)
+    assert float(kernel_alignment(scale * gram(HIDDEN), gram(HIDDEN))) == pytest.approx(1, abs=3e-7)
+
+
+def test_ordinary_states_are_not_scaled():
+    """Their bits are those of the formula."""
+    hidden, other = jnp.asarray(HIDDEN), jnp.asarray(OTHER)
+    of_gram = kernel_alignment(representation_gram(hidden), representation_gram(other))
+    assert float(representation_alignment(hidden, other)) == float(of_gram)
+    change = jnp.linalg.norm((hidden - 3).ravel())
+    assert float(weight_change_norm(hidden, jnp.float32(3))) == float(change)
 
 
 def test_of_zeros_nothing_is_measured():
@@ -137,3 +162,38 @@ def test_of_zeros_nothing_is_measured():
     assert math.isnan(representation_alignment(jnp.eye(4), zeros))
     assert math.isnan(kernel_target_alignment(zeros, jnp.ones(4)))
     assert math.isnan(participation_ratio(zeros))
+
+
+def test_probes_mask_what_is_undefined():
+    zeros, ones = jnp.zeros((4, 4)), jnp.ones((4, 4))
+    masked = jax.jit(lambda a, b: unless_zero(kernel_alignment, a, b))
+    with jax.debug_nans(True):
+        defined, undefined = masked(ones, ones), masked(ones, zeros)
+    assert float(with_nan(defined)) == 1
+    assert math.isnan(with_nan(undefined))
+    # A fault is not masked.
+    assert math.isnan(masked(ones, ones.at[0, 0].set(jnp.nan)).values)
+
+
+ALLOWED = "allowed: a symmetric matrix"
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        participation_ratio,
+        lambda matrix: kernel_alignment({"all": jnp.eye(2)}, {"all": matrix})["all"],
+        lambda matrix: kernel_target_alignment(matrix, jnp.ones(2)),
+    ],
+)
+def test_a_matrix_that_is_not_symmetric_is_refused(measure: Callable[[jax.Array], jax.Array]):
+    with pytest.raises(ValueError, match=f"differs from its transpose by up to 2; {ALLOWED}"):
+        measure(jnp.array([[1.0, 2.0], [0.0, 1.0]]))
+    assert float(measure(jnp.array([[1.0, 2.0], [2.0 + 1e-5, 4.0]]))) > 0  # but for rounding
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (4,)])
+def test_in_compiled_functions_the_shape_is_checked(shape: tuple[int, ...]):
+    unchecked = inspect.unwrap(participation_ratio)  # without the check of the tests' own
+    with pytest.raises(ValueError, match=ALLOWED):
+        jax.jit(unchecked)(jnp.ones(shape))

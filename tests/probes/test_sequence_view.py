@@ -1,5 +1,6 @@
 """How far networks that learn in context have moved: kernels, measures, and that runs keep both."""
 
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,13 +18,14 @@ from icl.config.yaml import parse_config
 from icl.models.network import Network
 from icl.probes.find import measure
 from icl.probes.sequence_view import kernels, sequence_view
-from icl.problems.base import Program
+from icl.problems.base import Program, bind
 from icl.problems.load import load_program
 from icl.records import load
 from icl.runs.progress import Progress
 from icl.runs.run import train
+from icl.runs.summary import make_record
 from icl.training.step import TrainState
-from icl.types import IndexSequence, Sequence, Variables
+from icl.types import IndexSequence, Masked, Sequence, Variables, with_nan
 
 KINDS = ("transformer", "lstm")
 # Those of a task but for what only its networks have.
@@ -79,7 +81,7 @@ def program_of(kind: str, measures: bool = True) -> Program:
 
 
 def evaluate(program: Program, state: TrainState) -> dict[str, dict[str, np.ndarray]]:
-    return jax.device_get(program.evaluate(state, program.inputs(program.config), program.arrays))
+    return bind(program, program.config).evaluate(state)
 
 
 @cache
@@ -131,10 +133,10 @@ def test_what_only_the_readout_has_learned_leaves_states_and_the_mixers_kernel()
     changed = variables._replace(params=params)
     indices = IndexSequence(*[sequences.labels] * 3, jnp.ones(5, int), jnp.zeros(5, int))
 
-    def measured(now: Variables, start: Variables) -> dict[str, jax.Array]:
+    def measured(now: Variables, start: Variables) -> dict[str, jax.Array | Masked]:
         return measure(sequence_view(network.apply, now, start, indices, sequences), PROBES)
 
-    found = jax.jit(measured)(changed, variables)
+    found = with_nan(jax.jit(measured)(changed, variables))
     assert set(found) == MEASURES
     for name in ("representation_alignment", "sign_similarity", "kernel_alignment"):
         assert float(found[name]) == pytest.approx(1, abs=1e-4)
@@ -148,6 +150,23 @@ def test_what_only_the_readout_has_learned_leaves_states_and_the_mixers_kernel()
     assert float(found["kernel_target_alignment"]) == pytest.approx(share, rel=1e-4)
     rank = np.trace(gram) ** 2 / (gram**2).sum()
     assert float(found["kernel_rank"]) == pytest.approx(rank, rel=1e-4)
+
+
+def test_a_search_for_nan_finds_none_and_changes_no_record():
+    """Programs return a mask of what is undefined; records hold null there."""
+    program = program_of("transformer")
+    inputs = program.inputs(program.config)
+    state = program.init(inputs)
+
+    def record() -> str:
+        scores = jax.device_get(program.evaluate(state, inputs, program.arrays))
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(scores))
+        return json.dumps(make_record(program.config, 0, None, scores))
+
+    plain = record()
+    assert "null" in plain.partition("accuracy_by_frequency")[2].partition("]")[0]
+    with jax.debug_nans(True):
+        assert record() == plain
 
 
 def test_other_scores_are_the_same_bits_with_measures_and_without():

@@ -21,6 +21,7 @@ from icl.models.initial.initializers import INITIALIZERS, Matrix, Numbers
 from icl.models.initial.matching import match_gaussian
 from icl.models.initial.matrix_file import read_matrix
 from icl.models.matrices import Fused, matrices, with_matrices
+from icl.models.scales import scale_of
 
 STATIC = {"kind", "match", "path", "transposed", "kept"}  # settings that are not numbers
 
@@ -30,10 +31,12 @@ def truncate(matrix: Matrix, rank: Int[Array, ""]) -> Matrix:
 
     A matrix of zeros stays as it is.
     """
-    left, values, right = jnp.linalg.svd(matrix, full_matrices=False)
+    scale = scale_of(matrix)
+    left, values, right = jnp.linalg.svd(matrix / scale, full_matrices=False)
     kept = jnp.where(jnp.arange(len(values)) < rank, values, 0)
-    norm = jnp.linalg.norm(kept)
-    return (left * kept) @ right * jnp.linalg.norm(values) / jnp.where(norm > 0, norm, 1)
+    size = jnp.linalg.norm(kept)
+    whole = (left * kept) @ right * jnp.linalg.norm(values) / jnp.where(size > 0, size, 1)
+    return scale * whole
 
 
 def make_numbers(connectivity: dict[str, Connectivity]) -> dict[str, Numbers]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from icl.models.initial.independent import Matrix
+from icl.models.scales import norm
 
 SQUARINGS = 20  # the norm of a matrix's millionth power gives its spectral radius to some 1e-5
 NEGLIGIBLE = 1e-3  # relative to a gaussian matrix of the same norm; less counts as 0
@@ -24,8 +25,7 @@ def match_gaussian(matrix: Matrix, match: str, gain: Float[Array, ""]) -> Matrix
     """
     if match == "none":
         return matrix
-    norm = jnp.linalg.norm(matrix)
-    size = norm / jnp.sqrt(matrix.shape[1])  # the gain of a gaussian matrix of this norm
+    size = norm(matrix) / jnp.sqrt(matrix.shape[1])  # the gain of a gaussian matrix of this norm
     if match == "norm":
         own = size
     else:
@@ -58,5 +58,5 @@ def spectral_abscissa(matrix: Float[Array, "unit unit"]) -> Float[Array, ""]:
 
 def _normalised(matrix: Array) -> tuple[Array, Array]:
     """A matrix scaled to norm 1, and the logarithm of its norm; zeros stay zeros."""
-    norm = jnp.linalg.norm(matrix)
-    return matrix / jnp.where(norm > 0, norm, 1), jnp.log(norm)
+    size = norm(matrix)
+    return matrix / jnp.where(size > 0, size, 1), jnp.log(size)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from icl.models.initial.independent import Matrix, Numbers
+from icl.models.scales import norm
 
 
 def from_file(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
@@ -29,5 +30,5 @@ def aligned(key: Key[Array, ""], own: Matrix, numbers: Numbers) -> Matrix:
         return jnp.sqrt(alignment) * vectors + jnp.sqrt(1 - alignment) * random
 
     matrix = (turned(left_key, left) * values) @ turned(right_key, right.T).T
-    norm = jnp.linalg.norm(matrix)
-    return matrix * jnp.where(norm > 0, jnp.sqrt(own.shape[1]) / norm, 0)
+    size = norm(matrix)
+    return matrix * jnp.where(size > 0, jnp.sqrt(own.shape[1]) / size, 0)

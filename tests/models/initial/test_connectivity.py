@@ -394,3 +394,12 @@ def test_growth_of_activity_is_that_of_relu_units():
     )
     assert measure_matrix(-np.abs(random))["relu_growth"] == 0
     assert measure_matrix(np.ones((3, 4)))["relu_growth"] is None
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_ranks_do_not_depend_on_the_scale_and_sizes_are_proportional_to_it(scale: float):
+    matrix = np.asarray(draw("gaussian", shape=(20, 20), rank=5), np.float32)
+    plain, scaled = measure_matrix(matrix), measure_matrix(np.float32(scale) * matrix)
+    for name, value in scaled.items():
+        is_rank = name.endswith("rank")
+        assert value == pytest.approx(plain[name] * (1 if is_rank else scale), rel=1e-5)

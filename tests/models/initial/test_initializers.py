@@ -15,6 +15,7 @@ from icl.config.yaml import load_config
 from icl.models.initial.cell_types import keep_signs, unit_signs
 from icl.models.initial.connectivity import check, make_numbers, truncate
 from icl.models.initial.matching import match_gaussian, spectral_abscissa, spectral_radius
+from icl.models.initial.reference import aligned
 from icl.probes.weight_statistics import measure_matrix
 
 from ...conftest import QUICKSTART
@@ -345,3 +346,28 @@ def test_settings_that_cannot_be_are_refused_with_their_bounds(initializer, name
     subject, *others = named
     with refused(f"connectivity.block*/mlp_in.{subject}", *others):
         load_config("configs/quickstart.yaml", [f"connectivity={{'block*/mlp_in': {initializer}}}"])
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e18, 1e30])
+def test_matrices_are_matched_and_truncated_at_any_scale(scale: float):
+    """Squares of these entries overflow float32, or vanish."""
+    matrix = jax.random.normal(jax.random.key(0), (12, 12))
+    scaled, ratio = jnp.float32(scale) * matrix, np.float32(scale)
+    for match in ("norm", "spectral_radius", "leading_eigenvalue"):
+        expected = matched(matrix, match=match, gain=jnp.float32(1.5))
+        found = matched(scaled, match=match, gain=jnp.float32(1.5))
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+    shorten = jax.jit(truncate)
+    np.testing.assert_allclose(
+        np.asarray(shorten(scaled, jnp.int32(3))) / ratio,
+        shorten(matrix, jnp.int32(3)),
+        rtol=1e-3,
+        atol=1e-5,
+    )
+    own = jnp.zeros((12, 12))
+    numbers = {"matrix": matrix, "alignment": jnp.float32(0.5)}
+    np.testing.assert_allclose(
+        aligned(jax.random.key(1), own, numbers | {"matrix": scaled}),
+        aligned(jax.random.key(1), own, numbers),
+        atol=1e-4,
+    )
