@@ -5,7 +5,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from icl.cli import check_folder, parse_sweep_arguments, run_command
+from icl.cli import check_folder, options_of, parse_sweep_arguments, run_command
 from icl.config.grid import load_sweeps
 from icl.errors import Interrupted
 
@@ -18,6 +18,7 @@ def main() -> int:
 
         watch(arguments.out)
         return 0
+    options = options_of(arguments)
     sweeps = load_sweeps(arguments.config, arguments.overrides)
     if "://" not in arguments.out:
         check_folder(arguments.out)
@@ -35,7 +36,7 @@ def main() -> int:
             dry_run(sweeps, store, arguments.engine, cluster)
             return 0
         try:
-            run_sweeps(sweeps, store, progress, arguments.engine, arguments.log, cluster)
+            run_sweeps(sweeps, store, progress, arguments.engine, options, cluster)
         except Interrupted as interrupt:
             command = shlex.join([Path(sys.executable).name, *sys.argv])
             progress.say(f"saved; to resume: {command}")

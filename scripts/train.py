@@ -4,7 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from icl.cli import parse_arguments, run_command
+from icl.cli import FLAGS, TEXTS, options_of, parse_arguments, run_command
 from icl.config.yaml import load_config
 from icl.errors import Interrupted
 from icl.runs.progress import Progress
@@ -13,16 +13,19 @@ from icl.runs.run import train
 
 def main() -> int:
     flags = {"distributed": "train over all devices and all processes started with this command"}
-    arguments = parse_arguments("Train one network.", "quickstart.yaml", flags=flags)
+    arguments = parse_arguments(
+        "Train one network.", "quickstart.yaml", flags=FLAGS | flags, texts=TEXTS
+    )
+    options = options_of(arguments)
     config = load_config(arguments.config, arguments.overrides)
     progress = Progress()
     try:
         if arguments.distributed:
             from icl.runs.distributed import run_distributed
 
-            run_distributed(config, arguments.out, progress)
+            run_distributed(config, arguments.out, progress, options)
         else:
-            train(config, arguments.out, progress)
+            train(config, arguments.out, progress, options=options)
     except Interrupted as interrupt:
         command = shlex.join([Path(sys.executable).name, *sys.argv])
         where = f"saved at step {interrupt.step}" if interrupt.step else "nothing to save yet"

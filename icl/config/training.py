@@ -6,6 +6,9 @@ from pydantic import Field
 
 from icl.config.base import Settings, Traced
 
+# Decays with which the rate at a step does not depend on `num_steps`.
+ENDLESS = ("inverse_sqrt", "none")
+
 
 class TrainingConfig(Settings):
     """Adam or gradient descent with linear warm-up; the loss is at the query."""
