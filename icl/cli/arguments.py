@@ -11,6 +11,11 @@ from pathlib import Path
 
 from icl.config.find import CONFIGS, find_config, run_name
 from icl.errors import UserError, first_line
+from icl.runs.options import Options
+
+# Options of all commands that train, see `options_of`.
+FLAGS = {"other-code": "go on with runs that other source code has trained, and record it"}
+TEXTS = {"log": "tensorboard, wandb, or both, separated by a comma"}
 
 
 def parse_arguments(
@@ -71,36 +76,44 @@ def parse_arguments(
 
 
 def parse_sweep_arguments() -> argparse.Namespace:
-    """Parse the arguments of `icl sweep`, with `engine`, `ray`, `log` and its flags.
+    """Parse the arguments of `icl sweep`, with `engine`, `ray`, FLAGS, TEXTS and its flags.
 
     Raises UserError.
     """
     arguments = parse_arguments(
         "Train a grid of networks.",
         None,
-        flags={
+        flags=FLAGS
+        | {
             "dry-run": "list the cells and groups of runs, and estimate time and memory",
             "watch": "follow a sweep that runs elsewhere",
         },
-        texts={
+        texts=TEXTS
+        | {
             "engine": "threads (single runs), vmap (groups of runs in one program) or auto",
             "ray": "auto, or the address of a Ray cluster to train on",
-            "log": "tensorboard, wandb, or both, separated by a comma",
         },
     )
     if not arguments.config and not (arguments.watch and arguments.out):
         raise UserError("no grid given; allowed: a YAML file or a folder of them, then KEY=VALUE")
     arguments.engine = arguments.engine or "auto"
-    loggers = arguments.log.split(",") if arguments.log else []
-    for option, values, allowed in (
-        ("engine", [arguments.engine], ("auto", "threads", "vmap")),
-        ("log", loggers, ("tensorboard", "wandb")),
-    ):
-        for value in values:
-            if value not in allowed:
-                raise UserError(f"--{option} = {value}; allowed: {', '.join(allowed)}")
-    arguments.log = tuple(dict.fromkeys(loggers))
+    _check_choices("engine", [arguments.engine], ("auto", "threads", "vmap"))
     return arguments
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    """The options of runs that FLAGS and TEXTS ask for. Raises UserError."""
+    loggers = arguments.log.split(",") if arguments.log else []
+    _check_choices("log", loggers, ("tensorboard", "wandb"))
+    file = Path(arguments.config).absolute()
+    paper = file.relative_to(CONFIGS).parts[:1] if file.is_relative_to(CONFIGS) else ()
+    return Options(arguments.other_code, tuple(dict.fromkeys(loggers)), paper)
+
+
+def _check_choices(option: str, values: list[str], allowed: tuple[str, ...]) -> None:
+    for value in values:
+        if value not in allowed:
+            raise UserError(f"--{option} = {value}; allowed: {', '.join(allowed)}")
 
 
 def check_folder(out: str, option: str = "out") -> None:

@@ -19,10 +19,9 @@ def main() -> int:
     parser.add_argument("--out", metavar="FILE", help="file to write (default: RUN/MATRIX-N.npy)")
     arguments = parser.parse_args()
     step = whole_number("step", arguments.step)
-    if arguments.out is not None:
-        if not arguments.out.endswith(".npy"):
-            raise UserError(f"--out = {arguments.out}; allowed: a file .npy")
-        check_folder(str(Path(arguments.out).parent))
+    if arguments.out is not None and not arguments.out.endswith(".npy"):
+        raise UserError(f"--out = {arguments.out}; allowed: a file .npy")
+    check_folder(str(Path(arguments.out).parent if arguments.out else Path(arguments.run)))
     # JAX takes seconds to load: check the arguments first.
     from icl.probes.weight_statistics import measure_matrix
     from icl.runs.restore import matrix_of, save_matrix

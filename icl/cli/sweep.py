@@ -3,7 +3,7 @@
 import sys
 from contextlib import nullcontext
 
-from icl.cli.arguments import check_folder, command_again, parse_sweep_arguments
+from icl.cli.arguments import check_folder, command_again, options_of, parse_sweep_arguments
 from icl.config.grid import load_sweeps
 from icl.errors import Interrupted
 
@@ -16,6 +16,7 @@ def main() -> int:
 
         watch(arguments.out)
         return 0
+    options = options_of(arguments)
     sweeps = load_sweeps(arguments.config, arguments.overrides)
     if "://" not in arguments.out:
         check_folder(arguments.out)
@@ -33,7 +34,7 @@ def main() -> int:
             dry_run(sweeps, store, arguments.engine, cluster)
             return 0
         try:
-            run_sweeps(sweeps, store, progress, arguments.engine, arguments.log, cluster)
+            run_sweeps(sweeps, store, progress, arguments.engine, options, cluster)
         except Interrupted as interrupt:
             progress.say(f"saved; to resume: {command_again()}")
             return 128 + interrupt.number

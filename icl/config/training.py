@@ -8,6 +8,9 @@ from icl.config.base import BELOW_ONE, HUGE, MAX_COUNT, TINY, Settings, Traced
 
 MAX_BATCH = 10_000_000
 
+# Decays with which the rate at a step does not depend on `num_steps`.
+ENDLESS = ("inverse_sqrt", "none")
+
 
 class TrainingConfig(Settings):
     """Adam or gradient descent with linear warm-up; the loss is at the query."""

@@ -48,7 +48,7 @@ class TrainedNetwork:
         if self._step == 0:
             program = load_program(self._config)
             return program.init(program.inputs(self._config))
-        return state_at(self._path, self._config, self._program.shapes, self._step)
+        return state_at(self._path, self._config, self._program.shapes, self._step)[1]
 
     @cached_property
     def _inputs(self) -> Inputs:

@@ -41,9 +41,11 @@ class _Managers:
         self._open: list[ocp.CheckpointManager] = []
         self._quiet = QuietOrbax()
 
-    def open(self, path: Path, options: ocp.CheckpointManagerOptions) -> ocp.CheckpointManager:
+    def open(self, path: Path, settings: dict[str, Any]) -> ocp.CheckpointManager:
+        """Open a manager. settings: of `ocp.CheckpointManagerOptions`, which reports on them."""
         self._quiet.start()
         try:
+            options = ocp.CheckpointManagerOptions(create=False, **settings)
             names = ("state", "digest")
             manager = ocp.CheckpointManager(path, options=options, item_names=names)
         except BaseException:
@@ -81,37 +83,44 @@ _managers = _Managers()
 class Checkpoints:
     """The checkpoints of one run, by step. Use as `with Checkpoints(...) as checkpoints`.
 
+    read_only: whether to write nothing: for a folder that cannot be written, or whose run another
+        process trains.
+
     Raises UserError where a checkpoint is corrupt or cannot be written.
     """
 
-    def __init__(self, path: Path, config: CheckpointConfig):
-        self.path, self._config = path, config
+    def __init__(self, path: Path, config: CheckpointConfig, read_only: bool = False):
+        self.path, self._config, self._read_only = path, config, read_only
         self._has_failed = False
         if path.exists() and not path.is_dir():
             raise UserError(f"{path}: a file; allowed: the folder of a run's checkpoints")
 
     def __enter__(self) -> "Checkpoints":
-        self.path.mkdir(exist_ok=True)
+        if self._read_only:
+            self._manager = _managers.open(self.path, {"read_only": True})
+        else:
+            self.path.mkdir(exist_ok=True)
+            self._manager = _managers.open(self.path, self._settings())
+        return self
+
+    def _settings(self) -> dict[str, Any]:
         own, is_one_of_many = jax.process_index(), jax.process_count() > 1
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=self._config.keep_last,
-            keep_period=self._config.keep_every,
-            create=False,
-            cleanup_tmp_directories=True,
+        return {
+            "max_to_keep": self._config.keep_last,
+            "keep_period": self._config.keep_every,
+            "cleanup_tmp_directories": True,
             # Each of many processes has a folder of its own, see `icl.runs.distributed`.
-            multiprocessing_options=ocp.options.MultiprocessingOptions(
+            "multiprocessing_options": ocp.options.MultiprocessingOptions(
                 primary_host=own,
                 active_processes={own} if is_one_of_many else None,
                 barrier_sync_key_prefix=str(own) if is_one_of_many else None,
             ),
             # Folders are not made in the background: a process would take another's signal that
             # its folder exists for a signal about its own folder.
-            async_options=ocp.AsyncOptions(
+            "async_options": ocp.AsyncOptions(
                 timeout_secs=TIMEOUT_SECONDS, create_directories_asynchronously=False
             ),
-        )
-        self._manager = _managers.open(self.path, options)
-        return self
+        }
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         try:
@@ -185,10 +194,12 @@ class Checkpoints:
         except Exception:  # storage raises nearly anything on broken files
             intact = False
         if not intact:
-            raise UserError(
-                f"{self.path / str(step)}: the checkpoint is corrupt; "
-                "delete it to go on from the one before"
+            state = (
+                "corrupt or was deleted meanwhile; allowed: another --step"
+                if self._read_only
+                else "corrupt; delete it to go on from the one before"
             )
+            raise UserError(f"{self.path / str(step)}: the checkpoint is {state}")
         return leaves
 
     def _cannot_write(self, error: Exception) -> UserError:

@@ -19,7 +19,18 @@ from icl.config.grid import Cell, Sweep, dump_sweep, load_sweep
 from icl.config.yaml import load_config
 from icl.errors import UserError
 from icl.files import write_whole
-from icl.records.run_directory import CONFIG, FAILURE, LOCK, METRICS, SUMMARY, read_lines
+from icl.records.history import OTHER_CODE, read_history
+from icl.records.run_directory import (
+    CONFIG,
+    FAILURE,
+    LOCK,
+    METRICS,
+    OTHER_CODE_NOTE,
+    SUMMARY,
+    UNKNOWN_CODE_NOTE,
+    read_lines,
+    step_of,
+)
 
 GRIDS_FOLDER, CELLS_FOLDER, QUARANTINE_FOLDER = "grids", "cells", "corrupt"
 
@@ -68,6 +79,26 @@ class SweepDirectory:
         finally:
             lock.release()
 
+    def check_code(self, cells: Iterable[Cell], other_code: bool) -> list[str]:
+        """Compare the code of cells that have begun with this process's; return lines to read.
+
+        other_code: whether to go on with cells that other source code has trained.
+
+        Raises UserError where there are such cells and they may not go on.
+        """
+        begun = [cell for cell in cells if status_of(self.cell_path(cell)) == "partial"]
+        begun = [cell for cell in begun if step_of(self.cell_path(cell))]
+        histories = [(cell.text, read_history(self.cell_path(cell))) for cell in begun]
+        others = [text for text, history in histories if history.is_other_code]
+        unknown = [text for text, history in histories if history.code is None]
+        if others and not other_code:
+            raise UserError(
+                f"--out = {self.path}: other source code trained {_counted(others)}; allowed: "
+                f"the same code, another --out, or {OTHER_CODE} to go on with this code"
+            )
+        notes = {OTHER_CODE_NOTE: others, UNKNOWN_CODE_NOTE: unknown}
+        return [f"{_counted(texts)}: {note}" for note, texts in notes.items() if texts]
+
     def quarantine(self, cell: Cell) -> Path:
         """Move a corrupt cell's folder to where a person can look at it; return that place."""
         folder = self.path / QUARANTINE_FOLDER
@@ -79,6 +110,11 @@ class SweepDirectory:
         """Quarantine a cell if it is corrupt, so that it is made anew; return its new place."""
         path = self.cell_path(cell)
         return self.quarantine(cell) if is_corrupt(path, cell) else None
+
+
+def _counted(texts: list[str]) -> str:
+    more = len(texts) - 1
+    return f"the cell {texts[0]}" + (f" and {more} more" if more else "")
 
 
 def list_grids(path: str | Path) -> list[str]:
@@ -102,13 +138,6 @@ def status_of(path: Path) -> str:
         if (path / name).exists():
             return status
     return "missing"
-
-
-def step_of(path: Path) -> int:
-    """The step of a cell's last checkpoint; 0: none."""
-    folder = path / "checkpoints"
-    steps = [int(entry.name) for entry in folder.glob("*") if entry.name.isdigit()]
-    return max(steps, default=0)
 
 
 def tolerant_records(path: Path) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import io
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -16,12 +17,20 @@ from jax.experimental import multihost_utils
 
 from icl.config import AnyConfig
 from icl.errors import UserError, first_line
+from icl.runs.options import DEFAULTS, Options
 from icl.runs.progress import Progress
 from icl.runs.run import train
 
 
-def run_distributed(config: AnyConfig, out: str, progress: Progress) -> None:
+def run_distributed(
+    config: AnyConfig,
+    out: str,
+    progress: Progress,
+    options: Options = DEFAULTS,
+) -> None:
     """Train on all devices of all processes that were started with the same command.
+
+    Only the first process has loggers.
 
     Processes find each other through a scheduler that JAX knows (Slurm, Open MPI, Kubernetes, a
     TPU pod), or through JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. Without
@@ -32,7 +41,7 @@ def run_distributed(config: AnyConfig, out: str, progress: Progress) -> None:
     _initialize()
     if jax.process_index() == 0:
         multihost_utils.sync_global_devices("copied")
-        train(config, out, progress, "spread")
+        train(config, out, progress, "spread", options)
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "run"
@@ -41,7 +50,7 @@ def run_distributed(config: AnyConfig, out: str, progress: Progress) -> None:
         multihost_utils.sync_global_devices("copied")
         progress.console.quiet = True
         with contextlib.redirect_stdout(io.StringIO()):
-            train(config, copy, progress, "spread")
+            train(config, copy, progress, "spread", replace(options, loggers=()))
 
 
 def _initialize() -> None:

@@ -1,22 +1,32 @@
 """Learning curves sent to other tools during training: one function for each tool.
 
-A logger is made for a run's directory, receives every evaluation, and is closed at the end. It
-changes nothing in the run or its records.
+A logger is made for a run's directory and a label, receives every evaluation, and is closed at the
+end. It changes nothing in the run or its records.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from icl.config import AnyConfig
 from icl.errors import UserError
 from icl.records.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from icl.runs.member import Run
 
+MAX_NAME, MAX_TAG = 128, 64  # characters that Weights & Biases takes
 Numbers = dict[str, float]
+
+
+class Label(NamedTuple):
+    """How a tool shows a run, beside others. group: empty for none."""
+
+    name: str = ""
+    group: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class Logger(NamedTuple):
@@ -30,7 +40,7 @@ class Logger(NamedTuple):
     close: Callable[[], None]
 
 
-def tensorboard(directory: RunDirectory) -> Logger:
+def tensorboard(directory: RunDirectory, label: Label) -> Logger:
     """Event files in `tensorboard/` of the run's folder, for TensorBoard."""
     from tensorboardX import SummaryWriter
 
@@ -43,16 +53,20 @@ def tensorboard(directory: RunDirectory) -> Logger:
     return Logger(log, writer.close)
 
 
-def wandb(directory: RunDirectory) -> Logger:
+def wandb(directory: RunDirectory, label: Label) -> Logger:
     """A run of Weights & Biases, in the project `icl` unless `WANDB_PROJECT` names another.
 
-    Its id is the name of the run's folder, so that a resumed run continues the same curve.
+    Its id is the run's own, so that a resumed run continues the same curve, and the same cell in
+    two folders has two curves.
     """
     import wandb as library
 
     run = library.init(
         project=library.Settings().project or "icl",
-        id=directory.path.name,
+        id=directory.history.run_id,
+        name=label.name[:MAX_NAME],
+        group=label.group[:MAX_NAME] or None,
+        tags=[tag[:MAX_TAG] for tag in label.tags],
         dir=str(directory.path),
         config=directory.config.model_dump(mode="json"),
         resume="allow",
@@ -61,7 +75,9 @@ def wandb(directory: RunDirectory) -> Logger:
     return Logger(lambda step, numbers: run.log(numbers, step=step), run.finish)
 
 
-LOGGERS: dict[str, Callable[[RunDirectory], Logger]] = {"tensorboard": tensorboard, "wandb": wandb}
+MakeLogger = Callable[[RunDirectory, Label], Logger]
+
+LOGGERS: dict[str, MakeLogger] = {"tensorboard": tensorboard, "wandb": wandb}
 PACKAGES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
 
 
@@ -77,27 +93,38 @@ def check_loggers(names: tuple[str, ...]) -> None:
             ) from None
 
 
+def label_of(config: AnyConfig, name: str, group: str = "", tags: tuple[str, ...] = ()) -> Label:
+    """The label of a run: its tags are those given, its data or task, and its network."""
+    return Label(name, group, (*tags, config.source.kind, config.model.kind))
+
+
+class Loggers:
+    """The loggers of a group of runs, each with its label. `stack` closes them."""
+
+    def __init__(
+        self, names: tuple[str, ...], labels: Mapping[RunDirectory, Label], stack: ExitStack
+    ):
+        self._of_run: dict[Path, list[Logger]] = {}
+        for directory, label in labels.items():
+            for name in names:
+                logger = LOGGERS[name](directory, label)
+                stack.callback(logger.close)
+                self._of_run.setdefault(directory.path, []).append(logger)
+
+    def send(self, directory: RunDirectory, record: dict[str, Any]) -> None:
+        """Send the numbers of an evaluation."""
+        for logger in self._of_run.get(directory.path, []):
+            logger.log(record["step"], numbers_of(record))
+
+
 class Logged:
     """Sends the evaluations of a group of runs to their loggers; reports nothing to a person.
 
-    An implementation of `icl.runs.loop.Watcher`. `stack` closes the loggers.
+    An implementation of `icl.runs.loop.Watcher`.
     """
 
-    def __init__(
-        self,
-        names: tuple[str, ...],
-        directories: list[RunDirectory],
-        stack: ExitStack,
-        saved: Callable[[Path], None] | None = None,
-    ):
-        self.saved = saved
-        self._loggers = {
-            directory.path: [LOGGERS[name](directory) for name in names]
-            for directory in directories
-        }
-        for loggers in self._loggers.values():
-            for logger in loggers:
-                stack.callback(logger.close)
+    def __init__(self, loggers: Loggers, saved: Callable[[Path], None] | None = None):
+        self.saved, self._loggers = saved, loggers
 
     def say(self, text: str) -> None: ...
     def compiled(self, step: int, seconds: float) -> None: ...
@@ -106,9 +133,7 @@ class Logged:
 
     def evaluated(self, directory: RunDirectory, record: dict[str, Any]) -> None:
         """Send the numbers of an evaluation."""
-        numbers = numbers_of(record)
-        for logger in self._loggers[directory.path]:
-            logger.log(record["step"], numbers)
+        self._loggers.send(directory, record)
 
     def finish(self, run: "Run", summary: dict[str, Any]) -> None:
         """Write the summary."""

@@ -18,7 +18,8 @@ from icl.problems.base import Inputs, Program
 from icl.records.checkpoints import Checkpoints
 from icl.records.run_directory import RunDirectory
 from icl.runs.engines.base import Engine, States
-from icl.runs.member import Run, is_due
+from icl.runs.member import Run
+from icl.runs.stopping import is_due
 from icl.runs.summary import make_record, summarize
 
 # The device works for about this long between two checks for signals.

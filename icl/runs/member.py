@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from icl.config import AnyConfig
@@ -14,7 +15,7 @@ from icl.problems.base import Program
 from icl.records.checkpoints import Checkpoints, check_space
 from icl.records.run_directory import CONNECTIVITY, RunDirectory
 from icl.runs.environment import describe_environment
-from icl.runs.stopping import is_last
+from icl.runs.stopping import is_due, is_last
 from icl.training.step import TrainState
 
 
@@ -88,8 +89,14 @@ class Run:
         state = self.checkpoints.restore(step, program.shapes)
         self.directory.log("restored", step=step)
         say(f"resuming from step {step}")
-        self.records = self.directory.rewind(step)
         every, num_steps = self.config.evaluation.every, self.config.training.num_steps
+        lengthened, dropped = self.directory.history.lengthened, None
+        if lengthened and not is_due(lengthened.step, every, num_steps):
+            dropped = lengthened.step
+        if lengthened and lengthened.loss_count and lengthened.step == step:
+            sums = jnp.float32(lengthened.loss_sum), jnp.int32(lengthened.loss_count)
+            state = state._replace(loss_sum=sums[0], loss_count=sums[1])
+        self.records = self.directory.rewind(step, dropped)
         expected = [s for s in range(step + 1) if is_due(s, every, num_steps)]
         if [record["step"] for record in self.records] != expected:
             raise UserError(
@@ -105,8 +112,3 @@ def begin(program: Program, directory: RunDirectory) -> None:
     if not directory.has_begun:
         check_space(directory.path, directory.config.checkpoints, program.shapes)
     directory.begin(environment)
-
-
-def is_due(step: int, every: int, num_steps: int) -> bool:
-    """Whether something is due at a step: at multiples of `every`, and at the end."""
-    return step % every == 0 or step == num_steps

@@ -17,9 +17,11 @@ from icl.errors import UserError
 from icl.files import write_whole
 from icl.problems.base import Program
 from icl.problems.load import load_program
-from icl.records.checkpoints import Checkpoints, State
-from icl.records.run_directory import CONFIG, RunDirectory
+from icl.records.checkpoints import Checkpoints
+from icl.records.run_directory import CONFIG
 from icl.training.step import TrainState
+
+ATTEMPTS = 5  # at the last checkpoint of a run that replaces it meanwhile
 
 
 def matrix_of(
@@ -46,40 +48,45 @@ def restore_run(run: str | Path, step: int | None = None) -> tuple[Program, int,
     compare a state with the initial one, such as representation alignment, need the run's own: load
     the program of `config.yaml` with `icl.problems.load.load_program`.
 
-    Raises UserError for a folder that holds no run or is in use, and for a step without
-    checkpoint.
+    Nothing is written, so that the folder may be read-only, and the run may be in training.
+
+    Raises UserError for a folder that holds no run, and for a step without checkpoint.
     """
     path = Path(run)
     if not (path / CONFIG).exists():
         raise UserError(f"{path}: not the folder of a run (it has no {CONFIG}); allowed: one")
     config = load_config(path / CONFIG)
     program = load_program(config.model_copy(update={"connectivity": {}}))
-    with RunDirectory(path, config) as directory:
-        step, state = _restore(directory, program.shapes, step)
-    return program, step, jax.tree.map(jnp.asarray, state)
+    chosen, state = state_at(path, config, program.shapes, step)
+    return program, chosen, state
 
 
 def state_at(
-    run: Path, config: AnyConfig, shapes: TrainState, step: int | None = None
-) -> TrainState:
-    """The state of a run at one of its checkpoints; None: the last.
+    path: Path, config: AnyConfig, shapes: TrainState, step: int | None = None
+) -> tuple[int, TrainState]:
+    """The step and state of one of a run's checkpoints; None: the last. Writes nothing.
+
+    shapes: shapes and types of the state.
 
     Raises UserError for a step without checkpoint.
     """
-    with RunDirectory(run, config) as directory:
-        state = _restore(directory, shapes, step)[1]
-    return jax.tree.map(jnp.asarray, state)
-
-
-def _restore(directory: RunDirectory, shapes: State, step: int | None) -> tuple[int, State]:
-    with Checkpoints(directory.path / "checkpoints", directory.config.checkpoints) as checkpoints:
-        steps = checkpoints.steps
-        if not steps:
-            raise UserError(f"{directory.path}: has no checkpoint yet; allowed: a run that has one")
-        if step is not None and step not in steps:
-            raise UserError(f"--step = {step}; allowed: {', '.join(map(str, steps))}, as kept")
-        step = steps[-1] if step is None else step
-        return step, checkpoints.restore(step, shapes)
+    folder = (path / "checkpoints").absolute()  # Orbax takes no other
+    for _ in range(ATTEMPTS):
+        with Checkpoints(folder, config.checkpoints, read_only=True) as checkpoints:
+            steps = checkpoints.steps
+            if not steps:
+                raise UserError(f"{path}: has no checkpoint yet; allowed: a run that has one")
+            if step is not None and step not in steps:
+                raise UserError(f"--step = {step}; allowed: {', '.join(map(str, steps))}, as kept")
+            chosen = steps[-1] if step is None else step
+            try:
+                state = checkpoints.restore(chosen, shapes)
+            except UserError:
+                if step is None and not (folder / str(chosen)).exists():
+                    continue  # the run has deleted it, as newer ones are there
+                raise
+            return chosen, jax.tree.map(jnp.asarray, state)
+    raise UserError(f"{path}: deletes checkpoints as fast as they are read; allowed: --step")
 
 
 def save_matrix(path: Path, matrix: Float[np.ndarray, "fan_in out"]) -> None:

@@ -1,4 +1,4 @@
-"""The end of a run."""
+"""The end of a run, and what is due before it."""
 
 from typing import Any
 
@@ -19,3 +19,8 @@ def is_last(training: TrainingConfig, records: list[dict[str, Any]]) -> bool:
         return True
     patience = training.patience
     return patience is not None and len(losses) - 1 - losses.index(min(losses)) >= patience
+
+
+def is_due(step: int, every: int, num_steps: int) -> bool:
+    """Whether something is due at a step: at multiples of `every`, and at the end."""
+    return step % every == 0 or step == num_steps

@@ -20,8 +20,9 @@ from icl.config.traced import program_of
 from icl.problems.base import Program
 from icl.problems.load import load_program
 from icl.problems.memory import check_memory, device_memory, host_memory
+from icl.records.run_directory import step_of
 from icl.records.storage import Store
-from icl.records.sweep_directory import SweepDirectory, status_of, step_of
+from icl.records.sweep_directory import SweepDirectory, status_of
 from icl.runs.engines.base import memory_of
 from icl.runs.engines.lanes import LanesEngine
 from icl.runs.engines.table import default_engine, num_workers

@@ -1,13 +1,16 @@
 """The remaining work of a sweep, in jobs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from icl.config import AnyConfig
 from icl.config.grid import Cell
 from icl.config.traced import program_of
-from icl.records.sweep_directory import SweepDirectory, status_of, step_of
+from icl.records.run_directory import step_of
+from icl.records.sweep_directory import SweepDirectory, status_of
+from icl.runs.loggers import Label
+from icl.runs.options import DEFAULTS, Options
 
 
 @dataclass(frozen=True)
@@ -17,14 +20,16 @@ class Job:
     cells: folder and config of each.
     engine: one of `icl.runs.engines.table.ENGINES`.
     has_picture: whether to draw examples of the training data into the first cell's folder.
-    loggers: names in `icl.runs.loggers.LOGGERS`.
+    options: how its runs are made.
+    labels: what loggers call each cell, by the name of its folder.
     patience: seconds to wait for a folder that another process still holds.
     """
 
     cells: tuple[tuple[Path, AnyConfig], ...]
     engine: str
     has_picture: bool = False
-    loggers: tuple[str, ...] = ()
+    options: Options = DEFAULTS
+    labels: dict[str, Label] = field(default_factory=dict)
     patience: float = 0.0
 
 
@@ -32,7 +37,7 @@ def plan(
     directory: SweepDirectory,
     cells: Iterable[Cell],
     engine: str,
-    loggers: tuple[str, ...] = (),
+    options: Options = DEFAULTS,
     num_devices: int = 1,
 ) -> list[Job]:
     """The jobs for all cells that are not finished, those of one program next to each other.
@@ -49,6 +54,6 @@ def plan(
         size = 1 if engine == "threads" else -(-len(members) // max(num_devices, 1))
         for i in range(0, len(members), size):
             group = tuple((directory.cell_path(c), c.config) for c in members[i : i + size])
-            jobs.append(Job(group, engine, program not in pictured, loggers))
+            jobs.append(Job(group, engine, program not in pictured, options))
             pictured.add(program)
     return jobs

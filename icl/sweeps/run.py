@@ -4,6 +4,7 @@ import concurrent.futures
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from icl.config import AnyConfig
@@ -12,7 +13,8 @@ from icl.config.traced import program_of
 from icl.errors import Interrupted
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
-from icl.runs.loggers import check_loggers
+from icl.runs.loggers import check_loggers, label_of
+from icl.runs.options import DEFAULTS, Options
 from icl.runs.signals import deferred_signals
 from icl.sweeps.plan import Job, plan
 from icl.sweeps.progress import SweepProgress
@@ -32,13 +34,14 @@ def run_sweeps(
     store: Store,
     progress: SweepProgress,
     engine: str = "auto",
-    loggers: tuple[str, ...] = (),
+    options: Options = DEFAULTS,
     cluster: "Cluster | None" = None,
 ) -> None:
     """Train all cells that are not finished; finished cells are left as they are.
 
     engine: one of `icl.runs.engines.table.ENGINES`, or auto: the faster one on this machine.
-    loggers: names in `icl.runs.loggers.LOGGERS`.
+    options: how runs are made. Raises UserError, before anything is written, where other source
+        code trained cells and `other_code` does not permit it.
     cluster: where to train; None: in this process.
 
     Raises UserError for what a user can correct, Interrupted after a signal.
@@ -51,9 +54,11 @@ def run_sweeps(
         engine = cluster.engine if cluster else default_engine()
     directory = SweepDirectory(store.local)
     cells, programs = cells_of(sweeps), ProgramCache()
-    check_loggers(loggers)
+    check_loggers(options.loggers)
     if cluster is None:  # the nodes of a cluster have the data, this machine perhaps not
         _check_cells(directory, cells, programs)
+    if not store.is_remote:  # else the files are not here yet
+        directory.check_code(cells, options.other_code)
     store.create_root()
     with directory.held(sweeps), deferred_signals(progress.say) as received:
         store.fetch(cells)
@@ -64,13 +69,29 @@ def run_sweeps(
                 progress.say(
                     f"{cell.text}: corrupt, trained again; the old files are in {quarantined}"
                 )
+        for note in directory.check_code(cells, options.other_code):
+            progress.say(note)
         store.push_grids()
         execute = cluster or _local(engine, store, programs)
         num_devices = cluster.num_gpus if cluster else 1
         with progress.sweep(directory, sweeps):
-            jobs = plan(directory, cells, engine, loggers, num_devices)
+            jobs = plan(directory, cells, engine, options, num_devices)
+            jobs = _labelled(jobs, sweeps, options) if options.loggers else jobs
             _wait(execute(jobs, received), received, progress, store, cluster)
         progress.finished(store.out)
+
+
+def _labelled(jobs: Sequence[Job], sweeps: Sequence[Sweep], options: Options) -> list[Job]:
+    """The jobs with a label for each cell: its place in its grid, in the group of that grid.
+
+    A cell of several grids is shown as that of the first.
+    """
+    labels = {
+        cell.digest: label_of(cell.config, cell.text, sweep.name, options.tags)
+        for sweep in reversed(sweeps)
+        for cell in sweep.cells
+    }
+    return [replace(job, labels={p.name: labels[p.name] for p, _ in job.cells}) for job in jobs]
 
 
 def _check_cells(

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from icl.config import AnyConfig
-from icl.records.run_directory import RunDirectory
-from icl.records.sweep_directory import status_of, step_of
+from icl.records.run_directory import RunDirectory, step_of
+from icl.records.sweep_directory import status_of
 from icl.runs.engines.table import ENGINES
-from icl.runs.loggers import Logged
+from icl.runs.loggers import Label, Logged, Loggers
 from icl.runs.loop import train_together
 from icl.runs.member import begin
 from icl.runs.pictures import write_shown
@@ -67,16 +67,20 @@ class Worker:
 
     def _train(self, job: Job, cells: Cells) -> None:
         with ExitStack() as stack:
-            directories = [stack.enter_context(RunDirectory(*cell, job.patience)) for cell in cells]
+            other_code = job.options.other_code
+            directories = [
+                stack.enter_context(RunDirectory(*cell, job.patience, other_code)) for cell in cells
+            ]
             program, compilations = self._programs.get(cells[0][1])
             for directory in directories:
                 begin(program, directory)
             if job.has_picture:
                 write_shown(directories[0], program)
+            labels = {own: job.labels.get(own.path.name, Label()) for own in directories}
             train_together(
                 program,
                 directories,
                 partial(ENGINES[job.engine], compilations=compilations),
-                Logged(job.loggers, directories, stack, self._saved),
+                Logged(Loggers(job.options.loggers, labels, stack), self._saved),
                 self._received,
             )

@@ -95,6 +95,34 @@ def test_a_corrupt_checkpoint_is_refused_in_one_line(tmp_path: Path, damage: str
         checkpoints.restore(1, make_state(0))
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_empty_folder_is_refused_in_one_line_and_nothing_is_printed(
+    tmp_path: Path, read_only: bool, capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
+):
+    saved(tmp_path, 1)
+    (tmp_path / "20").mkdir()
+    what_to_do = ["deleted", "--step"] if read_only else ["delete", "before"]
+    with Checkpoints(tmp_path, CheckpointConfig(), read_only) as checkpoints:
+        assert checkpoints.steps == [1, 20]
+        with refused(f"{tmp_path}/20", "corrupt", *what_to_do):
+            checkpoints.restore(20, make_state(0))
+        assert int(checkpoints.restore(1, make_state(0))["step"]) == 1
+    assert (capfd.readouterr(), caplog.records) == (("", ""), [])
+
+
+def test_reading_writes_nothing(tmp_path: Path):
+    saved(tmp_path, 1, 2)
+    (tmp_path / "3.orbax-checkpoint-tmp").mkdir()  # of the process that trains
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path, *tmp_path.rglob("*"))}
+    with Checkpoints(tmp_path, CheckpointConfig(), read_only=True) as checkpoints:
+        assert checkpoints.steps == [1, 2]
+        assert int(checkpoints.restore(2, make_state(0))["step"]) == 2
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path, *tmp_path.rglob("*"))} == before
+    with Checkpoints(tmp_path / "none", CheckpointConfig(), read_only=True) as checkpoints:
+        assert checkpoints.steps == []
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path):
     saved(tmp_path, 1)
     other = make_state(0) | {"more": jnp.zeros(2)}

@@ -1,8 +1,10 @@
 """Weight matrices out of runs: what a checkpoint holds, and what other runs can start from."""
 
+import os
 import runpy
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import jax
@@ -92,6 +94,60 @@ def test_the_file_that_a_run_began_from_may_be_gone(tmp_path: Path):
     np.testing.assert_array_equal(matrix, np.eye(WIDTH) + 6)
 
 
+def times_of(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in (folder, *folder.rglob("*"))}
+
+
+def test_reading_writes_nothing_and_waits_for_nobody(trained, tmp_path: Path):
+    """A run in training is read too, and a folder that cannot be written, even without a lock."""
+    one = shutil.copytree(trained["task"], tmp_path / "run")
+    (one / ".lock").unlink()
+    before = times_of(one)
+    assert matrix_of(one, "recurrent")[0] == 6
+    assert times_of(one) == before
+    with RunDirectory(one, config_of("task")):
+        held = times_of(one)
+        assert matrix_of(one, "recurrent", 4)[0] == 4
+        assert times_of(one) == held
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs two users")
+def test_a_user_who_may_not_write_can_read(trained):
+    """This user may write anything, so that for a moment the process is another's."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        one = shutil.copytree(trained["task"], Path(folder) / "run")
+        expected = matrix_of(one, "recurrent")  # imports all that is needed
+        for path in (Path(folder), one, *one.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        os.seteuid(65534)
+        try:
+            assert not os.access(one, os.W_OK, effective_ids=True)
+            found = matrix_of(one, "recurrent")
+        finally:
+            os.seteuid(0)
+    assert found[0] == expected[0] == 6
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_the_last_checkpoint_may_be_replaced_while_it_is_read(
+    trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    one = shutil.copytree(trained["task"], tmp_path / "run")
+    restore = Checkpoints.restore
+
+    def restore_too_late(checkpoints: Checkpoints, step: int, like: object) -> object:
+        if step == 6:
+            shutil.rmtree(one / "checkpoints" / "6")
+        return restore(checkpoints, step, like)
+
+    monkeypatch.setattr(Checkpoints, "restore", restore_too_late)
+    assert matrix_of(one, "recurrent")[0] == 4
+    monkeypatch.setattr("icl.runs.restore.ATTEMPTS", 1)
+    shutil.copytree(one / "checkpoints" / "4", one / "checkpoints" / "6")
+    with refused(f"{one}", "--step"):
+        matrix_of(one, "recurrent")
+
+
 def test_mistakes_are_one_line_and_nothing_is_written(trained, tmp_path: Path):
     one = trained["task"]
     before = sorted(one.rglob("*"))
@@ -101,8 +157,6 @@ def test_mistakes_are_one_line_and_nothing_is_written(trained, tmp_path: Path):
         matrix_of(one, "recurrent", 2)
     with refused(f"{tmp_path}/nowhere", "config.yaml"):
         matrix_of(tmp_path / "nowhere", "recurrent")
-    with RunDirectory(one, config_of("task")), refused(f"--out = {one}", "in use"):
-        matrix_of(one, "recurrent")
     assert sorted(one.rglob("*")) == before
     other = tmp_path / "other"
     other.mkdir()
@@ -129,6 +183,7 @@ def test_mistakes_are_one_line_and_nothing_is_written(trained, tmp_path: Path):
             0,
             ["it.npy", "block0/mixer/qkv/key", "step 4", "16 x 16"],
         ),
+        (["--out", "/proc/1/it.npy"], 2, ["error: --out = /proc/1"]),
         (["--step", "0"], 2, ["error: --step = 0", "1"]),
         (["--step", "5"], 2, ["error: --step = 5", "4, 6"]),
         (["--out", "it.csv"], 2, ["error: --out = it.csv", ".npy"]),
