@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from icl.config.parts import PARTS, load_installed
 from icl.errors import UserError, first_line
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -83,7 +84,7 @@ def parse_sweep_arguments() -> argparse.Namespace:
         texts={
             "engine": "threads (single runs), vmap (groups of runs in one program) or auto",
             "ray": "auto, or the address of a Ray cluster to train on",
-            "log": "tensorboard, wandb, or both, separated by a comma",
+            "log": "tensorboard, wandb or loggers of your own, separated by commas",
         },
     )
     if not arguments.config and not (arguments.watch and arguments.out):
@@ -92,13 +93,19 @@ def parse_sweep_arguments() -> argparse.Namespace:
     loggers = arguments.log.split(",") if arguments.log else []
     for option, values, allowed in (
         ("engine", [arguments.engine], ("auto", "threads", "vmap")),
-        ("log", loggers, ("tensorboard", "wandb")),
+        ("log", loggers, logger_names()),
     ):
         for value in values:
             if value not in allowed:
                 raise UserError(f"--{option} = {value}; allowed: {', '.join(allowed)}")
     arguments.log = tuple(dict.fromkeys(loggers))
     return arguments
+
+
+def logger_names() -> tuple[str, ...]:
+    """The names that `--log` takes, those of registered loggers included."""
+    load_installed()
+    return ("tensorboard", "wandb", *PARTS["logger"])
 
 
 def check_folder(out: str, option: str = "out") -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from icl.cli import check_folder, parse_sweep_arguments, run_command
 from icl.config.grid import load_sweeps
 from icl.errors import Interrupted
+from icl.records.run_directory import naming_missing_parts
 
 
 def main() -> int:
@@ -18,7 +19,8 @@ def main() -> int:
 
         watch(arguments.out)
         return 0
-    sweeps = load_sweeps(arguments.config, arguments.overrides)
+    with naming_missing_parts(arguments.out):
+        sweeps = load_sweeps(arguments.config, arguments.overrides)
     if "://" not in arguments.out:
         check_folder(arguments.out)
     for claim in (claim for sweep in sweeps for claim in sweep.dropped_claims):

@@ -7,6 +7,7 @@ from pathlib import Path
 from icl.cli import parse_arguments, run_command
 from icl.config.yaml import load_config
 from icl.errors import Interrupted
+from icl.records.run_directory import naming_missing_parts
 from icl.runs.progress import Progress
 from icl.runs.run import train
 
@@ -14,7 +15,8 @@ from icl.runs.run import train
 def main() -> int:
     flags = {"distributed": "train over all devices and all processes started with this command"}
     arguments = parse_arguments("Train one network.", "quickstart.yaml", flags=flags)
-    config = load_config(arguments.config, arguments.overrides)
+    with naming_missing_parts(arguments.out):
+        config = load_config(arguments.config, arguments.overrides)
     progress = Progress()
     try:
         if arguments.distributed:

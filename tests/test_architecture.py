@@ -16,7 +16,7 @@ ORDER = [
     {"errors"},
     {"types", "files"},
     {"config"},
-    {"data", "models", "records", "theory"},
+    {"data", "models", "records", "theory", "register"},
     {"training"},
     {"evaluation", "probes", "interventions"},
     {"problems"},
@@ -187,9 +187,9 @@ def test_doors_hold_no_logic(name: str):
         assert is_text or is_name or isinstance(node, ast.ImportFrom), ast.unparse(node)
 
 
-def test_the_top_has_at_most_fourteen_rooms_and_four_files():
+def test_the_top_has_at_most_fourteen_rooms_and_five_files():
     entries = {path.name for path in (ROOT / "icl").iterdir()} - {"__pycache__", "__init__.py"}
-    assert len(entries) <= 18, sorted(entries)
+    assert len(entries) <= 19, sorted(entries)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=lambda p: p.stem)

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from icl.config.base import FromList, Probability, Settings, Traced
 from icl.config.cortical_column import FRACTIONS, PROBABILITIES, STRENGTHS
+from icl.config.parts import OneOf
 
 Share = Annotated[float, Field(gt=0, le=1e9)]
 Strength = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -172,7 +173,7 @@ Connectivity = Annotated[
     | MotifsConnectivity
     | FileConnectivity
     | AlignedConnectivity,
-    Field(discriminator="kind"),
+    OneOf("initializer"),
 ]
 
 

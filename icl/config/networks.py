@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from icl.config.base import FromList, Settings, raise_all
 from icl.config.embedders import Embedder, MLPEmbedder
+from icl.config.parts import OneOf
 
 
 class SinusoidalPositions(Settings):
@@ -294,7 +295,7 @@ Model = Annotated[
     | RetentionConfig
     | MambaConfig
     | HyenaConfig,
-    Field(discriminator="kind"),
+    OneOf("network"),
 ]
 
 # Settings by kind. A kind is a file of its own name in icl/models/mixers/.

@@ -5,6 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from icl.config.base import Settings, Traced
+from icl.config.parts import NameIn
+
+# Losses of an answer; `icl.training.losses` defines each.
+LOSSES = {"cross_entropy": "cross-entropy (nats)"}
 
 
 class TrainingConfig(Settings):
@@ -41,6 +45,9 @@ class TrainingConfig(Settings):
         ge=0,
         lt=1,
         description="share of the context's items in the loss; the query has the rest",
+    )
+    loss: Annotated[str, NameIn("loss", LOSSES)] = Field(
+        "cross_entropy", description="of an answer, in training; tests record the cross-entropy"
     )
     stop_below: float | None = Field(
         None,

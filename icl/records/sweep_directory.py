@@ -20,7 +20,15 @@ from icl.config.yaml import load_config
 from icl.errors import UserError
 from icl.files import write_whole
 from icl.records.checkpoints import Checkpoints
-from icl.records.run_directory import CONFIG, FAILURE, LOCK, METRICS, SUMMARY, read_lines
+from icl.records.run_directory import (
+    CONFIG,
+    FAILURE,
+    LOCK,
+    METRICS,
+    SUMMARY,
+    naming_missing_parts,
+    read_lines,
+)
 
 GRIDS_FOLDER, CELLS_FOLDER, QUARANTINE_FOLDER = "grids", "cells", "corrupt"
 
@@ -94,7 +102,8 @@ def sweep_of(path: str | Path, name: str | None = None) -> Sweep:
         raise UserError(f"{path}: several grids; allowed: the name of one: {', '.join(names)}")
     if name is not None and name not in names:
         raise UserError(f"{path}: no grid {name}; allowed: {', '.join(names)}")
-    return load_sweep(Path(path) / GRIDS_FOLDER / f"{name or names[0]}.yaml", is_recorded=True)
+    with naming_missing_parts(path):
+        return load_sweep(Path(path) / GRIDS_FOLDER / f"{name or names[0]}.yaml", is_recorded=True)
 
 
 def status_of(path: Path) -> str:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from icl.config.parts import find
 from icl.errors import UserError
 from icl.records.run_directory import RunDirectory
 
@@ -66,8 +67,11 @@ PACKAGES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
 
 
 def check_loggers(names: tuple[str, ...]) -> None:
-    """Raise UserError where a package that a logger needs is not installed."""
+    """Raise UserError where a logger, or a package that it needs, is not installed."""
     for name in names:
+        if name not in PACKAGES:
+            find(LOGGERS, "logger", name)
+            continue
         try:
             importlib.import_module(PACKAGES[name])
         except ImportError:
@@ -92,7 +96,7 @@ class Logged:
     ):
         self.saved = saved
         self._loggers = {
-            directory.path: [LOGGERS[name](directory) for name in names]
+            directory.path: [find(LOGGERS, "logger", name)(directory) for name in names]
             for directory in directories
         }
         for loggers in self._loggers.values():

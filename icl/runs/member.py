@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from icl.config import AnyConfig
+from icl.config.used_parts import describe_parts
 from icl.errors import UserError
 from icl.files import to_lines, write_whole
 from icl.probes.weight_statistics import measure_matrix, stability_warning
@@ -104,7 +105,7 @@ def begin(program: Program, directory: RunDirectory) -> None:
     environment = describe_environment()
     if not directory.has_begun:
         check_space(directory.path, directory.config.checkpoints, program.shapes)
-    directory.begin(environment)
+    directory.begin(environment | describe_parts(directory.config))
 
 
 def is_due(step: int, every: int, num_steps: int) -> bool:

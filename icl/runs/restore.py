@@ -17,7 +17,7 @@ from icl.files import write_whole
 from icl.problems.base import Program
 from icl.problems.load import load_program
 from icl.records.checkpoints import Checkpoints, State
-from icl.records.run_directory import CONFIG, RunDirectory
+from icl.records.run_directory import CONFIG, RunDirectory, naming_missing_parts
 from icl.training.step import TrainState
 
 
@@ -51,7 +51,8 @@ def restore_run(run: str | Path, step: int | None = None) -> tuple[Program, int,
     path = Path(run)
     if not (path / CONFIG).exists():
         raise UserError(f"{path}: not the folder of a run (it has no {CONFIG}); allowed: one")
-    config = load_config(path / CONFIG)
+    with naming_missing_parts(path):
+        config = load_config(path / CONFIG)
     program = load_program(config.model_copy(update={"connectivity": {}}))
     with RunDirectory(path, config) as directory:
         step, state = _restore(directory, program.shapes, step)

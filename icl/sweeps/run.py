@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from icl.config import AnyConfig
 from icl.config.grid import Cell, Sweep, cells_of
 from icl.config.traced import program_of
+from icl.config.used_parts import check_for_workers
 from icl.errors import Interrupted
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
@@ -54,6 +55,8 @@ def run_sweeps(
     check_loggers(loggers)
     if cluster is None:  # the nodes of a cluster have the data, this machine perhaps not
         _check_cells(directory, cells, programs)
+    else:
+        check_for_workers((cell.config for cell in cells), loggers)
     store.create_root()
     with directory.held(sweeps), deferred_signals(progress.say) as received:
         store.fetch(cells)

@@ -6,6 +6,7 @@ from icl.config.data_settings import DataSettings
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import BurstyFamily, FewShotFamily
 from icl.config.networks import LearnedPositions, NetworkConfig, ShiftedPositions
+from icl.config.parts import PARTS
 from icl.config.training import TrainingConfig
 
 # Embedders of a symbol (a whole number), a vector, an image.
@@ -16,10 +17,24 @@ EMBEDDERS_BY_RANK = {
 }
 
 
+# Those that read an array of any rank but 0.
+FLATTENING = ("linear", "mlp", "pca", "identity")
+
+
+def embedders_of(rank: int) -> tuple[str, ...]:
+    """The embedders of exemplars of a rank; a registered one may name its `ranks`."""
+    registered = (
+        name
+        for name, part in PARTS["embedder"].items()
+        if rank in getattr(part.settings, "ranks", (rank,))
+    )
+    return (*EMBEDDERS_BY_RANK.get(rank, FLATTENING), *registered)
+
+
 def embedder_errors(model: NetworkConfig, data: DataSettings) -> list[str]:
     """Mistakes of an embedder that cannot read the exemplars of the source."""
     embedder, shape = model.embedder, data.source.shape
-    kinds = EMBEDDERS_BY_RANK[1 if shape is None else len(shape)]  # a file holds vectors
+    kinds = embedders_of(1 if shape is None else len(shape))  # a file holds vectors
     if embedder.kind not in kinds:
         return [
             f"model.embedder.kind = {embedder.kind}; allowed for data.source "
