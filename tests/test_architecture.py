@@ -16,7 +16,7 @@ ORDER = [
     {"errors"},
     {"types", "files"},
     {"config"},
-    {"data", "models", "records", "theory"},
+    {"data", "models", "records", "theory", "register"},
     {"training"},
     {"evaluation", "probes", "interventions"},
     {"problems"},

@@ -35,10 +35,12 @@ from icl.config.claims import (
     Near,
     Rises,
     Transient,
+    Trend,
     ends_of,
     in_order,
     is_same,
 )
+from icl.config.parts import find
 from icl.errors import UserError
 
 MIN_SEEDS = 3
@@ -98,7 +100,7 @@ def judge(dataset: xarray.Dataset) -> list[Verdict]:
     verdicts = []
     for i, claim in enumerate(claims):
         try:
-            verdicts.append(CLAIMS[claim.kind](dataset, claim))
+            verdicts.append(find(CLAIMS, "claim", claim.kind)(dataset, claim))
         except UserError as error:
             raise UserError(*(f"claims.{i}.{line}" for line in error.args)) from None
     return verdicts
@@ -106,34 +108,34 @@ def judge(dataset: xarray.Dataset) -> list[Verdict]:
 
 def rises(dataset: xarray.Dataset, claim: Rises) -> Verdict:
     """The paired difference along the knob is above the margin."""
-    return _judge_difference(dataset, claim, Region(claim.margin, math.inf, 0.0))
+    return judge_difference(dataset, claim, Region(claim.margin, math.inf, 0.0))
 
 
 def falls(dataset: xarray.Dataset, claim: Falls) -> Verdict:
     """The paired difference along the knob is below minus the margin."""
     below = 0.0 - claim.margin  # not -0.0, which messages would show
-    return _judge_difference(dataset, claim, Region(-math.inf, below, 0.0))
+    return judge_difference(dataset, claim, Region(-math.inf, below, 0.0))
 
 
 def above(dataset: xarray.Dataset, claim: Above) -> Verdict:
     """The number is above the threshold."""
-    return _judge_value(dataset, claim, Region(claim.threshold, math.inf, claim.threshold))
+    return judge_value(dataset, claim, Region(claim.threshold, math.inf, claim.threshold))
 
 
 def below(dataset: xarray.Dataset, claim: Below) -> Verdict:
     """The number is below the threshold."""
-    return _judge_value(dataset, claim, Region(-math.inf, claim.threshold, claim.threshold))
+    return judge_value(dataset, claim, Region(-math.inf, claim.threshold, claim.threshold))
 
 
 def near(dataset: xarray.Dataset, claim: Near) -> Verdict:
     """The number is within the margin around the value."""
     low, high = claim.value - claim.margin, claim.value + claim.margin
-    return _judge_value(dataset, claim, Region(low, high, claim.value))
+    return judge_value(dataset, claim, Region(low, high, claim.value))
 
 
 def transient(dataset: xarray.Dataset, claim: Transient) -> Verdict:
     """The decay after the peak is above the margin."""
-    return _judge_value(dataset, claim, Region(claim.margin, math.inf, 0.0))
+    return judge_value(dataset, claim, Region(claim.margin, math.inf, 0.0))
 
 
 def coexist(dataset: xarray.Dataset, claim: Coexist) -> Verdict:
@@ -197,12 +199,14 @@ def _rank(verdict: Verdict) -> tuple[int, float]:
     return place, -math.inf if math.isnan(verdict.effect) else verdict.effect
 
 
-def _judge_value(dataset: xarray.Dataset, claim: Any, region: Region) -> Verdict:
+def judge_value(dataset: xarray.Dataset, claim: Any, region: Region) -> Verdict:
+    """Judge a claim that the number lies in a region."""
     numbers = _numbers(_cells(dataset, claim), claim.condition, claim.metric, claim.at)
     return _verdict(claim, numbers, region)
 
 
-def _judge_difference(dataset: xarray.Dataset, claim: Rises | Falls, region: Region) -> Verdict:
+def judge_difference(dataset: xarray.Dataset, claim: Any, region: Region) -> Verdict:
+    """Judge a claim that the difference along its knob, `low` to `high`, lies in a region."""
     cells = _cells(dataset, claim)
     values = cells[claim.along].values.tolist()
     if error := too_few_left(claim, values):
@@ -228,7 +232,7 @@ def _verdict(claim: Any, numbers: Numbers, region: Region) -> Verdict:
     if estimate.left_out:
         why = "" if isinstance(claim, Follows) else ": no number in some cell"
         notes.append(f"{estimate.left_out} of {len(values)} seeds left out{why}")
-    is_difference = isinstance(claim, Rises | Falls)
+    is_difference = isinstance(claim, Trend)
     return Verdict(
         claim=claim.text,
         kind=claim.kind,

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from icl.config.find import CONFIGS, find_config, run_name
+from icl.config.parts import PARTS, load_installed
 from icl.errors import UserError, first_line
 from icl.runs.options import Options
 
 # Options of all commands that train, see `options_of`.
 FLAGS = {"other-code": "go on with runs that other source code has trained, and record it"}
-TEXTS = {"log": "tensorboard, wandb, or both, separated by a comma"}
+TEXTS = {"log": "tensorboard, wandb or loggers of your own, separated by commas"}
 
 
 def parse_arguments(
@@ -104,7 +105,7 @@ def parse_sweep_arguments() -> argparse.Namespace:
 def options_of(arguments: argparse.Namespace) -> Options:
     """The options of runs that FLAGS and TEXTS ask for. Raises UserError."""
     loggers = arguments.log.split(",") if arguments.log else []
-    _check_choices("log", loggers, ("tensorboard", "wandb"))
+    _check_choices("log", loggers, logger_names())
     file = Path(arguments.config).absolute()
     paper = file.relative_to(CONFIGS).parts[:1] if file.is_relative_to(CONFIGS) else ()
     return Options(arguments.other_code, tuple(dict.fromkeys(loggers)), paper)
@@ -114,6 +115,12 @@ def _check_choices(option: str, values: list[str], allowed: tuple[str, ...]) -> 
     for value in values:
         if value not in allowed:
             raise UserError(f"--{option} = {value}; allowed: {', '.join(allowed)}")
+
+
+def logger_names() -> tuple[str, ...]:
+    """The names that `--log` takes, those of registered loggers included."""
+    load_installed()
+    return ("tensorboard", "wandb", *PARTS["logger"])
 
 
 def check_folder(out: str, option: str = "out") -> None:

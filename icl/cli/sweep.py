@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from icl.cli.arguments import check_folder, command_again, options_of, parse_sweep_arguments
 from icl.config.grid import load_sweeps
 from icl.errors import Interrupted
+from icl.records.run_directory import naming_missing_parts
 
 
 def main() -> int:
@@ -17,7 +18,8 @@ def main() -> int:
         watch(arguments.out)
         return 0
     options = options_of(arguments)
-    sweeps = load_sweeps(arguments.config, arguments.overrides)
+    with naming_missing_parts(arguments.out):
+        sweeps = load_sweeps(arguments.config, arguments.overrides)
     if "://" not in arguments.out:
         check_folder(arguments.out)
     for claim in (claim for sweep in sweeps for claim in sweep.dropped_claims):

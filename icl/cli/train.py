@@ -3,6 +3,7 @@
 from icl.cli.arguments import FLAGS, TEXTS, command_again, options_of, parse_arguments
 from icl.config.yaml import load_config
 from icl.errors import Interrupted
+from icl.records.run_directory import naming_missing_parts
 from icl.runs.progress import Progress
 from icl.runs.run import train
 
@@ -13,7 +14,8 @@ def main() -> int:
         "Train one network.", "quickstart", flags=FLAGS | flags, texts=TEXTS
     )
     options = options_of(arguments)
-    config = load_config(arguments.config, arguments.overrides)
+    with naming_missing_parts(arguments.out):
+        config = load_config(arguments.config, arguments.overrides)
     progress = Progress()
     try:
         if arguments.distributed:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from icl.config.base import Settings, raise_all
+from icl.config.parts import NameIn, OneOf
 from icl.config.probes import PROBES
 
 # Metrics that an evaluation records, with their labels in figures. Measures say how far learning
@@ -52,11 +53,10 @@ WEIGHT_STATISTICS = {
     "eigenvalue_rank": "eigenvalue rank",
     "relu_growth": "ReLU growth",
 }
+Metric = Annotated[str, NameIn("probe", METRIC_LABELS)]
 if TYPE_CHECKING:  # type checkers cannot read names from tables
-    Metric = str
     Start = str
 else:
-    Metric = Literal[tuple(METRIC_LABELS)]
     Start = Literal[tuple(WEIGHT_STATISTICS)]
 ACCURACIES = ("accuracy", "accuracy_in_context", "answers_in_context")
 # Numbers of a learning curve: `icl.analysis.derived` defines each.
@@ -66,7 +66,7 @@ Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 FOR_ALL_METRICS = ("final", "mean", "late_change")  # the others are defined for accuracies only
 
 
-class _Claim(Settings):
+class ClaimSettings(Settings):
     """The settings of all claims."""
 
     text: str = Field(min_length=1, description="the claim in words")
@@ -82,14 +82,14 @@ class _Claim(Settings):
         return {"condition": self.condition}
 
     @model_validator(mode="after")
-    def _fits_metric(self) -> "_Claim":
+    def _fits_metric(self) -> "ClaimSettings":
         for metric in (self.metric, getattr(self, "other_metric", self.metric)):
             if metric not in ACCURACIES and self.at not in FOR_ALL_METRICS:
                 raise_all([f"at = {self.at}; allowed for {metric}: {', '.join(FOR_ALL_METRICS)}"])
         return self
 
 
-class Trend(_Claim):
+class Trend(ClaimSettings):
     """The difference between two values of a knob: by default, its last and its first.
 
     Numbers are in ascending order, other values in the order of the grid.
@@ -109,17 +109,17 @@ class Falls(Trend):
     kind: Literal["falls"] = "falls"
 
 
-class Above(_Claim):
+class Above(ClaimSettings):
     kind: Literal["above"] = "above"
     threshold: Number
 
 
-class Below(_Claim):
+class Below(ClaimSettings):
     kind: Literal["below"] = "below"
     threshold: Number
 
 
-class Near(_Claim):
+class Near(ClaimSettings):
     """Equivalence: the whole interval is within the margin."""
 
     kind: Literal["near"] = "near"
@@ -127,7 +127,7 @@ class Near(_Claim):
     margin: float = Field(gt=0, le=LARGEST)
 
 
-class Transient(_Claim):
+class Transient(ClaimSettings):
     """The decay after the peak is larger than a margin."""
 
     kind: Literal["transient"] = "transient"
@@ -135,7 +135,7 @@ class Transient(_Claim):
     margin: float = Field(0.05, ge=0, le=LARGEST)
 
 
-class Coexist(_Claim):
+class Coexist(ClaimSettings):
     """There is a value of the knob at which both numbers are above their thresholds."""
 
     kind: Literal["coexist"] = "coexist"
@@ -150,7 +150,7 @@ class Coexist(_Claim):
         return {"condition": self.condition, "other_condition": self.other_condition}
 
 
-class Follows(_Claim):
+class Follows(ClaimSettings):
     """Spearman's rank correlation with a statistic of an initial matrix is above the margin."""
 
     kind: Literal["follows"] = "follows"
@@ -162,7 +162,7 @@ class Follows(_Claim):
 
 Claim = Annotated[
     Rises | Falls | Above | Below | Near | Transient | Coexist | Follows,
-    Field(discriminator="kind"),
+    OneOf("claim"),
 ]
 
 

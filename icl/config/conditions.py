@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from icl.config.experiment import AnyConfig
-from icl.config.families import Family, FewShotFamily, IndependentFamily, MarkovFamily
+from icl.config.families import (
+    BUILT_IN,
+    Family,
+    FewShotFamily,
+    IndependentFamily,
+    MarkovFamily,
+)
 
 Strategy = Literal["ICL", "IWL", ""]
 Accuracy = Literal["accuracy", "accuracy_in_context"]
@@ -94,10 +100,13 @@ def strategy_of_family(family: Family) -> Strategy:
     """The only strategy that can solve sequences of a family; empty: either can, or none.
 
     ICL: the labels of few-shot sequences are not the classes' own, or training never shows the
-    classes or chains. IWL: the context holds neither the query's class nor its label.
+    classes or chains. IWL: the context holds neither the query's class nor its label. A registered
+    family gives its own `strategy`.
     """
     if isinstance(family, MarkovFamily):
         return "ICL" if family.chains == "novel" else ""
+    if not isinstance(family, BUILT_IN):
+        return getattr(family, "strategy", "")
     is_unseen = family.classes in UNSEEN
     if isinstance(family, IndependentFamily) and family.support == "never":
         return "" if is_unseen or family.copy_label else "IWL"

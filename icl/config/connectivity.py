@@ -7,6 +7,7 @@ from pydantic import Field
 
 from icl.config.base import BELOW_ONE, TINY, FromList, Probability, Settings, Traced
 from icl.config.cortical_column import FRACTIONS, PROBABILITIES, STRENGTHS
+from icl.config.parts import OneOf
 
 MAX_RANK = 10_000_000  # of the largest table of labels
 Share = Annotated[float, Field(ge=TINY, le=1e9)]
@@ -180,7 +181,7 @@ Connectivity = Annotated[
     | MotifsConnectivity
     | FileConnectivity
     | AlignedConnectivity,
-    Field(discriminator="kind"),
+    OneOf("initializer"),
 ]
 
 

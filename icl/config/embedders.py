@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from icl.config.base import HUGE, MAX_LAYERS, MAX_WIDTH, TINY, FromList, Settings
+from icl.config.parts import OneOf
 
 
 class LinearEmbedder(Settings):
@@ -76,5 +77,5 @@ Embedder = Annotated[
     | OneHotEmbedder
     | TableEmbedder
     | IdentityEmbedder,
-    Field(discriminator="kind"),
+    OneOf("embedder"),
 ]

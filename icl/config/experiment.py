@@ -59,6 +59,11 @@ class AnyConfig(Settings):
         """Families of sequences that the user named, by name; none without sequences."""
         return {}
 
+    @property
+    def family_names(self) -> tuple[str, ...]:
+        """The names of the families that the run draws from, in training and in tests."""
+        return tuple(self.evaluation.conditions)
+
 
 class ExperimentConfig(AnyConfig):
     """One run on sequences: data, network, training, evaluation, and the seed of all randomness."""
@@ -88,6 +93,10 @@ class ExperimentConfig(AnyConfig):
     @property
     def own_families(self) -> Mapping[str, Family]:
         return self.data.families
+
+    @property
+    def family_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self.data.weights, *self.evaluation.conditions]))
 
     @model_validator(mode="after")
     def _consistent(self) -> "ExperimentConfig":
@@ -130,6 +139,11 @@ class TaskExperimentConfig(AnyConfig):
             errors.append(
                 f"training.interim_weight = {self.training.interim_weight}; allowed of a task: 0, "
                 "as a task weighs its own steps"
+            )
+        if self.training.loss != "cross_entropy":
+            errors.append(
+                f"training.loss = {self.training.loss}; allowed of a task: cross_entropy, as a "
+                "task weighs its own steps"
             )
         raise_all(errors)
         return self

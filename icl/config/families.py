@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from icl.config.base import FromList, Settings
+from icl.config.parts import OneOf
 
 MAX_CONTEXT_LEN = 512  # pairs
 
@@ -99,9 +100,10 @@ class MarkovFamily(Settings):
     chains: Literal["train", "novel"] = "train"
 
 
-Family = Annotated[
-    BurstyFamily | FewShotFamily | IndependentFamily | MarkovFamily, Field(discriminator="kind")
-]
+Family = Annotated[BurstyFamily | FewShotFamily | IndependentFamily | MarkovFamily, OneOf("family")]
+
+
+BUILT_IN = (BurstyFamily, FewShotFamily, IndependentFamily, MarkovFamily)
 
 
 def num_ways(pattern: tuple[int, ...]) -> int:

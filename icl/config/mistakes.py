@@ -102,6 +102,11 @@ def _root(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema()
 
 
+def forget_schemas() -> None:
+    """Forget the schemas of settings, which a part from outside has changed."""
+    _root.cache_clear()
+
+
 def _schema(model: type[BaseModel], loc: tuple[int | str, ...]) -> dict[str, Any]:
     """The JSON schema of what is at a pydantic location."""
     root = _root(model)

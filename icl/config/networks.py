@@ -16,6 +16,7 @@ from icl.config.base import (
 )
 from icl.config.embedders import Embedder, MLPEmbedder
 from icl.config.families import MAX_CONTEXT_LEN
+from icl.config.parts import OneOf
 
 MAX_TOKENS = 2 * MAX_CONTEXT_LEN + 1
 
@@ -334,7 +335,7 @@ Model = Annotated[
     | RetentionConfig
     | MambaConfig
     | HyenaConfig,
-    Field(discriminator="kind"),
+    OneOf("network"),
 ]
 
 # Settings by kind. A kind is a file of its own name in icl/models/mixers/.

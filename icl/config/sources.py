@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from icl.config.base import TINY, Settings, raise_all
+from icl.config.parts import OneOf
 
 MAX_BANK_BYTES = 2**35
 IMAGE_RANKS = (2, 3)  # axes of an exemplar: height and width, and perhaps the channel
@@ -128,5 +129,5 @@ class MarkovSource(Settings):
 
 Source = Annotated[
     OmniglotSource | GlyphsSource | GaussianSource | SymbolicSource | FeaturesSource | MarkovSource,
-    Field(discriminator="kind"),
+    OneOf("source"),
 ]

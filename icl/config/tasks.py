@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from icl.config.base import FromList, Settings, Traced, raise_all
+from icl.config.parts import OneOf
 
 MAX_STEPS = 10_000
 
@@ -247,5 +248,5 @@ class DigitsTask(OverTime):
 
 TaskConfig = Annotated[
     TwoAlternativeTask | MatchToSampleTask | ContextDependentTask | DigitsTask,
-    Field(discriminator="kind"),
+    OneOf("task"),
 ]

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from icl.config.base import ALWAYS, Traced
 from icl.config.experiment import EXPERIMENTS, AnyConfig
+from icl.config.parts import widened
 from icl.config.probes import RICH_OR_LAZY
 
 
@@ -37,7 +38,7 @@ def _leaves(kind: Any, name: str, mark: Traced | None) -> Iterator[tuple[str, Tr
     origin, parts = get_origin(kind), get_args(kind)
     if origin is Annotated:
         own = next((part for part in parts[1:] if isinstance(part, Traced)), mark)
-        yield from _leaves(parts[0], name, own)
+        yield from _leaves(widened(parts[0], parts[1:]), name, own)
     elif origin in (Union, UnionType):
         for part in parts:
             if part is not type(None):
@@ -47,7 +48,8 @@ def _leaves(kind: Any, name: str, mark: Traced | None) -> Iterator[tuple[str, Tr
     elif isinstance(kind, type) and issubclass(kind, BaseModel):
         for field, info in kind.model_fields.items():
             own = next((part for part in info.metadata if isinstance(part, Traced)), mark)
-            yield from _leaves(info.annotation, f"{name}.{field}" if name else field, own)
+            inner = widened(info.annotation, info.metadata)
+            yield from _leaves(inner, f"{name}.{field}" if name else field, own)
     else:
         yield name, mark
 

@@ -5,11 +5,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from icl.config.base import BELOW_ONE, HUGE, MAX_COUNT, TINY, Settings, Traced
+from icl.config.parts import NameIn
 
 MAX_BATCH = 10_000_000
 
 # Decays with which the rate at a step does not depend on `num_steps`.
 ENDLESS = ("inverse_sqrt", "none")
+# Losses of an answer; `icl.training.losses` defines each.
+LOSSES = {"cross_entropy": "cross-entropy (nats)"}
 
 
 class TrainingConfig(Settings):
@@ -46,6 +49,9 @@ class TrainingConfig(Settings):
         ge=0,
         le=BELOW_ONE,
         description="share of the context's items in the loss; the query has the rest",
+    )
+    loss: Annotated[str, NameIn("loss", LOSSES)] = Field(
+        "cross_entropy", description="of an answer, in training; tests record the cross-entropy"
     )
     stop_below: float | None = Field(
         None,

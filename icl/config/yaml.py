@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from icl.config.experiment import EXPERIMENTS, AnyConfig, ExperimentConfig
 from icl.config.mistakes import describe, keys_of, mentions, wrong_fields
+from icl.config.parts import load_installed
 from icl.config.retired import drop_retired
 from icl.config.traced import flatten
 from icl.config.yaml_text import dump_yaml, read_text, read_yaml
@@ -66,6 +67,7 @@ def parse(tree: dict[str, Any], model: type[Config], mistakes: Iterable[str] = (
 
     mistakes: lines about settings that the tree no longer has.
     """
+    load_installed()
     lines = list(mistakes)
     wrong: set[str] = set()
     while True:
@@ -143,6 +145,7 @@ def is_within(path: str, branch: str) -> bool:
 
 def override(tree: dict[str, Any], settings: dict[str, Any]) -> None:
     """Replace settings of a tree, by dotted name. Raises UserError."""
+    load_installed()
     # Whole branches come before settings within them, and kinds before the settings beside them: a
     # new kind decides which other settings of its branch can stay.
     for path in sorted(settings, key=lambda path: (path.count("."), not path.endswith(".kind"))):

@@ -136,8 +136,9 @@ def learned_pools(data: DataConfig) -> list[str]:
         family = data.family(name)
         if weight == 0 or isinstance(family, MarkovFamily):
             continue
-        if isinstance(family, IndependentFamily) or family.labels == "own":
-            pools += [family.classes, getattr(family, "others", None)]
+        # A registered family teaches the labels of training classes unless its settings say else.
+        if isinstance(family, IndependentFamily) or getattr(family, "labels", "own") == "own":
+            pools += [getattr(family, "classes", "train"), getattr(family, "others", None)]
     return [pool for pool in dict.fromkeys(pools) if pool not in (None, "novel")]
 
 

@@ -6,6 +6,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, UInt32
 
 from icl.config.networks import NetworkConfig
+from icl.config.parts import find
 from icl.models.embedders import EMBEDDERS
 from icl.models.layers import Constant, Data, Layers, sinusoidal_positions
 from icl.models.mixers.find import find_mixer
@@ -104,7 +105,7 @@ class SequenceNetwork(nnx.Module):
         layers: Layers,
     ):
         self.config = config
-        make_embedder = EMBEDDERS[config.embedder.kind]
+        make_embedder = find(EMBEDDERS, "embedder", config.embedder.kind)
         self.embedder = make_embedder(config.embedder, data, config.item_width, layers)
         self.shift = Shift(config.max_shift) if config.max_shift else None
         self.label_table = Labels(config, num_labels, layers)

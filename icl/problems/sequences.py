@@ -110,7 +110,7 @@ class SequenceProblem:
         return draw_numbered_batch(keys, family, knobs, exemplars)
 
     def make_loss(self, rates: Rates) -> Loss:
-        return sequence_loss(self.network.apply, rates)
+        return sequence_loss(self.network.apply, rates, self.config.training.loss)
 
     def evaluate(
         self,

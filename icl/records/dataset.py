@@ -16,7 +16,7 @@ from icl.config.yaml import dump_config, load_config
 from icl.config.yaml_text import dump_yaml
 from icl.errors import UserError
 from icl.records.initial_weights import load_initial_weights
-from icl.records.run_directory import CONFIG, METRICS, read_lines
+from icl.records.run_directory import CONFIG, METRICS, naming_missing_parts, read_lines
 from icl.records.sweep_directory import CELLS_FOLDER, status_of, sweep_of, tolerant_records
 
 Records = list[dict[str, Any]]
@@ -40,7 +40,8 @@ def load_run(run: str | Path) -> xarray.Dataset:
     path = Path(run)
     if not (path / CONFIG).exists():
         raise UserError(f"{path}: not the folder of a run (it has no {CONFIG})")
-    config = load_config(path / CONFIG)
+    with naming_missing_parts(path):
+        config = load_config(path / CONFIG)
     dataset = dataset_of(config, read_lines(path / METRICS))
     matrices, starts = load_initial_weights([path])
     if not matrices:

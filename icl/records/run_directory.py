@@ -15,6 +15,8 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +25,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from icl.config import AnyConfig
+from icl.config.used_parts import missing_parts
 from icl.config.yaml import differences, dump_config, load_config
 from icl.errors import UserError
 from icl.files import write_whole
@@ -91,6 +94,33 @@ def step_of(path: Path) -> int:
     folder = path / "checkpoints"
     steps = [int(entry.name) for entry in folder.glob("*") if entry.name.isdigit()]
     return max(steps, default=0)
+
+
+def parts_missing_in(folder: str | Path) -> list[str]:
+    """A line for each part from outside that a run, or a sweep's runs, used and that is missing."""
+    lines: dict[str, None] = {}
+    for path in (Path(folder) / EVENTS, *sorted(Path(folder).glob(f"*/*/{EVENTS}"))):
+        try:
+            events = read_lines(path)
+        except (OSError, UserError):  # for people to read: its mistakes stop nothing
+            continue
+        recorded = [event["parts"] for event in events if "parts" in event]
+        lines |= dict.fromkeys(missing_parts(recorded[-1]) if recorded else [])
+    return list(lines)
+
+
+@contextmanager
+def naming_missing_parts(folder: str | Path) -> Iterator[None]:
+    """Around the reading of a config: where it fails because parts are missing, name these.
+
+    folder: of a run or a sweep, whose records say where the parts came from.
+    """
+    try:
+        yield
+    except UserError:
+        if lines := parts_missing_in(folder):
+            raise UserError(*lines) from None
+        raise
 
 
 class RunDirectory:
@@ -260,6 +290,8 @@ class RunDirectory:
         try:
             old = load_config(config_path)
         except UserError as error:
+            if missing := parts_missing_in(self.path):
+                raise UserError(*missing) from None
             raise UserError(
                 f"{config_path}: not a config of this version ({error.args[0]}); "
                 "allowed: a new folder"

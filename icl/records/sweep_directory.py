@@ -28,6 +28,7 @@ from icl.records.run_directory import (
     OTHER_CODE_NOTE,
     SUMMARY,
     UNKNOWN_CODE_NOTE,
+    naming_missing_parts,
     read_lines,
     step_of,
 )
@@ -129,7 +130,8 @@ def sweep_of(path: str | Path, name: str | None = None) -> Sweep:
         raise UserError(f"{path}: several grids; allowed: the name of one: {', '.join(names)}")
     if name is not None and name not in names:
         raise UserError(f"{path}: no grid {name}; allowed: {', '.join(names)}")
-    return load_sweep(Path(path) / GRIDS_FOLDER / f"{name or names[0]}.yaml", is_recorded=True)
+    with naming_missing_parts(path):
+        return load_sweep(Path(path) / GRIDS_FOLDER / f"{name or names[0]}.yaml", is_recorded=True)
 
 
 def status_of(path: Path) -> str:

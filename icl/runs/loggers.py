@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from icl.config import AnyConfig
+from icl.config.parts import find
 from icl.errors import UserError
 from icl.records.run_directory import RunDirectory
 
@@ -82,8 +83,11 @@ PACKAGES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
 
 
 def check_loggers(names: tuple[str, ...]) -> None:
-    """Raise UserError where a package that a logger needs is not installed."""
+    """Raise UserError where a logger, or a package that it needs, is not installed."""
     for name in names:
+        if name not in PACKAGES:
+            find(LOGGERS, "logger", name)
+            continue
         try:
             importlib.import_module(PACKAGES[name])
         except ImportError:
@@ -107,7 +111,7 @@ class Loggers:
         self._of_run: dict[Path, list[Logger]] = {}
         for directory, label in labels.items():
             for name in names:
-                logger = LOGGERS[name](directory, label)
+                logger = find(LOGGERS, "logger", name)(directory, label)
                 stack.callback(logger.close)
                 self._of_run.setdefault(directory.path, []).append(logger)
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from icl.config import AnyConfig
+from icl.config.used_parts import describe_parts
 from icl.errors import UserError
 from icl.files import to_lines, write_whole
 from icl.probes.weight_statistics import measure_matrix, stability_warning
@@ -111,4 +112,4 @@ def begin(program: Program, directory: RunDirectory) -> None:
     environment = describe_environment()
     if not directory.has_begun:
         check_space(directory.path, directory.config.checkpoints, program.shapes)
-    directory.begin(environment)
+    directory.begin(environment | describe_parts(directory.config))

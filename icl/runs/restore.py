@@ -18,7 +18,7 @@ from icl.files import write_whole
 from icl.problems.base import Program
 from icl.problems.load import load_program
 from icl.records.checkpoints import Checkpoints
-from icl.records.run_directory import CONFIG
+from icl.records.run_directory import CONFIG, naming_missing_parts
 from icl.training.step import TrainState
 
 ATTEMPTS = 5  # at the last checkpoint of a run that replaces it meanwhile
@@ -55,7 +55,8 @@ def restore_run(run: str | Path, step: int | None = None) -> tuple[Program, int,
     path = Path(run)
     if not (path / CONFIG).exists():
         raise UserError(f"{path}: not the folder of a run (it has no {CONFIG}); allowed: one")
-    config = load_config(path / CONFIG)
+    with naming_missing_parts(path):
+        config = load_config(path / CONFIG)
     program = load_program(config.model_copy(update={"connectivity": {}}))
     chosen, state = state_at(path, config, program.shapes, step)
     return program, chosen, state

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from icl.config.parts import load_installed
 from icl.errors import UserError, first_line
 from icl.records.storage import Store
 from icl.records.sweep_directory import CELLS_FOLDER
@@ -99,6 +100,7 @@ def _unreachable(address: str, error: Exception) -> UserError:
 
 def _work(out: str, job: Job) -> None:
     """Train the cells of a job in a worker, in the storage that all nodes share."""
+    load_installed()
     store = Store(out)
     cells = []
     for path, config in job.cells:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from icl.config import AnyConfig
 from icl.config.grid import Cell, Sweep, cells_of
 from icl.config.traced import program_of
+from icl.config.used_parts import check_for_workers
 from icl.errors import Interrupted
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
@@ -57,6 +58,8 @@ def run_sweeps(
     check_loggers(options.loggers)
     if cluster is None:  # the nodes of a cluster have the data, this machine perhaps not
         _check_cells(directory, cells, programs)
+    else:
+        check_for_workers((cell.config for cell in cells), options.loggers)
     if not store.is_remote:  # else the files are not here yet
         directory.check_code(cells, options.other_code)
     store.create_root()

@@ -6,8 +6,6 @@ from typing import Any
 from icl.config.claims import (
     Claim,
     Coexist,
-    Falls,
-    Rises,
     Trend,
     ends_of,
     format_value,
@@ -120,7 +118,7 @@ def _cell_errors(sweep: SweepConfig) -> list[str]:
             if where and not places:
                 cell = " and ".join(f"{knob} = {value}" for knob, value in where.items())
                 errors.append(f"claims.{i}.where: no cell with {cell}; allowed: a cell of the grid")
-            elif isinstance(claim, Rises | Falls) and claim.along in knobs:
+            elif isinstance(claim, Trend) and claim.along in knobs:
                 found = too_few_left(claim, [knobs[claim.along][place] for place in places])
                 errors += [f"claims.{i}.{found}"] if found else []
     return errors

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from icl.config.data_settings import DataSettings
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import (
+    BUILT_IN,
     MAX_CONTEXT_LEN,
     BurstyFamily,
     Family,
@@ -83,6 +84,8 @@ def family_errors(placed: PlacedFamily) -> list[str]:
         allowed = "markov, markov_novel, or one of kind markov" if is_markov else "other kinds"
         return [f"{placed.where}; allowed with data.source ({data.source.kind}): {allowed}"]
     if isinstance(family, MarkovFamily):
+        return _length_errors(placed)
+    if not isinstance(family, BUILT_IN):
         return _length_errors(placed)
     pools = {family.classes, getattr(family, "others", None)} - {None}
     held_out = family.exemplars == "holdout" or "holdout" in pools

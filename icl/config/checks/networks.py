@@ -6,6 +6,7 @@ from icl.config.data_settings import DataSettings
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import BurstyFamily, FewShotFamily
 from icl.config.networks import LearnedPositions, NetworkConfig, ShiftedPositions
+from icl.config.parts import PARTS
 from icl.config.sources import IMAGE_RANKS
 from icl.config.training import TrainingConfig
 
@@ -19,6 +20,24 @@ EMBEDDERS_BY_RANK = {
 }
 
 
+# Those that read an array of any rank but 0.
+FLATTENING = ("linear", "mlp", "pca", "identity")
+
+
+def embedders_of(rank: int | None) -> tuple[str, ...]:
+    """The embedders of exemplars of a rank; a registered one may name its `ranks`.
+
+    rank: None: only a file has it.
+    """
+    built_in = OF_IMAGES if rank is None else EMBEDDERS_BY_RANK.get(rank, FLATTENING)
+    registered = (
+        name
+        for name, part in PARTS["embedder"].items()
+        if rank is None or rank in getattr(part.settings, "ranks", (rank,))
+    )
+    return (*built_in, *registered)
+
+
 def embedder_errors(
     model: NetworkConfig, data: DataSettings, shape: tuple[int, ...] | None
 ) -> list[str]:
@@ -27,7 +46,7 @@ def embedder_errors(
     shape: of an exemplar; None: only a file has it.
     """
     embedder = model.embedder
-    kinds = OF_IMAGES if shape is None else EMBEDDERS_BY_RANK[len(shape)]
+    kinds = embedders_of(None if shape is None else len(shape))
     if embedder.kind not in kinds:
         found = f", whose exemplars are {list(shape)}" if shape and not data.source.shape else ""
         return [

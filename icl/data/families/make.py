@@ -3,19 +3,21 @@
 from icl.config import DataConfig, EvaluationConfig
 from icl.config.families import BurstyFamily, FewShotFamily, IndependentFamily, MarkovFamily
 from icl.config.families import Family as FamilyConfig
+from icl.config.parts import find
 from icl.config.sources import MarkovSource
 from icl.data.families.base import Family
 from icl.data.families.bursty import Bursty
 from icl.data.families.independent import Independent
 from icl.data.families.markov import Markov
 from icl.data.families.mixture import Mixture
+from icl.errors import UserError
 
 
 def make_family(
     config: FamilyConfig, data: DataConfig, evaluation: EvaluationConfig | None = None
 ) -> Family:
     """Make a family for training, or for a condition if `evaluation` is given."""
-    holdout_exemplars = not isinstance(config, MarkovFamily) and config.exemplars == "holdout"
+    holdout_exemplars = getattr(config, "exemplars", "train") == "holdout"
     match config:
         case BurstyFamily():
             return Bursty(
@@ -60,6 +62,13 @@ def make_family(
                 seed=source.seed,
                 num_chains=source.num_chains if config.chains == "train" else None,
             )
+    made = find({}, "family", config.kind)(config, data, evaluation)
+    if not isinstance(made, Family):
+        raise UserError(
+            f"kind = {config.kind}: gives a {type(made).__name__}; allowed: a Family, a frozen "
+            "object that is called with random bits and knobs"
+        )
+    return made
 
 
 def _must_differ(config: BurstyFamily | FewShotFamily, data: DataConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from icl.config.parts import find
 from icl.config.tasks import TaskConfig
 from icl.data.tasks.decisions import (
     make_context_dependent,
@@ -21,4 +22,4 @@ TASKS: dict[str, Callable[..., Task]] = {
 
 def make_task(config: TaskConfig) -> Task:
     """Make the task of a config. Raises UserError where its images are missing or broken."""
-    return TASKS[config.kind](config)
+    return find(TASKS, "task", config.kind)(config)

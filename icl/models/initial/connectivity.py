@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
 from icl.config.connectivity import Connectivity, FileConnectivity
+from icl.config.parts import find
 from icl.errors import UserError
 from icl.models.initial.cell_types import keep_signs, unit_signs
 from icl.models.initial.initializers import INITIALIZERS, Matrix, Numbers
@@ -51,7 +52,7 @@ def _numbers(pattern: str, settings: Connectivity) -> Numbers:
     numbers = {
         name: jnp.asarray(value, jnp.int32 if isinstance(value, int) else jnp.float32)
         for name, value in settings.model_dump(exclude=STATIC).items()
-        if value is not None
+        if value is not None and not isinstance(value, str)
     }
     if isinstance(settings, FileConnectivity):
         field = f"connectivity.{pattern}.path"
@@ -84,7 +85,8 @@ def connect(
         if pattern is not None:
             settings, own_numbers = connectivity[pattern], numbers[pattern]
             own_key = jax.random.fold_in(key, zlib.crc32(name.encode()))
-            matrix = INITIALIZERS[settings.kind](own_key, own, own_numbers) * own_numbers["gain"]
+            initializer = find(INITIALIZERS, "initializer", settings.kind)
+            matrix = initializer(own_key, own, own_numbers) * own_numbers["gain"]
             if "rank" in own_numbers:
                 matrix = truncate(matrix, own_numbers["rank"])
             changed[name] = match_gaussian(matrix, settings.match, own_numbers["gain"])

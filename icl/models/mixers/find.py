@@ -15,7 +15,15 @@ from importlib import import_module
 
 from flax import nnx
 
+from icl.config.networks import NETWORKS
+from icl.config.parts import find
+
 
 def find_mixer(kind: str) -> type[nnx.Module]:
-    """The mixer class of a kind of network."""
-    return import_module(f"{__package__}.{kind}").Mixer
+    """The mixer class of a kind of network: built in, or registered from outside."""
+    found: type[nnx.Module]
+    if kind in NETWORKS:
+        found = import_module(f"{__package__}.{kind}").Mixer
+    else:
+        found = find({}, "network", kind)
+    return found
