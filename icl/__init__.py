@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from icl.interface.run import Run
     from icl.interface.sweep import Sweep, sweep
     from icl.interface.train import load, train
+    from icl.runs.options import Options
     from icl.types import Batch
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __all__ = [
     "Batch",
     "Description",
     "Interrupted",
+    "Options",
     "Run",
     "Sweep",
     "UserError",
@@ -43,6 +45,7 @@ _MODULES = {
     "Batch": "icl.types",
     "Description": "icl.interface.description",
     "Interrupted": "icl.errors",
+    "Options": "icl.runs.options",
     "Run": "icl.interface.run",
     "Sweep": "icl.interface.sweep",
     "UserError": "icl.errors",

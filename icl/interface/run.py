@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icl.config import AnyConfig
-from icl.config.yaml import load_config
+from icl.config.yaml import load_config, parse_config
 from icl.errors import Interrupted, UserError
 from icl.interface.folders import Folder, copy_whole
-from icl.records.run_directory import CONFIG, FAILURE, SUMMARY
+from icl.records.run_directory import CONFIG, FAILURE, SUMMARY, naming_missing_parts
+from icl.runs.options import DEFAULTS, Options
 
 if TYPE_CHECKING:
     import pandas
@@ -48,7 +49,8 @@ class Run:
     @cached_property
     def config(self) -> AnyConfig:
         """All settings."""
-        return load_config(self.path / CONFIG)
+        with naming_missing_parts(self.path):
+            return load_config(self.path / CONFIG)
 
     @property
     def is_finished(self) -> bool:
@@ -105,12 +107,25 @@ class Run:
             other.__dict__["network"] = self.network.at(step)
         return other
 
-    def resume(self, progress: bool = True) -> "Run":
-        """Go on after an interruption; returns this run. A finished run is left as it is.
+    def resume(
+        self, num_steps: int | None = None, progress: bool = True, options: Options = DEFAULTS
+    ) -> "Run":
+        """Go on after an interruption, or beyond the end; returns this run.
 
-        Raises UserError for what a user can correct.
+        num_steps: of training, in all, in place of the config's. None: a finished run is left as
+            it is.
+        options: as in `icl.train`.
+
+        Raises UserError for what a user can correct, such as a learning rate that would have been
+        another one in a longer run.
         """
-        train_in(self._folder, self.config, progress)
+        config = self.config
+        if num_steps is not None:
+            tree = config.model_dump(mode="json")
+            tree["training"]["num_steps"] = num_steps
+            config = parse_config(tree)
+        self._program = train_in(self._folder, config, progress, options) or self._program
+        self.__dict__.pop("config", None)
         self.__dict__.pop("network", None)
         return self
 
@@ -185,7 +200,9 @@ class Run:
         return f"<icl.Run {where}: step {self.step} of {self.config.training.num_steps}, {state}>"
 
 
-def train_in(folder: Folder, config: AnyConfig, is_shown: bool) -> "Program | None":
+def train_in(
+    folder: Folder, config: AnyConfig, is_shown: bool, options: Options = DEFAULTS
+) -> "Program | None":
     """Train in a folder, or go on there.
 
     Returns the compiled program; None if the run was finished already, or was interrupted by a
@@ -196,7 +213,7 @@ def train_in(folder: Folder, config: AnyConfig, is_shown: bool) -> "Program | No
 
     progress = run_progress(is_shown)
     try:
-        return train(config, folder.path, progress)
+        return train(config, folder.path, progress, options=options)
     except Interrupted as interrupt:
         if interrupt.number != signal.SIGINT or not interrupt.step or not is_interactive():
             raise

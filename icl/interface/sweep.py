@@ -12,6 +12,7 @@ from icl.interface.folders import Folder, copy_whole
 from icl.interface.run import Run
 from icl.records.reading import load, local_copy, sweep_names
 from icl.records.sweep_directory import CELLS_FOLDER, sweep_of
+from icl.runs.options import DEFAULTS, Options
 
 if TYPE_CHECKING:
     import pandas
@@ -28,6 +29,7 @@ def sweep(
     out: str | Path | None = None,
     engine: str = "auto",
     progress: bool = True,
+    options: Options = DEFAULTS,
 ) -> "Sweep":
     """Train all runs of a grid; the same as the command `icl sweep`, to the same bits.
 
@@ -38,6 +40,7 @@ def sweep(
         left as they are. None: a temporary folder, which is deleted with the sweep.
     engine: threads, vmap or auto.
     progress: whether to show progress.
+    options: loggers, and what else is no setting.
 
     Raises UserError for what a user can correct, and Interrupted after a signal, when all runs
     have saved their states.
@@ -52,7 +55,7 @@ def sweep(
     is_remote = "://" in str(out)
     folder = Folder(None if is_remote else out)
     place = str(out) if is_remote else str(folder.path)
-    run_sweeps(grids, Store(place), sweep_progress(progress), engine)
+    run_sweeps(grids, Store(place), sweep_progress(progress), engine, options)
     return Sweep(place, grids[0].name if len(grids) == 1 else None, folder)
 
 

@@ -9,6 +9,7 @@ from icl.interface.run import Run, train_in
 from icl.interface.sweep import Sweep
 from icl.records.run_directory import CONFIG
 from icl.records.sweep_directory import list_grids
+from icl.runs.options import DEFAULTS, Options
 
 
 def train(
@@ -18,6 +19,7 @@ def train(
     seed: int | None = None,
     out: str | Path | None = None,
     progress: bool = True,
+    options: Options = DEFAULTS,
 ) -> Run:
     """Train one network; the same as the command `icl train`, to the same bits.
 
@@ -28,6 +30,7 @@ def train(
         and a finished run is opened. None: a temporary folder, which is deleted with the run;
         `Run.save` keeps it.
     progress: whether to show progress.
+    options: loggers, and what else is no setting.
 
     Ctrl+C, or interrupting a notebook, saves the state. Where a person types the commands, the
     run is then returned, and `Run.resume` goes on. In a script `icl.Interrupted` is raised.
@@ -35,7 +38,7 @@ def train(
     Raises UserError for what a user can correct.
     """
     folder = Folder(out)
-    program = train_in(folder, config_of(config, overrides, seed), progress)
+    program = train_in(folder, config_of(config, overrides, seed), progress, options)
     return Run(folder, program=program)
 
 
