@@ -5,7 +5,7 @@
     run.plot()
 
 `train` and `sweep` train, `load` opens what is on the disk, `describe` shows a config before
-training. Importing this package is light: a name is loaded when it is first used, and JAX when a
+training, `register` adds parts of your own. Importing this package is light: a name is loaded when it is first used, and JAX when a
 network is first needed.
 """
 
@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from icl import register as register
     from icl.config.find import config_names
     from icl.config.yaml import load_config
     from icl.errors import Interrupted, UserError
@@ -59,10 +60,12 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "register":  # a module, `icl.register.probe` and so on
+        return import_module("icl.register")
     if name not in _MODULES:
         raise AttributeError(f"module 'icl' has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "register"})

@@ -12,7 +12,7 @@ from icl.config.checks.networks import embedder_errors, token_errors
 from icl.config.connectivity import Connectivity, connectivity_errors
 from icl.config.data import DataConfig
 from icl.config.evaluation import EvaluationConfig, TaskEvaluationConfig
-from icl.config.families import Family
+from icl.config.families import Family, FewShotFamily
 from icl.config.networks import Model, TransformerConfig
 from icl.config.sources import Source
 from icl.config.task_networks import RateNetwork, TaskNetworkConfig
@@ -60,6 +60,11 @@ class AnyConfig(Settings):
         return {}
 
     @property
+    def remarks(self) -> list[str]:
+        """Lines to print before training: what is allowed, but perhaps not meant."""
+        return []
+
+    @property
     def family_names(self) -> tuple[str, ...]:
         """The names of the families that the run draws from, in training and in tests."""
         return tuple(self.evaluation.conditions)
@@ -97,6 +102,19 @@ class ExperimentConfig(AnyConfig):
     @property
     def family_names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*self.data.weights, *self.evaluation.conditions]))
+
+    @property
+    def remarks(self) -> list[str]:
+        data, evaluation = self.data, self.evaluation
+        families = [data.family(name) for name in evaluation.conditions if name != "train"]
+        few_shot = [family for family in families if isinstance(family, FewShotFamily)]
+        has_default = any(family.ways is None for family in few_shot)
+        if not has_default or data.ways == evaluation.ways:
+            return []
+        return [
+            f"few-shot conditions have evaluation.ways = {evaluation.ways} classes, and bursty "
+            f"training sequences data.ways = {data.ways}"
+        ]
 
     @model_validator(mode="after")
     def _consistent(self) -> "ExperimentConfig":

@@ -75,6 +75,8 @@ def _complete(
     describe_environment()  # raises an error if there is no device, before any work
     check_memory(config, jax.device_count() if engine == "spread" else 1)
     progress.say(config.source_text)
+    for remark in config.remarks:
+        progress.say(remark)
     with deferred_signals(progress.say) as received:
         program = load_program(config)
         progress.say(f"network: {config.model.kind}, {program.num_parameters:,} parameters")
