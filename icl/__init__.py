@@ -5,8 +5,8 @@
     run.plot()
 
 `train` and `sweep` train, `load` opens what is on the disk, `describe` shows a config before
-training, `register` adds parts of your own. Importing this package is light: a name is loaded when it is first used, and JAX when a
-network is first needed.
+training, and `register` adds parts of your own. Importing this package is light: a name is loaded
+when it is first used, and JAX when a network is first needed.
 """
 
 from importlib import import_module
