@@ -11,7 +11,14 @@ from pydantic import Field
 from icl.config.base import MAX_COUNT, Probability, Settings, Traced
 from icl.config.class_probabilities import ClassProbabilities
 from icl.config.evaluation import EvaluationConfig
-from icl.config.families import MAX_CONTEXT_LEN, NAMED, BurstyFamily, Family, FewShotFamily
+from icl.config.families import (
+    MAX_CONTEXT_LEN,
+    NAMED,
+    BurstyFamily,
+    Family,
+    FewShotFamily,
+    MarkovFamily,
+)
 from icl.config.sources import GlyphsSource, MarkovSource, Source
 
 NUM_TRANSFORMS = 8  # two flips times four rotations
@@ -160,12 +167,36 @@ class DataSettings(Settings):
 
     @property
     def weights(self) -> dict[str, float]:
-        """The training mixture: weights of families, which sum to 1."""
+        """The training mixture: weights of families, which sum to 1.
+
+        A family of weight 0 is among them, so that programs do not depend on weights, unless no
+        program can hold it.
+        """
+        weights = self.given_weights
+        total = math.fsum(weights.values())
+        return {
+            name: weight / total
+            for name, weight in weights.items()
+            if weight > 0 or self._has_place(self.family(name))
+        }
+
+    @property
+    def given_weights(self) -> dict[str, float]:
+        """The training mixture as it is set, with all families of weight 0."""
         if isinstance(self.source, MarkovSource) and not self.mixture:
             return {"markov": 1.0}
-        weights = self.mixture or {"bursty": self.p_bursty, self.non_bursty: 1 - self.p_bursty}
-        total = math.fsum(weights.values())
-        return {name: weight / total for name, weight in weights.items()}
+        return self.mixture or {"bursty": self.p_bursty, self.non_bursty: 1 - self.p_bursty}
+
+    def _has_place(self, family: Family) -> bool:
+        """Whether a program can hold a family beside others, if none of its sequences is used."""
+        if isinstance(family, MarkovFamily) != isinstance(self.source, MarkovSource):
+            return False
+        if not isinstance(family, BurstyFamily | FewShotFamily):
+            return (family.context_len or self.context_len) == self.context_len
+        must_differ = family.labels == "flipped" or getattr(family, "distinct_labels", False)
+        apart = getattr(family, "others", None) is not None and self.num_meanings is not None
+        is_as_long = sum(self.pattern_of(family, None)) == self.context_len
+        return is_as_long and family.labels != "holdout_pairs" and not (must_differ and apart)
 
     def family(self, name: str) -> Family:
         """The family of a name: one of the user's own, or one built in."""

@@ -91,6 +91,10 @@ def keys_of(loc: tuple[int | str, ...], tree: Any) -> list[str]:
     for part in loc:
         if isinstance(tree, dict) and part not in tree and tree.get("kind") == part:
             continue
+        if isinstance(tree, list) and isinstance(part, str):  # an item of some kind
+            tree = next((i for i in tree if isinstance(i, dict) and i.get("kind") == part), None)
+            if tree is not None and part not in tree:
+                continue
         keys.append(str(part))
         if isinstance(tree, dict):
             tree = tree.get(part)

@@ -8,41 +8,20 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from icl.config.base import FromList, Settings, raise_all
+from icl.config.base import FromList, Settings, as_whole, raise_all
 from icl.config.claims import Claim, expand_claims
+from icl.config.mistakes import shown
+from icl.config.whole import MAX_CELLS, RANGES, expand, is_whole_setting
 
-MAX_CELLS = 100_000
-
-
-def expand(values: Any) -> Any:
-    """Expand a range, `linear: [first, last, count]` or `log: [first, last, count]`, into values.
-
-    Both ends are included. A linear range of whole numbers gives integers. Anything but a range is
-    returned unchanged. Raises ValueError.
-    """
-    if not isinstance(values, dict):
-        return values
-    allowed = "allowed: a list, {linear: [FIRST, LAST, COUNT]} or {log: [FIRST, LAST, COUNT]}"
-    kind, span = next(iter(values.items()), ("", None))
-    if (
-        len(values) != 1
-        or kind not in ("linear", "log")
-        or not (isinstance(span, list) and len(span) == 3 and isinstance(span[2], int))
-        or not all(isinstance(end, int | float) and math.isfinite(end) for end in span[:2])
-    ):
-        raise ValueError(f"the range {values}; {allowed}")
-    first, last, count = span
-    if not 1 <= count <= MAX_CELLS:
-        raise ValueError(f"the range {values}: {count} values; allowed: 1 to {MAX_CELLS}")
-    if kind == "log" and min(first, last) <= 0:
-        raise ValueError(f"the range {values}; allowed in a log range: numbers above 0")
-    if kind == "log":
-        points = [math.exp(value) for value in _spaced(math.log(first), math.log(last), count)]
-    else:
-        points = _spaced(float(first), float(last), count)
-    points = [float(f"{point:.12g}") for point in points]  # 0.01, not 0.010000000000000002
-    is_whole = kind == "linear" and all(point.is_integer() for point in points)
-    return [int(point) for point in points] if is_whole else points
+# What the entries of a file of a grid are, and in words.
+ENTRIES: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "base": ((str, dict), "a config file, or a table of its settings"),
+    "settings": (dict, "a table of settings, such as {data.p_bursty: 0.5}"),
+    "grid": (dict, "a table of settings and lists of their values, as {data.p_bursty: [0, 1]}"),
+    "zip": (list, "a list of tables of settings and lists of their values"),
+    "cells": (list, "a list of tables of settings, as [{data.ways: 1, data.shots: 4}]"),
+    "claims": (list, "a list of claims (docs/report.md#claims)"),
+}
 
 
 def coordinate(values: Iterable[Any]) -> list[Any]:
@@ -51,13 +30,6 @@ def coordinate(values: Iterable[Any]) -> list[Any]:
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return values
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
-
-
-def _spaced(first: float, last: float, count: int) -> list[float]:
-    return [first + (last - first) * i / max(count - 1, 1) for i in range(count)]
-
-
-Values = Annotated[list[Any], BeforeValidator(expand)]
 
 
 class Axis(Settings):
@@ -75,8 +47,8 @@ class SweepConfig(Settings):
         {}, description="a config file, relative to this one; or its settings"
     )
     settings: dict[str, Any] = Field({}, description="by dotted name, in place of the base's")
-    grid: dict[str, Values] = Field({}, description="values of a knob, by its dotted name")
-    zip: Annotated[tuple[dict[str, Values], ...], FromList] = Field(
+    grid: dict[str, list[Any]] = Field({}, description="values of a knob, by its dotted name")
+    zip: Annotated[tuple[dict[str, list[Any]], ...], FromList] = Field(
         (), description="knobs that vary together, as many values of each"
     )
     cells: Annotated[tuple[dict[str, Any], ...], FromList] = Field(
@@ -108,6 +80,32 @@ class SweepConfig(Settings):
         knobs = [knob for axis in axes for knob in axis.knobs]
         return [dict(zip(knobs, itertools.chain(*product), strict=True)) for product in products]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_entries(cls, tree: Any) -> Any:
+        """Expand ranges, and read numbers such as 1e4 as 10000 where settings are whole numbers."""
+        if not isinstance(tree, dict):
+            return tree
+        raise_all(_wrong_entries(tree))
+        found, errors = dict(tree), []
+        for name, table in _tables(tree):
+            read = {}
+            for knob, values in table.items():
+                whole = is_whole_setting(knob)
+                is_axis = name.startswith(("grid", "zip"))
+                try:
+                    values = expand(values, whole) if is_axis else values
+                except ValueError as error:
+                    errors.append(f"{name}.{knob} = {shown(values)}{error}")
+                read[knob] = as_whole(values) if whole else values
+            part, _, place = name.partition(".")
+            if place:
+                found[part] = [*found[part][: int(place)], read, *found[part][int(place) + 1 :]]
+            else:
+                found[part] = read
+        raise_all(errors)
+        return found
+
     @model_validator(mode="after")
     def _consistent(self) -> "SweepConfig":
         errors = [
@@ -138,3 +136,36 @@ class SweepConfig(Settings):
             errors.append(f"the grid: too many cells; allowed: at most {MAX_CELLS}")
         raise_all(errors)
         return self
+
+
+def _tables(tree: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The tables of settings in a file of a grid, each with its name."""
+    parts = [(part, tree[part]) for part in ("settings", "grid") if part in tree]
+    return parts + [
+        (f"{part}.{i}", table)
+        for part in ("zip", "cells")
+        for i, table in enumerate(tree.get(part, ()))
+    ]
+
+
+def _wrong_entries(tree: dict[str, Any]) -> list[str]:
+    """Mistakes of entries that are of another kind, such as a list in place of a table."""
+    errors = [
+        f"{name} = {shown(tree[name])}; allowed: {words}"
+        for name, (kind, words) in ENTRIES.items()
+        if name in tree and not isinstance(tree[name], (kind, tuple) if kind is list else kind)
+    ]
+    if errors:
+        return errors
+    for name, table in _tables(tree):
+        part = name.partition(".")[0]
+        if not isinstance(table, dict):
+            words = ENTRIES["grid" if part == "zip" else "settings"][1]
+            errors.append(f"{name} = {shown(table)}; allowed: {words}")
+        elif part in ("grid", "zip"):
+            errors += [
+                f"{name}.{knob} = {shown(values)}; allowed: a list such as [a, b], {RANGES}"
+                for knob, values in table.items()
+                if not isinstance(values, list | dict)
+            ]
+    return errors

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from icl.config.grid import Sweep, dump_sweep, load_sweep, load_sweeps
-from icl.config.sweeps import SweepConfig, expand
+from icl.config.sweeps import SweepConfig
 from icl.config.traced import digest_of, program_of
-from icl.config.yaml import parse_config
+from icl.config.whole import expand
+from icl.config.yaml import dump_config, parse_config
 from icl.config.yaml_text import dump_yaml, read_yaml
 from icl.errors import UserError
 from icl.records.sweep_directory import list_grids, sweep_of
@@ -86,6 +87,86 @@ def test_zipped_knobs_vary_together_and_single_points_are_an_axis(load):
 def test_ranges(values, expected):
     assert expand(values) == expected
     assert [type(v) for v in expand(values)] == [type(v) for v in expand(expected)]
+
+
+@pytest.mark.parametrize(
+    ("knob", "values", "expected"),
+    [
+        ("model.width", {"log": [16, 64, 3]}, [16, 32, 64]),
+        ("model.width", {"log": [16, 100, 3]}, [16, 40, 100]),
+        ("training.warmup_steps", {"log": [10, 1e4, 4]}, [10, 100, 1000, 10_000]),
+        ("training.warmup_steps", {"linear": [1e1, 2e1, 3]}, [10, 15, 20]),
+        ("training.warmup_steps", [1e2, 20.0, 3], [100, 20, 3]),
+        ("training.learning_rate", {"log": [1e-2, 1, 3]}, [0.01, 0.1, 1.0]),
+        ("training.learning_rate", [1e0, 0.5], [1.0, 0.5]),
+    ],
+)
+def test_values_of_whole_number_settings_are_whole(load, knob: str, values: Any, expected: list):
+    base = {"model": {"kind": "gru"}}
+    for axes in ({"grid": {knob: values}}, {"zip": [{knob: values}]}):
+        sweep = load(base=base, **axes)
+        points = [cell.settings[knob] for cell in sweep.cells]
+        assert points == expected
+        assert [type(point) for point in points] == [type(point) for point in expected]
+    branch, field = knob.split(".")
+    assert [getattr(getattr(cell.config, branch), field) for cell in sweep.cells] == expected
+    assert load_sweep_text(dump_sweep(sweep)) == points
+
+
+def load_sweep_text(text: str) -> list[Any]:
+    """The values of the only knob in a resolved grid."""
+    ((values,),) = (group.values() for group in read_yaml(text)["zip"])
+    return values
+
+
+def test_a_number_with_an_exponent_is_the_same_run(load, small_config):
+    assert digest_of(small_config("training.num_steps=1e4")) == digest_of(
+        small_config("training.num_steps=10000")
+    )
+    config = load(grid={"seed": [0]}, settings={"training.num_steps": 1e4}).cells[0].config
+    assert repr(config.training.num_steps) == "10000"
+    assert "num_steps: 10000\n" in dump_config(config)
+    point = {"training.num_steps": 1e4, "training.learning_rate": 1e0}
+    (cell,) = load(cells=[point]).cells
+    assert repr(cell.settings) == "{'training.num_steps': 10000, 'training.learning_rate': 1.0}"
+    channels = small_config("model.embedder={kind: conv, channels: [1e1, 2]}").model.embedder
+    assert repr(channels.channels) == "(10, 2)"
+
+
+@pytest.mark.parametrize(
+    ("knob", "values", "named"),
+    [
+        ("seed", {"linear": [0, 3, 3]}, ["{'linear': [0, 3, 3]}, 0, 1.5, 3", "log"]),
+        ("data.ways", {"log": [1, 3, 5]}, ["{'log': [1, 3, 5]}, 1, 1, 2, 2, 3 as whole numbers"]),
+        ("data.ways", {"log": [1, 10**400, 5]}, ["{'log': [1, 1"]),
+    ],
+)
+def test_a_range_without_whole_numbers_is_refused(load, knob: str, values: Any, named: list[str]):
+    with pytest.raises(UserError) as caught:
+        load(grid={knob: values})
+    (line,) = caught.value.args
+    assert line.startswith(f"grid.{knob} = {named[0]}")
+    assert "; allowed" in line
+
+
+@pytest.mark.parametrize(
+    ("entry", "subject", "words"),
+    [
+        ({"grid": 3}, "grid = 3", "table of settings and lists"),
+        ({"grid": None}, "grid = null", "table of settings and lists"),
+        ({"zip": {"seed": [1]}}, "zip = {'seed': [1]}", "list of tables"),
+        ({"zip": [3]}, "zip.0 = 3", "table of settings and lists"),
+        ({"zip": [{"seed": 1}]}, "zip.0.seed = 1", "list such as [a, b]"),
+        ({"cells": {"a": 1}}, "cells = {'a': 1}", "list of tables"),
+        ({"cells": [1]}, "cells.0 = 1", "table of settings"),
+        ({"claims": 3, "grid": {}}, "claims = 3", "docs/report.md#claims"),
+        ({"base": [1], "grid": {}}, "base = [1]", "config file"),
+        ({"settings": [1], "grid": {}}, "settings = [1]", "table of settings"),
+    ],
+)
+def test_entries_of_another_kind_are_named_in_words(load, entry: dict, subject: str, words: str):
+    with refused(subject, words):
+        load(**entry)
 
 
 def test_a_kind_may_be_an_axis_and_brings_its_own_settings(load):
@@ -232,8 +313,10 @@ MISTAKES = {
     },
     ("seed", "zip or cells", "grid"): {"zip": [{"seed": [1]}]},
     ("grid.seed = 3", "[a, b]"): {"grid": {"seed": 3}},
-    ("the range {'log': [0, 1, 3]}", "0"): {"grid": {"data.zipf_exponent": {"log": [0, 1, 3]}}},
-    ("the range {'linear': [0, 1]}", "{linear: [FIRST, LAST, COUNT]}"): {
+    ("grid.data.zipf_exponent = {'log': [0, 1, 3]}", "0"): {
+        "grid": {"data.zipf_exponent": {"log": [0, 1, 3]}}
+    },
+    ("grid.data.zipf_exponent = {'linear': [0, 1]}", "{linear: [FIRST, LAST, COUNT]}"): {
         "grid": {"data.zipf_exponent": {"linear": [0, 1]}}
     },
     ("halving = {'steps': [10], 'condition': 'no_support'}", "null", "successive halving"): {

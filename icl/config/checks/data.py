@@ -31,13 +31,12 @@ def data_errors(data: DataSettings) -> list[str]:
         errors.append(
             f"data.mixture = {', '.join(data.mixture)}, all of weight 0; allowed: a weight above 0"
         )
-    names = list(data.mixture or ["bursty", data.non_bursty])
     if not data.mixture and data.non_bursty == "bursty":
         errors.append("data.non_bursty = bursty; allowed: another family")
-    elif not data.mixture and isinstance(data.source, MarkovSource):
-        names = ["markov"]
-    for name in names:
+    for name, weight in data.given_weights.items():
         if name in NAMED or name in data.families:
+            if weight == 0:  # nothing is drawn from it
+                continue
             errors += family_errors(PlacedFamily(name, data.family(name), data, None))
         else:
             what = f"data.mixture.{_shown(name)}" if data.mixture else "data.non_bursty"

@@ -18,7 +18,8 @@ def too_few_exemplars(
     evaluation: if given, families are conditions. in_use: training exemplars of each class.
     whose: which classes have so many.
     """
-    names = list(data.weights) if evaluation is None else list(evaluation.conditions)
+    drawn = [name for name, weight in data.given_weights.items() if weight > 0]
+    names = drawn if evaluation is None else list(evaluation.conditions)
     errors = []
     for name in names:
         family = None if name == "train" else data.family(name)
