@@ -1,10 +1,11 @@
 """The user's own probabilities of classes: their type, and what is wrong with the numbers."""
 
+import math
 from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float64
-from pydantic import Field, PlainValidator
+from pydantic import BeforeValidator, Field
 
 FIELD = "data.class_probabilities"
 ALLOWED = "a list of numbers, a file .npy, .csv or .txt, or null"
@@ -19,12 +20,14 @@ def _parse(value: Any) -> tuple[float, ...] | str | None:
     for i, number in enumerate(value):
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise ValueError(f"{FIELD}.{i} = {str(number)[:50]}; allowed: a number above 0")
+        if not abs(number) < math.inf:
+            raise ValueError(f"{FIELD}.{i} = {number}; allowed: a finite number above 0")
     return tuple(map(float, value))
 
 
 ClassProbabilities = Annotated[
     tuple[float, ...] | str | None,
-    PlainValidator(_parse, json_schema_input_type=list[float] | str | None),
+    BeforeValidator(_parse),  # one line for each mistake, where a union has one for each type
     Field(description="probability of each training class, most frequent first; or a file of them"),
 ]
 

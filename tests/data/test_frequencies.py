@@ -9,6 +9,7 @@ import pytest
 
 from icl.config.experiment import ExperimentConfig
 from icl.config.traced import program_of
+from icl.config.yaml import dump_config, load_config
 from icl.data.classes import class_thresholds, draw_classes
 from icl.data.families.bursty import Bursty
 from icl.data.frequencies import class_weights, is_uniform, zipf_weights
@@ -16,6 +17,7 @@ from icl.description.closed_forms import make_pools
 from icl.description.label_distributions import LabelRange, range_of
 
 from ..chi_square import assert_same_distribution
+from ..conftest import QUICKSTART
 from ..messages import errors, refused
 from .drawing import INDEPENDENT, QUICKLY, draw, make_data, make_knobs
 
@@ -183,6 +185,15 @@ def test_wrong_numbers_in_a_list(numbers, subject, allowed):
     lines = [line for line in errors(f"{FIELD}={numbers}", *small) if FIELD in line]
     assert len(lines) == 1
     assert lines[0].startswith(f"{FIELD}.{subject}; allowed: {allowed}")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("setting", ["[3, 2]", "a.npy", "null"])
+def test_a_recorded_config_has_the_same_probabilities(tmp_path, setting):
+    settings = [f"{FIELD}={setting}", "data.num_classes=2", "data.distinct_classes=false"]
+    config = load_config(QUICKSTART, [*settings, "evaluation.conditions=[train]"])
+    (tmp_path / "config.yaml").write_text(dump_config(config))
+    assert load_config(tmp_path / "config.yaml") == config
 
 
 def test_either_zipfs_law_or_own_probabilities():
