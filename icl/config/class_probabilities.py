@@ -1,11 +1,12 @@
 """The user's own probabilities of classes: their type, and what is wrong with the numbers."""
 
-import math
 from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float64
 from pydantic import BeforeValidator, Field
+
+from icl.config.base import HUGE
 
 FIELD = "data.class_probabilities"
 ALLOWED = "a list of numbers, a file .npy, .csv or .txt, or null"
@@ -20,13 +21,13 @@ def _parse(value: Any) -> tuple[float, ...] | str | None:
     for i, number in enumerate(value):
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise ValueError(f"{FIELD}.{i} = {str(number)[:50]}; allowed: a number above 0")
-        if not abs(number) < math.inf:
+        if not 0 <= number <= HUGE:
             raise ValueError(f"{FIELD}.{i} = {number}; allowed: a finite number above 0")
     return tuple(map(float, value))
 
 
 ClassProbabilities = Annotated[
-    tuple[float, ...] | str | None,
+    tuple[Annotated[float, Field(ge=0, le=HUGE)], ...] | str | None,
     BeforeValidator(_parse),  # one line for each mistake, where a union has one for each type
     Field(description="probability of each training class, most frequent first; or a file of them"),
 ]

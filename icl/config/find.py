@@ -33,7 +33,7 @@ def find_config(word: str | Path) -> Path:
 
     Raises UserError where there is neither.
     """
-    path, shipped = Path(word), CONFIGS / word
+    path, shipped = Path(word), CONFIGS / str(word).removeprefix("configs/")
     file = shipped.with_name(f"{shipped.name}.yaml")
     for found in (path, file, shipped):
         if found.is_file():

@@ -19,7 +19,10 @@ from icl.errors import UserError
 
 EVENTS = "events.jsonl"
 # Parts of the package that no number of a run depends on: they read, draw, plan or print.
-READERS = ("analysis", "cli.py", "description", "errors.py", "sweeps", "theory")
+READERS = (
+    *("analysis", "cli", "description", "interface", "sweeps", "theory"),
+    *("__main__.py", "errors.py", "register.py"),
+)
 OTHER_CODE = "--other-code"  # the option that permits to go on with other code
 SHOWN = 12  # digits of a digest in messages
 

@@ -1,5 +1,6 @@
 """Grids of cells, digests of settings, names of folders: what distinguishes runs on a disk."""
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,10 @@ NAMES = [*FILES, "hand-made", "folders"]
 def compute(name: str, folder: Path) -> Any:
     """The digests of a file's cells and which of them share a program, or names of folders."""
     if name == "folders":
-        return {" ".join(words)[:60]: _folder(words) for words in COMMANDS}
+        (folder / "runs" / "quickstart,seed=1").mkdir(parents=True)
+        (folder / "runs" / "quickstart,seed=1" / "config.yaml").touch()
+        with contextlib.chdir(folder):
+            return {" ".join(words)[:60]: _folder(words) for words in COMMANDS}
     if name == "hand-made":
         quickstart, task = FILES["quickstart"], FILES["liu2023/base"]
         configs = {cell: load_config(quickstart, list(words)) for cell, words in CELLS.items()}
@@ -90,4 +94,4 @@ def compute(name: str, folder: Path) -> Any:
 
 def _folder(words: tuple[str, ...]) -> str:
     with patch.object(sys, "argv", ["train.py", *words]):
-        return parse_arguments("", "quickstart.yaml").out
+        return parse_arguments("", "quickstart").out

@@ -91,7 +91,7 @@ def test_a_lengthened_run_may_have_either_settings_until_its_file_is_replaced(tm
 
 def test_the_digest_covers_all_code_that_decides_numbers(monkeypatch: pytest.MonkeyPatch):
     package = Path(icl.__file__).parent
-    entries = {path.name for path in package.iterdir()} - {"__pycache__"}
+    entries = {path.name for path in package.iterdir()} - {"__pycache__", "py.typed"}
     assert entries == DECIDE | set(history.READERS)
     read: list[str] = []
     opened = open
