@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from icl.errors import UserError, first_line
+from icl.errors import UserError, allowed, first_line
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -90,13 +90,13 @@ def parse_sweep_arguments() -> argparse.Namespace:
         raise UserError("no grid given; allowed: a YAML file or a folder of them, then KEY=VALUE")
     arguments.engine = arguments.engine or "auto"
     loggers = arguments.log.split(",") if arguments.log else []
-    for option, values, allowed in (
+    for option, values, known in (
         ("engine", [arguments.engine], ("auto", "threads", "vmap")),
         ("log", loggers, ("tensorboard", "wandb")),
     ):
         for value in values:
-            if value not in allowed:
-                raise UserError(f"--{option} = {value}; allowed: {', '.join(allowed)}")
+            if value not in known:
+                raise UserError(f"--{option} = {value}; {allowed(value, known)}")
     arguments.log = tuple(dict.fromkeys(loggers))
     return arguments
 

@@ -11,7 +11,7 @@ from jaxtyping import Float32
 
 from icl.config.sources import FeaturesSource
 from icl.data.sources.on_device import aligned_empty
-from icl.errors import UserError, one_line
+from icl.errors import UserError, allowed, one_line
 from icl.types import ExemplarBank
 
 
@@ -103,7 +103,7 @@ def _choose(source: FeaturesSource, names: Iterable[str]) -> str:
     if source.key not in known:
         value = "null" if source.key is None else source.key
         raise UserError(
-            f"data.source.key = {value}; allowed: {', '.join(known)}, the arrays in {source.path}"
+            f"data.source.key = {value}; {allowed(value, known)}, the arrays in {source.path}"
         )
     return source.key
 
