@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import xarray
 
-from icl.errors import UserError
+from icl.errors import UserError, allowed
 
 
 def start_of(dataset: xarray.Dataset, name: str, matrix: str) -> xarray.DataArray:
@@ -27,4 +27,4 @@ def start_of(dataset: xarray.Dataset, name: str, matrix: str) -> xarray.DataArra
         return recorded.sel(matrix=chosen).mean("matrix", skipna=False)
     if not bool(recorded.notnull().any("matrix").all()):
         return nothing
-    raise UserError(f"matrix = {matrix}; allowed: {', '.join(names)}, or a pattern of these")
+    raise UserError(f"matrix = {matrix}; {allowed(matrix, names)}, or a pattern of these")

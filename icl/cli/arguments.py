@@ -11,7 +11,7 @@ from pathlib import Path
 
 from icl.config.find import CONFIGS, find_config, run_name
 from icl.config.parts import PARTS, load_installed
-from icl.errors import UserError, first_line
+from icl.errors import UserError, allowed, first_line
 from icl.runs.options import Options
 
 # Options of all commands that train, see `options_of`.
@@ -111,10 +111,10 @@ def options_of(arguments: argparse.Namespace) -> Options:
     return Options(arguments.other_code, tuple(dict.fromkeys(loggers)), paper)
 
 
-def _check_choices(option: str, values: list[str], allowed: tuple[str, ...]) -> None:
+def _check_choices(option: str, values: list[str], known: tuple[str, ...]) -> None:
     for value in values:
-        if value not in allowed:
-            raise UserError(f"--{option} = {value}; allowed: {', '.join(allowed)}")
+        if value not in known:
+            raise UserError(f"--{option} = {value}; {allowed(value, known)}")
 
 
 def logger_names() -> tuple[str, ...]:

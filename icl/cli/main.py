@@ -1,13 +1,12 @@
 """The program `icl`: it finds the command and runs it."""
 
-import difflib
 import sys
 from importlib import import_module
 from pathlib import Path
 
 import icl
 from icl.cli.arguments import run_command
-from icl.errors import UserError
+from icl.errors import UserError, allowed
 
 # By name of the module, which the command line writes with hyphens.
 COMMANDS = {
@@ -38,9 +37,7 @@ def _dispatch() -> int:
         return 0
     name = words[0].replace("-", "_")
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, 1)
-        hint = f"did you mean {_shown(near[0])}? " if near else ""
-        raise UserError(f"{words[0]}: unknown command; {hint}allowed: {', '.join(_names())}")
+        raise UserError(f"{words[0]}: unknown command; {allowed(words[0], _names())}")
     sys.argv = [f"{program} {_shown(name)}", *words[1:]]
     return import_module(f"icl.cli.{name}").main()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from icl.errors import UserError, one_line
+from icl.errors import UserError, allowed, one_line
 
 LAYOUT = (
     "[class, exemplar, dim], or images [class, exemplar, height, width] with or without channel"
@@ -101,9 +101,9 @@ def count_classes(path: str, key: str | None) -> int:
         return exemplars.shape[0]
 
 
-def wrong(path: str, found: str, allowed: str) -> UserError:
+def wrong(path: str, found: str, expected: str) -> UserError:
     """The error of what a file or a folder holds."""
-    return UserError(f"data.source.path = {path}: {found}; allowed: {allowed}")
+    return UserError(f"data.source.path = {path}: {found}; allowed: {expected}")
 
 
 def _check_shape(path: str, shape: tuple[int, ...]) -> None:
@@ -122,9 +122,7 @@ def _choose(path: str, key: str | None, names: Iterable[str]) -> str:
         return known[0]
     if key not in known:
         value = "null" if key is None else key
-        raise UserError(
-            f"data.source.key = {value}; allowed: {', '.join(known)}, the arrays in {path}"
-        )
+        raise UserError(f"data.source.key = {value}; {allowed(value, known)}, the arrays in {path}")
     return key
 
 

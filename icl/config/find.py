@@ -1,12 +1,11 @@
 """Configs by name: those that come with the package, and files of the user's own."""
 
-import difflib
 import re
 from hashlib import sha256
 from pathlib import Path
 
 import icl
-from icl.errors import UserError
+from icl.errors import UserError, allowed
 
 _PACKAGE = Path(icl.__file__).parent
 
@@ -42,13 +41,9 @@ def find_config(word: str | Path) -> Path:
         if folder.is_dir() and str(word):
             return folder
     names = config_names()
-    near = difflib.get_close_matches(str(word), names, 3)
-    near += [name for name in names if Path(name).name == str(word) and name not in near]
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise UserError(
-        f"{word}: no such file or config; {hint}allowed: a YAML file, or the name of a config, "
-        "such as quickstart or chan2022/burstiness"
-    )
+    inside = [name for name in names if Path(name).name == str(word)]  # without its folder
+    known = allowed(inside[0] if inside else word, names, page="icl --help")
+    raise UserError(f"{word}: no such file or config; {known}, or a YAML file")
 
 
 def run_name(config: str | Path, overrides: list[str]) -> str:

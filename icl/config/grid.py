@@ -14,16 +14,19 @@ from icl.config.retired import RETIRED_OF_GRIDS, drop_retired
 from icl.config.sweeps import SweepConfig
 from icl.config.traced import digest_of
 from icl.config.yaml import (
+    is_grid,
     is_within,
+    nested,
     override,
     parse,
     parse_config,
     parse_override,
+    read_run,
     read_settings,
     with_setting,
 )
 from icl.config.yaml_text import dump_yaml
-from icl.errors import UserError
+from icl.errors import UserError, allowed
 
 MAX_LINES = 10  # mistakes shown
 
@@ -75,7 +78,7 @@ def load_sweeps(path: str | Path, overrides: list[str] | None = None) -> list[Sw
     path = Path(path)
     if not path.is_dir():
         return [load_sweep(path, overrides)]
-    files = [file for file in sorted(path.glob("*.yaml")) if _is_grid(read_settings(file))]
+    files = [file for file in sorted(path.glob("*.yaml")) if is_grid(read_settings(file))]
     if not files:
         raise UserError(f"{path}: no grids found; allowed: a folder with YAML files that have grid")
     return [load_sweep(file, overrides) for file in files]
@@ -91,14 +94,19 @@ def load_sweep(
     path = Path(path)
     tree = read_settings(path)
     mistakes = drop_retired(tree, RETIRED_OF_GRIDS)
-    if not _is_grid(tree):
-        raise UserError(f"{path}: not a grid; allowed: a file with grid, zip or cells")
+    if not is_grid(tree):
+        raise UserError(
+            f"{path}: not a grid; allowed: a file with grid, zip or cells; to train a single run, "
+            "use scripts/train.py"
+        )
     axes: tuple[str, ...] = ("grid", "zip", "cells")
     in_file = {key: copy.deepcopy(tree[key]) for key in axes if key in tree}
     _override_sweep(tree, overrides or [])
     _choose_scale(tree)
     if isinstance(tree.get("base"), str):
-        tree["base"] = read_settings(path.parent / tree["base"])
+        tree["base"] = read_run(path.parent / tree["base"])
+    elif isinstance(tree.get("base"), dict):
+        tree["base"] = nested(tree["base"])
     claims = copy.deepcopy(tree.get("claims"))
     try:
         config = parse(tree, SweepConfig, [] if is_recorded else mistakes)
@@ -183,10 +191,6 @@ def _filled(value: Any, point: dict[str, Any]) -> Any:
     return value
 
 
-def _is_grid(tree: dict[str, Any]) -> bool:
-    return any(key in tree for key in ("grid", "zip", "cells"))
-
-
 def _choose_scale(tree: dict[str, Any]) -> None:
     """Set the base of a grid that has one for each of several scales. Raises UserError.
 
@@ -202,7 +206,7 @@ def _choose_scale(tree: dict[str, Any]) -> None:
     if "base" in tree:
         raise UserError("base and scales: both are given; allowed: one of them")
     if scale not in scales:
-        raise UserError(f"scale = {scale}; allowed: {', '.join(scales)}")
+        raise UserError(f"scale = {scale}; {allowed(scale, scales)}")
     chosen = scales[scale]
     if isinstance(chosen, dict):
         tree["settings"] = (chosen.get("settings") or {}) | (tree.get("settings") or {})

@@ -6,11 +6,13 @@ They are made from what pydantic reports: the location, type and input of a prob
 import json
 import re
 from functools import cache
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 
 from icl.config import ExperimentConfig
+from icl.config.base import leaves_of
+from icl.errors import allowed
 
 MAX_SHOWN = 100  # characters of a value
 
@@ -25,12 +27,13 @@ def describe(
         case "value_error":
             return str(context["error"]).split("\n")
         case "extra_forbidden":
-            parent = field.rpartition(".")[0]
-            siblings = _fields(model, problem["loc"][:-1])
-            where = f" of {parent}" if parent else ""
-            return [f"{field}: unknown setting; allowed{where}: {', '.join(siblings)}"]
+            return [f"{field}: {_unknown(field, problem, model)}"]
         case "union_tag_invalid":
-            return [f"{field}.kind = {shown(context['tag'])}; allowed: {context['expected_tags']}"]
+            kind, kinds = context["tag"], _quoted(context["expected_tags"])
+            return [f"{field}.kind = {shown(kind)}; {allowed(kind, kinds)}"]
+        case "literal_error":
+            names = _quoted(context["expected"])
+            return [f"{field} = {shown(problem['input'])}; {allowed(problem['input'], names)}"]
         case "union_tag_not_found":
             return [f"{field}.kind: missing; allowed: {_kinds(model, problem['loc'])}"]
         case "too_short":
@@ -39,16 +42,64 @@ def describe(
             return [f"{start}at most {context['max_length']} of them"]
         case "string_too_short":
             return [f"{field} is empty; allowed: a text"]
+        case "string_type":
+            return [f"{start}a text"]
+        case "bool_type":
+            return [f"{_start(field, problem)}true or false"]
         case "tuple_type" | "list_type":
             return [f"{start}a list such as [a, b]"]
         case "missing":
             return [f"{field}: missing; allowed: a value"]
         case "model_type" | "model_attributes_type" | "dict_type":
             return [f"{start}{_settings(model, problem['loc'])}"]
-    bounds, value = _bounds(model, problem["loc"]), problem["input"]
-    if bounds and isinstance(value, str):  # a text in place of a number, which may look like one
-        start = f"{field} = {json.dumps(shown(value), ensure_ascii=False)}; allowed: "
-    return [start + (bounds or problem["msg"].removeprefix("Input should be "))]
+    bounds = _bounds(model, problem["loc"])
+    return [
+        _start(field, problem) + bounds
+        if bounds
+        else start + problem["msg"].removeprefix("Input should be ")
+    ]
+
+
+def _start(field: str, problem: Any) -> str:
+    """The start of a line, with quotes around a text in place of what may look like it."""
+    value = shown(problem["input"])
+    if isinstance(problem["input"], str):
+        value = json.dumps(value, ensure_ascii=False)
+    return f"{field} = {value}; allowed: "
+
+
+# Pages of the docs that list all settings of a branch.
+PAGES = {"data": "docs/distribution.md", "model": "docs/networks.md"}
+
+
+def _unknown(field: str, problem: Any, model: type[BaseModel]) -> str:
+    """What is allowed in place of an unknown setting, of its branch or elsewhere."""
+    parent, _, name = field.rpartition(".")
+    siblings = _fields(model, problem["loc"][:-1])
+    of, branch = (f" of {parent}", f"{parent}.") if parent else ("", "")
+    known = allowed(name, siblings, of, PAGES.get(parent, ""), branch)
+    elsewhere = [other for other in _names(model) if other.rpartition(".")[2] == name]
+    if known.startswith("allowed") and elsewhere:
+        known = f"did you mean {elsewhere[0]}? {known}"
+    return f"unknown setting; {known}"
+
+
+@cache
+def _names(model: type[BaseModel], branch: str = "") -> tuple[str, ...]:
+    """The dotted names of all settings, without those in tables whose names are the user's."""
+    found: dict[str, None] = {}
+    for name, info in model.model_fields.items():
+        found[branch + name] = None
+        if get_origin(info.annotation) is not dict:
+            for leaf in leaves_of(info.annotation):
+                if isinstance(leaf, type) and issubclass(leaf, BaseModel):
+                    found |= dict.fromkeys(_names(leaf, f"{branch}{name}."))
+    return tuple(found)
+
+
+def _quoted(text: str) -> list[str]:
+    """The names that pydantic lists in quotes."""
+    return re.findall(r"'([^']*)'", text)
 
 
 def shown(value: Any) -> str:

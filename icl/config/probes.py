@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, Field
 
 from icl.config.base import FromList, raise_all
+from icl.errors import allowed
 
 
 class Measure(NamedTuple):
@@ -57,7 +58,7 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
     """Each name once, in the order of the table: the order of a list means nothing."""
     raise_all(
         [
-            f"evaluation.probes = {name}; allowed: {', '.join(PROBES)}"
+            f"evaluation.probes = {name}; {allowed(name, PROBES)}"
             for name in names
             if name not in PROBES
         ]

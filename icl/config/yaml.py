@@ -23,7 +23,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Any:
 
     Raises UserError with a line for every mistake.
     """
-    tree = read_settings(path)
+    tree = read_run(path)
     settings: dict[str, Any] = {}
     for text in overrides or []:
         settings = with_setting(settings, *parse_override(text))
@@ -47,6 +47,52 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise UserError(f"{path}: no settings found; allowed: lines such as `seed: 0`")
     return tree
+
+
+def read_run(path: str | Path) -> dict[str, Any]:
+    """Read the settings of a run in a YAML file, without validating them. Raises UserError."""
+    tree = read_settings(path)
+    if is_grid(tree):
+        raise UserError(
+            f"{path}: a grid; allowed: the config of a run; to train a grid, use scripts/sweep.py"
+        )
+    return nested(tree)
+
+
+def is_grid(tree: dict[str, Any]) -> bool:
+    """Whether settings stand for many runs."""
+    return any(key in tree for key in ("grid", "zip", "cells"))
+
+
+# Tables whose names are the user's: a dot in them is part of the name.
+TABLES = ("connectivity", "data.mixture", "data.families", "training.weight_decay_of")
+
+
+def nested(tree: dict[str, Any], branch: str = "") -> dict[str, Any]:
+    """Put settings with dotted names, as `data.p_bursty: 0.5`, into their branches.
+
+    branch: the name of the tree and a dot; empty for all settings. Raises UserError if one is
+    given twice.
+    """
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        first, *others = key.split(".") if all(key.split(".")) else [key]
+        if isinstance(value, dict) and branch + key not in TABLES:
+            value = nested(value, f"{branch}{key}.")
+        for part in reversed(others):
+            value = {part: value}
+        found[first] = _merged(found[first], value, branch + first) if first in found else value
+    return found
+
+
+def _merged(one: Any, other: Any, name: str) -> Any:
+    """Settings of one branch that come from two places of a file."""
+    if not isinstance(one, dict | None) or not isinstance(other, dict | None):
+        raise UserError(f"{name}: given twice, in its branch and by its dotted name; allowed: once")
+    both = dict(one or {})
+    for key, value in (other or {}).items():
+        both[key] = _merged(both[key], value, f"{name}.{key}") if key in both else value
+    return both
 
 
 def parse_config(tree: dict[str, Any]) -> AnyConfig:

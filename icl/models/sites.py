@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from jaxtyping import Array
 
+from icl.errors import allowed
 from icl.types import Aux
 
 Edits = Mapping[str, Callable[[Array], Array]]
@@ -64,5 +65,5 @@ class Sites:
         unknown = [name for name in self._edits if name not in self.notes]
         if unknown:
             raise ValueError(
-                f"edits[{unknown[0]!r}]: no such site; allowed: {', '.join(self.notes)}"
+                f"edits[{unknown[0]!r}]: no such site; {allowed(unknown[0], self.notes)}"
             )

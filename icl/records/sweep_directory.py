@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from icl.config.grid import Cell, Sweep, dump_sweep, load_sweep
 from icl.config.yaml import load_config
-from icl.errors import UserError
+from icl.errors import UserError, allowed
 from icl.files import write_whole
 from icl.records.history import OTHER_CODE, read_history
 from icl.records.run_directory import (
@@ -129,7 +129,7 @@ def sweep_of(path: str | Path, name: str | None = None) -> Sweep:
     if name is None and len(names) > 1:
         raise UserError(f"{path}: several grids; allowed: the name of one: {', '.join(names)}")
     if name is not None and name not in names:
-        raise UserError(f"{path}: no grid {name}; allowed: {', '.join(names)}")
+        raise UserError(f"{path}: no grid {name}; {allowed(name, names)}")
     with naming_missing_parts(path):
         return load_sweep(Path(path) / GRIDS_FOLDER / f"{name or names[0]}.yaml", is_recorded=True)
 

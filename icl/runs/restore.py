@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from icl.config import AnyConfig
 from icl.config.yaml import load_config
-from icl.errors import UserError
+from icl.errors import UserError, allowed
 from icl.files import write_whole
 from icl.problems.base import Program
 from icl.problems.load import load_program
@@ -36,7 +36,7 @@ def matrix_of(
     program, step, state = restore_run(run, step)
     matrices = program.matrices(state)
     if name not in matrices:
-        raise UserError(f"matrix = {name}; allowed: {', '.join(matrices)}")
+        raise UserError(f"matrix = {name}; {allowed(name, matrices)}")
     return step, np.asarray(matrices[name])
 
 

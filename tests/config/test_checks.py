@@ -19,7 +19,7 @@ CHECKS = [
     ("data.families.a-b.kind=bursty", "data.families.a-b"),
     ("data.mixture.foo=1", "data.mixture.foo = foo", "data.families"),
     ("data.mixture={independent:0,bursty:0}", "data.mixture = independent, bursty", "0"),
-    ("data.non_bursty=foo", "data.non_bursty = foo", "independent"),
+    ("data.non_bursty=foo", "data.non_bursty = foo", "bursty", "docs/distribution.md#conditions"),
     ("data.non_bursty=bursty", "data.non_bursty = bursty"),
     # Classes.
     (

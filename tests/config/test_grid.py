@@ -394,7 +394,7 @@ def test_claims_are_about_what_is_swept_and_tested(load):
     for change, subject, other in (
         ({"along": "data.ways"}, "claims.0.along = data.ways", "data.p_bursty"),
         ({"condition": "none"}, "claims.0.condition = none", "fewshot_holdout"),
-        ({"kind": "grows"}, "claims.0.kind = grows", "'rises'"),
+        ({"kind": "grows"}, "claims.0.kind = grows", "rises"),
     ):
         with refused(subject, other):
             load(grid=grid, claims=[CLAIM | change])

@@ -15,6 +15,7 @@ from icl.config.claims import (
 from icl.config.experiment import AnyConfig
 from icl.config.probes import probe_of
 from icl.config.sweeps import Axis, SweepConfig, coordinate
+from icl.errors import allowed
 
 
 def grid_claim_errors(sweep: SweepConfig, configs: Sequence[AnyConfig]) -> list[str]:
@@ -46,7 +47,7 @@ def claim_errors(
     errors = []
     for i, claim in enumerate(claims):
         lines = [
-            f"{field} = {name}; allowed: {', '.join(conditions)}"
+            f"{field} = {name}; {allowed(name, conditions)}"
             for field, name in claim.conditions.items()
             if name not in conditions
         ]

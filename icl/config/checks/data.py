@@ -15,6 +15,7 @@ from icl.config.data_settings import MAX_CLASSES, MAX_LABELS, MAX_PAIR_LABELS, D
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import NAMED
 from icl.config.sources import ENDLESS_CLASSES, IMAGE_RANKS, MarkovSource
+from icl.errors import allowed
 
 
 def data_errors(data: DataSettings) -> list[str]:
@@ -40,7 +41,7 @@ def data_errors(data: DataSettings) -> list[str]:
             errors += family_errors(PlacedFamily(name, data.family(name), data, None))
         else:
             what = f"data.mixture.{_shown(name)}" if data.mixture else "data.non_bursty"
-            errors.append(f"{what} = {_shown(name)}, unknown; allowed: {_known(data)}")
+            errors.append(f"{what} = {_shown(name)}, unknown; {_known(name, data)}")
     known = data.known_exemplars
     if not errors and known is not None:
         errors += too_few_exemplars(data, None, known)
@@ -55,7 +56,7 @@ def condition_errors(data: DataSettings, evaluation: EvaluationConfig) -> list[s
             errors += family_errors(PlacedFamily(name, data.family(name), data, evaluation))
         elif name != "train":
             errors.append(
-                f"evaluation.conditions.{i} = {_shown(name)}; allowed: train, {_known(data)}"
+                f"evaluation.conditions.{i} = {_shown(name)}; {_known(name, data, 'train')}"
             )
     known = data.known_exemplars
     if not errors and known is not None:
@@ -67,8 +68,10 @@ def _shown(name: str) -> str:
     return name if re.fullmatch(r"[\w.-]+", name) else repr(name[:50])
 
 
-def _known(data: DataSettings) -> str:
-    return f"{', '.join([*NAMED, *map(_shown, data.families)])}, or a name in data.families"
+def _known(name: str, data: DataSettings, *others: str) -> str:
+    names = [*others, *map(_shown, data.families), *NAMED]
+    known = allowed(name, names, page="docs/distribution.md#conditions")
+    return f"{known}, or a name in data.families"
 
 
 def image_errors(data: DataSettings, shape: tuple[int, ...] | None) -> list[str]:
