@@ -106,8 +106,9 @@ def options_of(arguments: argparse.Namespace) -> Options:
     """The options of runs that FLAGS and TEXTS ask for. Raises UserError."""
     loggers = arguments.log.split(",") if arguments.log else []
     _check_choices("log", loggers, logger_names())
-    file = Path(arguments.config).absolute()
-    paper = file.relative_to(CONFIGS).parts[:1] if file.is_relative_to(CONFIGS) else ()
+    path = Path(arguments.config).absolute()
+    folder = path if path.is_dir() else path.parent
+    paper = folder.relative_to(CONFIGS).parts[:1] if folder.is_relative_to(CONFIGS) else ()
     return Options(arguments.other_code, tuple(dict.fromkeys(loggers)), paper)
 
 

@@ -1,11 +1,13 @@
 """The program `icl`: it finds the command and runs it."""
 
 import sys
+import textwrap
 from importlib import import_module
 from pathlib import Path
 
 import icl
 from icl.cli.arguments import run_command
+from icl.config.find import config_names
 from icl.errors import UserError, allowed
 
 # By name of the module, which the command line writes with hyphens.
@@ -46,7 +48,10 @@ def _usage() -> str:
     width = max(map(len, _names()))
     lines = [f"  {_shown(name):{width}}  {text}" for name, text in COMMANDS.items()]
     head = "usage: icl COMMAND [...]\n\ncommands (icl COMMAND --help has the options):\n"
-    return head + "\n".join(lines) + "\n"
+    names = textwrap.fill(
+        ", ".join(config_names()), 78, initial_indent="  ", subsequent_indent="  "
+    )
+    return head + "\n".join(lines) + f"\n\nconfigs:\n{names}\n"
 
 
 def _names() -> list[str]:

@@ -1,15 +1,15 @@
 """The remaining work of a sweep, in jobs."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from icl.config import AnyConfig
-from icl.config.grid import Cell
+from icl.config.grid import Cell, Sweep
 from icl.config.traced import program_of
 from icl.records.run_directory import step_of
 from icl.records.sweep_directory import SweepDirectory, status_of
-from icl.runs.loggers import Label
+from icl.runs.loggers import Label, label_of
 from icl.runs.options import DEFAULTS, Options
 
 
@@ -57,3 +57,16 @@ def plan(
             jobs.append(Job(group, engine, program not in pictured, options))
             pictured.add(program)
     return jobs
+
+
+def labelled(jobs: Sequence[Job], sweeps: Sequence[Sweep], options: Options) -> list[Job]:
+    """The jobs with a label for each cell: its place in its grid, in the group of that grid.
+
+    A cell of several grids is shown as that of the first.
+    """
+    labels = {
+        cell.digest: label_of(cell.config, cell.text, sweep.name, options.tags)
+        for sweep in reversed(sweeps)
+        for cell in sweep.cells
+    }
+    return [replace(job, labels={p.name: labels[p.name] for p, _ in job.cells}) for job in jobs]

@@ -4,7 +4,6 @@ import concurrent.futures
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from icl.config import AnyConfig
@@ -14,10 +13,10 @@ from icl.config.used_parts import check_for_workers
 from icl.errors import Interrupted
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
-from icl.runs.loggers import check_loggers, label_of
+from icl.runs.loggers import check_loggers
 from icl.runs.options import DEFAULTS, Options
 from icl.runs.signals import deferred_signals
-from icl.sweeps.plan import Job, plan
+from icl.sweeps.plan import Job, labelled, plan
 from icl.sweeps.progress import SweepProgress
 
 if TYPE_CHECKING:
@@ -56,12 +55,12 @@ def run_sweeps(
     directory = SweepDirectory(store.local)
     cells, programs = cells_of(sweeps), ProgramCache()
     check_loggers(options.loggers)
+    if not store.is_remote:  # else the files are not here yet
+        directory.check_code(cells, options.other_code)
     if cluster is None:  # the nodes of a cluster have the data, this machine perhaps not
         _check_cells(directory, cells, programs)
     else:
         check_for_workers((cell.config for cell in cells), options.loggers)
-    if not store.is_remote:  # else the files are not here yet
-        directory.check_code(cells, options.other_code)
     store.create_root()
     with directory.held(sweeps), deferred_signals(progress.say) as received:
         store.fetch(cells)
@@ -79,22 +78,9 @@ def run_sweeps(
         num_devices = cluster.num_gpus if cluster else 1
         with progress.sweep(directory, sweeps):
             jobs = plan(directory, cells, engine, options, num_devices)
-            jobs = _labelled(jobs, sweeps, options) if options.loggers else jobs
+            jobs = labelled(jobs, sweeps, options) if options.loggers else jobs
             _wait(execute(jobs, received), received, progress, store, cluster)
         progress.finished(store.out)
-
-
-def _labelled(jobs: Sequence[Job], sweeps: Sequence[Sweep], options: Options) -> list[Job]:
-    """The jobs with a label for each cell: its place in its grid, in the group of that grid.
-
-    A cell of several grids is shown as that of the first.
-    """
-    labels = {
-        cell.digest: label_of(cell.config, cell.text, sweep.name, options.tags)
-        for sweep in reversed(sweeps)
-        for cell in sweep.cells
-    }
-    return [replace(job, labels={p.name: labels[p.name] for p, _ in job.cells}) for job in jobs]
 
 
 def _check_cells(

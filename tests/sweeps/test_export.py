@@ -1,4 +1,4 @@
-"""Arrays for other tools, and learning curves sent elsewhere."""
+"""Arrays for other tools."""
 
 import sys
 from pathlib import Path
@@ -9,17 +9,9 @@ import pytest
 import xarray
 
 from icl.records.export import FORMATS, export
-from icl.records.run_directory import RunDirectory
-from icl.runs.loggers import LOGGERS, PACKAGES, check_loggers, numbers_of
 
 from ..analysis.synthetic import make_sweep
 from ..messages import refused
-
-RECORD = {
-    "step": 10,
-    "train": {"loss": 2.0, "learning_rate": 0.1},
-    "conditions": {"no_support": {"accuracy": 0.25, "loss": None, "by": [1.0]}},
-}
 
 
 @pytest.fixture
@@ -79,44 +71,3 @@ def test_mistakes_are_refused(dataset, tmp_path: Path, monkeypatch: pytest.Monke
         export(dataset, tmp_path / "table.parquet")
     assert not (tmp_path / "table.parquet").exists()
     assert set(FORMATS) == {"zarr", "nc", "parquet"}
-
-
-def test_every_logger_tells_what_it_needs():
-    assert set(PACKAGES) == set(LOGGERS)
-
-
-def test_loggers_get_single_numbers_by_name():
-    assert numbers_of(RECORD) == {
-        "train/loss": 2.0,
-        "train/learning_rate": 0.1,
-        "no_support/accuracy": 0.25,
-    }
-
-
-def test_tensorboard_gets_the_curves(tmp_path: Path, small_config):
-    pytest.importorskip("tensorboardX")
-    with RunDirectory(tmp_path / "run", small_config()) as directory:
-        directory.begin({})
-        logger = LOGGERS["tensorboard"](directory)
-        logger.log(10, numbers_of(RECORD))
-        logger.close()
-    (events,) = (tmp_path / "run" / "tensorboard").iterdir()
-    assert b"no_support/accuracy" in events.read_bytes()
-
-
-def test_weights_and_biases_gets_the_curves(tmp_path: Path, small_config, monkeypatch):
-    pytest.importorskip("wandb", reason="wandb is not installed: pip install -e '.[log]'")
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    with RunDirectory(tmp_path / "run", small_config()) as directory:
-        directory.begin({})
-        logger = LOGGERS["wandb"](directory)
-        logger.log(10, numbers_of(RECORD))
-        logger.close()
-    (record,) = (tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb")
-    assert b"no_support/accuracy" in record.read_bytes()
-
-
-def test_a_logger_that_is_not_installed_is_refused(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with refused("--log = tensorboard", "pip install tensorboardX"):
-        check_loggers(("tensorboard",))

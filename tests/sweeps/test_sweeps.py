@@ -19,6 +19,7 @@ from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
 from icl.runs.engines.lanes import LanesEngine
 from icl.runs.engines.table import ENGINES, num_workers
+from icl.runs.options import Options
 from icl.runs.progress import Progress
 from icl.runs.run import train as train_run
 from icl.sweeps.dry_run import Measured, dry_run
@@ -349,7 +350,7 @@ def test_data_and_loggers_that_are_not_there_are_refused_before_anything_is_writ
         run_sweeps([sweep], store, SweepProgress())
     monkeypatch.setitem(sys.modules, "wandb", None)
     with refused("--log = wandb", "pip install wandb"):
-        run_sweeps([small_sweep()], store, SweepProgress(), loggers=("wandb",))
+        run_sweeps([small_sweep()], store, SweepProgress(), options=Options(loggers=("wandb",)))
     assert not (tmp_path / "out").exists()
 
 
@@ -383,7 +384,7 @@ def test_time_left_is_at_the_speed_so_far(reference, monkeypatch):
 def test_learning_curves_of_a_sweep_are_sent_elsewhere(small_sweep, tmp_path: Path):
     pytest.importorskip("tensorboardX")
     sweep, out = small_sweep(grid={"seed": [0, 1]}), tmp_path / "out"
-    run_sweeps([sweep], Store(str(out)), SweepProgress(), loggers=("tensorboard",))
+    run_sweeps([sweep], Store(str(out)), SweepProgress(), options=Options(loggers=("tensorboard",)))
     for cell in sweep.cells:
         (events,) = (out / "cells" / cell.digest / "tensorboard").iterdir()
         assert b"no_support/accuracy" in events.read_bytes()
