@@ -17,6 +17,7 @@ notebook: it replaces itself.
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -53,7 +54,7 @@ LOGGERS = ("tensorboard", "wandb")
 
 def source(name: str, target: Target = None, *, settings: type[Settings]) -> Any:
     """Register a source: a function of its settings that gives an ExemplarBank or ExemplarMaker."""
-    return _register(target, lambda found: Part("source", name, found, settings))
+    return _register(Part("source", name, target, settings))
 
 
 def family(name: str, target: Target = None, *, settings: type[Settings]) -> Any:
@@ -62,12 +63,12 @@ def family(name: str, target: Target = None, *, settings: type[Settings]) -> Any
     The evaluation is None in training. Settings have `context_len`, null for that of the data, and
     may have `strategy`: the only one that solves its sequences.
     """
-    return _register(target, lambda found: Part("family", name, found, settings))
+    return _register(Part("family", name, target, settings))
 
 
-def network(name: str, target: Target = None, *, settings: type[NetworkConfig]) -> Any:
+def network(name: str, target: Target = None, *, settings: type[Settings]) -> Any:
     """Register a sequence mixer: a class as `Mixer` in `icl.models.mixers`."""
-    return _register(target, lambda found: Part("network", name, found, settings))
+    return _register(Part("network", name, target, settings))
 
 
 def embedder(name: str, target: Target = None, *, settings: type[Settings]) -> Any:
@@ -75,32 +76,32 @@ def embedder(name: str, target: Target = None, *, settings: type[Settings]) -> A
 
     Settings may have `ranks`: of exemplars that it reads, such as (2,) for images.
     """
-    return _register(target, lambda found: Part("embedder", name, found, settings))
+    return _register(Part("embedder", name, target, settings))
 
 
-def task(name: str, target: Target = None, *, settings: type[OverTime]) -> Any:
+def task(name: str, target: Target = None, *, settings: type[Settings]) -> Any:
     """Register a task over time: a function of its settings that gives a `Task`."""
-    return _register(target, lambda found: Part("task", name, found, settings))
+    return _register(Part("task", name, target, settings))
 
 
-def initializer(name: str, target: Target = None, *, settings: type[OwnConnectivity]) -> Any:
+def initializer(name: str, target: Target = None, *, settings: type[Settings]) -> Any:
     """Register a law of initial weights: (key, the network's own matrix, numbers) to a matrix."""
-    return _register(target, lambda found: Part("initializer", name, found, settings))
+    return _register(Part("initializer", name, target, settings))
 
 
-def claim(name: str, target: Target = None, *, settings: type[ClaimSettings]) -> Any:
+def claim(name: str, target: Target = None, *, settings: type[Settings]) -> Any:
     """Register a kind of claim: (dataset, settings) to a `Verdict`."""
-    return _register(target, lambda found: Part("claim", name, found, settings))
+    return _register(Part("claim", name, target, settings))
 
 
 def loss(name: str, target: Target = None) -> Any:
     """Register a loss: (logits [..., label], labels [...]) to the loss of each answer [...]."""
-    return _register(target, lambda found: Part("loss", name, found))
+    return _register(Part("loss", name, target))
 
 
 def logger(name: str, target: Target = None) -> Any:
     """Register a logger of learning curves: a function of a RunDirectory that gives a `Logger`."""
-    return _register(target, lambda found: Part("logger", name, found))
+    return _register(Part("logger", name, target))
 
 
 def probe(
@@ -116,9 +117,7 @@ def probe(
     needs: which of `hidden` and `kernels` it reads in `view.now` and `view.before`.
     """
     measures = numbers or {name: Measure(name.replace("_", " "))}
-    return _register(
-        target, lambda found: Part("probe", name, found, needs=needs, entries=dict(measures))
-    )
+    return _register(Part("probe", name, target, needs=needs, entries=measures))
 
 
 def condition(
@@ -135,15 +134,13 @@ def condition(
     label: for legends; empty: the name.
     """
 
-    def make(found: Any) -> Part:
-        bare = Part("condition", name, found)
-        family = _checked_family(bare, bare.load()())
+    def filled(part: Part) -> Part:
+        family = _checked_family(part, part.load()())
         own = strategy_of_family(family) if strategy is None else strategy
         shown = metric or ("accuracy" if own == "IWL" else "accuracy_in_context")
-        entries = {"family": family, "condition": Condition(own, shown, label)}
-        return Part("condition", name, found, entries=entries)
+        return replace(part, entries={"family": family, "condition": Condition(own, shown, label)})
 
-    return _register(target, make)
+    return _register(Part("condition", name, target), filled)
 
 
 def forget(sort: str, name: str) -> None:
@@ -152,18 +149,22 @@ def forget(sort: str, name: str) -> None:
     _refresh(sort)
 
 
-def _register(target: Target, make: Callable[[Any], Part]) -> Any:
-    """Register a target, or return a decorator that does."""
+def _register(part: Part, filled: Callable[[Part], Part] = lambda part: part) -> Any:
+    """Register a part, or return a decorator that does so with its target.
 
-    def add(found: Any) -> Any:
-        _add(make(found))
-        return found
+    filled: the part with what only its target says.
+    """
 
-    return add if target is None else add(target)
+    def add(target: Any) -> Any:
+        whole = replace(part, target=target)
+        _check(whole)
+        _add(filled(whole))
+        return target
+
+    return add if part.target is None else add(part.target)
 
 
 def _add(part: Part) -> None:
-    _check(part)
     parts = PARTS[part.sort]
     before = parts.get(part.name)
     if before:
@@ -225,6 +226,12 @@ def _check(part: Part) -> None:
     what = f"{part.sort} {part.name[:50]!r}"
     if not re.fullmatch(r"[A-Za-z_]\w*", part.name, re.ASCII):
         raise UserError(f"{what}: not a name; allowed: letters, digits and _")
+    is_address = isinstance(part.target, str) and re.fullmatch(r"[\w.]+:[\w.]+", part.target)
+    if not is_address and not (callable(part.target) and hasattr(part.target, "__qualname__")):
+        raise UserError(
+            f"{what}: target = {part.target!r:.50}; allowed: a function, a class, or "
+            "module:function"
+        )
     before = PARTS[part.sort].get(part.name)
     if before and before.address != part.address:
         raise UserError(f"{what}: taken by {before.address}; allowed: a new name")

@@ -12,7 +12,9 @@ import jax
 import pytest
 
 from icl.config import ExperimentConfig
+from icl.config.parts import PARTS
 from icl.config.yaml import load_config, read_settings
+from icl.register import forget
 
 from .costs import Costs
 from .programs import PROGRAMS, kept_program
@@ -75,6 +77,7 @@ QUICK = (
     "test_architecture.py",
     "test_errors.py",
     "test_files.py",
+    "test_register.py",
 )
 NOT_QUICK = ("analysis/figures/test_spectra.py", "analysis/report", "config/test_mistakes.py")
 
@@ -185,6 +188,16 @@ def small_config() -> Callable[..., ExperimentConfig]:
         return load_config(QUICKSTART, small(*overrides))
 
     return make
+
+
+@pytest.fixture
+def registry() -> Iterator[None]:
+    """Forget the parts that a test registers after it."""
+    before = {sort: set(parts) for sort, parts in PARTS.items()}
+    yield
+    for sort, parts in PARTS.items():
+        for name in set(parts) - before[sort]:
+            forget(sort, name)
 
 
 @pytest.fixture(autouse=True, scope="module")

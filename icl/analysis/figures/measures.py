@@ -21,8 +21,9 @@ from icl.analysis.views import (
     what_is_shown,
 )
 from icl.config.claims import MEASURES, METRIC_LABELS
+from icl.config.parts import PARTS
 
-COLUMNS = (  # measures shown, in this order
+COLUMNS = (  # measures shown, in this order; those of registered probes follow
     "weight_change",
     "representation_alignment",
     "kernel_alignment",
@@ -100,7 +101,8 @@ def _columns(dataset: xarray.Dataset) -> dict[str, xarray.DataArray]:
         short_label(dataset, name): shown[own_metric(dataset, name)].sel(condition=[name])
         for name in first_conditions(dataset).values()
     }
-    return columns | {METRIC_LABELS[name]: shown[name] for name in COLUMNS if name in dataset}
+    names = [*COLUMNS, *(name for part in PARTS["probe"].values() for name in part.entries)]
+    return columns | {METRIC_LABELS[name]: shown[name] for name in names if name in shown}
 
 
 def _draw_ends(axes: Any, groups: Sequence[Group], knob: Knob, is_first: bool) -> None:

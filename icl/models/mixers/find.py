@@ -15,15 +15,14 @@ from importlib import import_module
 
 from flax import nnx
 
-from icl.config.networks import NETWORKS
-from icl.config.parts import find
+from icl.config.parts import PARTS
 
 
 def find_mixer(kind: str) -> type[nnx.Module]:
     """The mixer class of a kind of network: built in, or registered from outside."""
     found: type[nnx.Module]
-    if kind in NETWORKS:
-        found = import_module(f"{__package__}.{kind}").Mixer
+    if kind in PARTS["network"]:
+        found = PARTS["network"][kind].load()
     else:
-        found = find({}, "network", kind)
+        found = import_module(f"{__package__}.{kind}").Mixer
     return found
