@@ -297,7 +297,7 @@ def test_the_grid_that_a_sweep_recorded_is_read_with_the_halving_that_was_remove
 # By the field and value that one line names, and the bounds and names that follow.
 MISTAKES = {
     ("grid.data.p_bursty = []", "1"): {"grid": {"data.p_bursty": []}},
-    ("data.p_bust", "data", "source"): {"grid": {"data.p_bust": [1]}},
+    ("data.p_bust", "data.p_bursty", "docs/distribution.md"): {"grid": {"data.p_bust": [1]}},
     ("data.p_bursty = 2", "0", "1"): {"grid": {"data.p_bursty": [0, 2]}},
     ("data.p_bursty=1 and data.p_bursty=1.0",): {
         "grid": {"data.p_bursty": [1, 1.0], "seed": [0, 1, 2]}
