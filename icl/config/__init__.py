@@ -1,7 +1,8 @@
 """The one description of an experiment: a tree of frozen, validated classes.
 
 Every part of the simulator is made from a branch of this tree; nothing else carries settings.
-Nothing here imports JAX or touches any data, so that a mistake is reported at once.
+Nothing here imports JAX or touches any data, so that a mistake is reported at once. Only the number
+of classes in the user's own file is read, if the config gives none (`icl.config.features_file`).
 """
 
 from icl.config.connectivity import Connectivity
