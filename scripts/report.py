@@ -1,4 +1,4 @@
-"""Report a sweep: scripts/report.py DIR [--out FILE] [--export FILE] [--grid NAME]."""
+"""Report a run or a sweep: scripts/report.py DIR [--out FILE], or --export FILE [--grid NAME]."""
 
 from icl.cli.arguments import run_command
 from icl.cli.report import main

@@ -14,7 +14,7 @@ from icl.errors import UserError, allowed
 COMMANDS = {
     "train": "train one network",
     "sweep": "train a grid of networks",
-    "report": "judge the claims of a sweep, and draw its figures",
+    "report": "write the page of a run or a sweep, and judge its claims",
     "describe": "see data and network before training",
     "match": "find the width at which a network has the cost of another",
     "export_matrix": "save a weight matrix of a run",

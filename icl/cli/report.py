@@ -1,4 +1,4 @@
-"""Report a sweep: icl report DIR [--out FILE] [--export FILE] [--grid NAME]."""
+"""Report a run or a sweep: icl report DIR [--out FILE], or --export FILE [--grid NAME]."""
 
 import argparse
 import sys
@@ -10,12 +10,12 @@ from icl.errors import UserError
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description="Judge the claims of a sweep, draw its figures and write both to one page."
+        description="Write the page of a run, or of a sweep, whose claims it judges."
     )
-    parser.add_argument("directory", metavar="DIR", help="folder of a sweep, finished or not")
+    parser.add_argument("directory", metavar="DIR", help="folder of a run or a sweep")
     parser.add_argument("--out", metavar="FILE", help="the page (default: DIR/report.html)")
     parser.add_argument(
-        "--export", metavar="FILE", help="also export the results: .zarr, .nc or .parquet"
+        "--export", metavar="FILE", help="only export the results: .csv, .parquet, .nc or .zarr"
     )
     parser.add_argument("--grid", metavar="NAME", help="grid to export, if there are several")
     arguments = parser.parse_args()
@@ -24,17 +24,18 @@ def main() -> int:
             _check_file(option, file)
     if arguments.grid and not arguments.export:
         raise UserError(f"--grid = {arguments.grid}: of no use here; allowed: with --export")
+    if arguments.out and arguments.export:
+        raise UserError(f"--out = {arguments.out}: of no use here; allowed: without --export")
     # These are slow to load: check the arguments first.
-    from icl.analysis.report.make import print_report, report
-    from icl.records import load
-    from icl.records.export import check_export, export
+    if arguments.export:
+        from icl.records.export import export_records
 
-    if arguments.export:
-        check_export(Path(arguments.export))
-        array = load(arguments.directory, arguments.grid)
+        export_records(arguments.directory, Path(arguments.export), arguments.grid)
+        print(arguments.export)
+        return 0
+    from icl.analysis.report.make import print_report, report
+
     print_report(report(arguments.directory, arguments.out), sys.stdout)
-    if arguments.export:
-        export(array, arguments.export)
     return 0
 
 

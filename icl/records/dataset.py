@@ -1,6 +1,8 @@
 """The records of a run or a sweep as one labelled array."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,6 +120,23 @@ def load_sweep_array(directory: str | Path, name: str | None = None) -> xarray.D
             ],
         },
     )
+
+
+def plain_names(dataset: xarray.Dataset) -> xarray.Dataset:
+    """The dataset with names of letters, digits and underscores alone, for other tools.
+
+    Of a name with dots the last part stays: `data.p_bursty` becomes `p_bursty`. Where two names
+    would then be the same, both keep all parts, joined by underscores: `data_source_kind`.
+    """
+    names = [str(name) for name in {**dict.fromkeys(dataset.dims), **dataset.variables}]
+    short = {name: _plain(name.rpartition(".")[2]) for name in names}
+    counts = Counter(short.values())
+    plain = {n: own if counts[own] == 1 else _plain(n) for n, own in short.items()}
+    return dataset.rename({name: own for name, own in plain.items() if name != own})
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W+", "_", name).strip("_")
 
 
 class _Array(NamedTuple):
