@@ -24,7 +24,8 @@ from icl.data.sources.load import load_exemplars
 from icl.data.sources.on_device import put_on_device
 from icl.errors import UserError
 from icl.files import cache_dir
-from icl.records.run_directory import EVENTS, read_lines
+from icl.records.lines import read_lines
+from icl.records.run_directory import EVENTS
 
 TURNS = 3
 SCRIPT = CONFIGS.parent / "scripts" / "train.py"

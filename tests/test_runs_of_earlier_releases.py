@@ -15,7 +15,8 @@ import pytest
 from icl.config.grid import load_sweep
 from icl.config.yaml import load_config
 from icl.records import load
-from icl.records.run_directory import SEQUENCES, read_lines
+from icl.records.lines import read_lines
+from icl.records.run_directory import SEQUENCES
 from icl.records.storage import Store
 from icl.runs.progress import Progress
 from icl.runs.run import train

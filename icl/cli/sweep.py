@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from icl.cli.arguments import check_folder, command_again, options_of, parse_sweep_arguments
 from icl.config.grid import load_sweeps
 from icl.errors import Interrupted
-from icl.records.run_directory import naming_missing_parts
+from icl.records.missing_parts import naming_missing_parts
 
 
 def main() -> int:

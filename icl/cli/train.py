@@ -3,7 +3,7 @@
 from icl.cli.arguments import FLAGS, TEXTS, command_again, options_of, parse_arguments
 from icl.config.yaml import load_config
 from icl.errors import Interrupted
-from icl.records.run_directory import naming_missing_parts
+from icl.records.missing_parts import naming_missing_parts
 from icl.runs.progress import Progress
 from icl.runs.run import train
 

@@ -11,7 +11,8 @@ from icl.config import AnyConfig
 from icl.config.yaml import load_config, parse_config
 from icl.errors import Interrupted, UserError
 from icl.interface.folders import Folder, copy_whole
-from icl.records.run_directory import CONFIG, FAILURE, SUMMARY, naming_missing_parts
+from icl.records.missing_parts import naming_missing_parts
+from icl.records.run_directory import CONFIG, FAILURE, SUMMARY
 from icl.runs.options import DEFAULTS, Options
 
 if TYPE_CHECKING:

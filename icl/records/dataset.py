@@ -18,7 +18,9 @@ from icl.config.yaml import dump_config, load_config
 from icl.config.yaml_text import dump_yaml
 from icl.errors import UserError
 from icl.records.initial_weights import load_initial_weights
-from icl.records.run_directory import CONFIG, METRICS, naming_missing_parts, read_lines
+from icl.records.lines import read_lines
+from icl.records.missing_parts import naming_missing_parts
+from icl.records.run_directory import CONFIG, METRICS
 from icl.records.sweep_directory import CELLS_FOLDER, status_of, sweep_of, tolerant_records
 
 Records = list[dict[str, Any]]

@@ -115,7 +115,7 @@ class History:
 
     def check_settings(self, path: Path) -> None:
         """Raise UserError where `config.yaml` is no longer what the run began with."""
-        if self.settings and settings_digest(path.read_text()) not in self.settings:
+        if self.settings and settings_digest(path.read_text(encoding="utf-8")) not in self.settings:
             raise UserError(
                 f"{path}: edited after the run began; allowed: the settings that the run began "
                 "with, or another --out"

@@ -13,10 +13,7 @@ A file is either appended to, one fsynced line at a time, or replaced as a whole
 
 import hashlib
 import json
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +22,6 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from icl.config import AnyConfig
-from icl.config.used_parts import missing_parts
 from icl.config.yaml import differences, dump_config, load_config
 from icl.errors import UserError
 from icl.files import write_whole
@@ -38,13 +34,13 @@ from icl.records.history import (
     read_history,
     settings_digest,
 )
+from icl.records.lines import append_line, read_lines
+from icl.records.missing_parts import parts_missing_in
 
 CONFIG, METRICS, SUMMARY = "config.yaml", "metrics.jsonl", "summary.json"
 CONNECTIVITY, FAILURE = "connectivity.json", "failure.json"
 LOCK = ".lock"
 SEQUENCES = "sequences.png"  # examples of the training data
-
-
 OTHER_CODE_NOTE = (
     f"other source code trained the steps so far; {EVENTS} and {SUMMARY} will hold both digests"
 )
@@ -54,73 +50,11 @@ UNKNOWN_CODE_NOTE = (
 )
 
 
-def append_line(path: Path, record: dict[str, Any]) -> None:
-    """Add one JSON line, which is on the disk when this returns."""
-    try:
-        with path.open("ab") as file:
-            file.write(json.dumps(record).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of a JSON-lines file, without a torn last line from a write cut short.
-
-    Raises UserError for a broken line before the last.
-    """
-    if not path.exists():
-        return []
-    records = []
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines[:-1], 1):
-        try:
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                raise ValueError
-        except ValueError:
-            if number == len(lines) - 1:
-                break
-            raise UserError(
-                f"{path}: line {number} is corrupt; restore the file or start in a new folder"
-            ) from None
-        records.append(record)
-    return records
-
-
 def step_of(path: Path) -> int:
     """The step of the last checkpoint of the run in a folder; 0: none."""
     folder = path / "checkpoints"
     steps = [int(entry.name) for entry in folder.glob("*") if entry.name.isdigit()]
     return max(steps, default=0)
-
-
-def parts_missing_in(folder: str | Path) -> list[str]:
-    """A line for each part from outside that a run, or a sweep's runs, used and that is missing."""
-    lines: dict[str, None] = {}
-    for path in (Path(folder) / EVENTS, *sorted(Path(folder).glob(f"*/*/{EVENTS}"))):
-        try:
-            events = read_lines(path)
-        except (OSError, UserError):  # for people to read: its mistakes stop nothing
-            continue
-        recorded = [event["parts"] for event in events if "parts" in event]
-        lines |= dict.fromkeys(missing_parts(recorded[-1]) if recorded else [])
-    return list(lines)
-
-
-@contextmanager
-def naming_missing_parts(folder: str | Path) -> Iterator[None]:
-    """Around the reading of a config: where it fails because parts are missing, name these.
-
-    folder: of a run or a sweep, whose records say where the parts came from.
-    """
-    try:
-        yield
-    except UserError:
-        if lines := parts_missing_in(folder):
-            raise UserError(*lines) from None
-        raise
 
 
 class RunDirectory:
@@ -211,7 +145,7 @@ class RunDirectory:
         if not self.history.run_id:
             details["run_id"] = new_run_id()
         if not self.history.settings:
-            details["settings"] = settings_digest((self.path / CONFIG).read_text())
+            details["settings"] = settings_digest((self.path / CONFIG).read_text(encoding="utf-8"))
         _end_last_line(self.path / EVENTS)
         self.log(kind, **details)
         self.history = read_history(self.path)
@@ -224,7 +158,7 @@ class RunDirectory:
         assert self.shorter is not None
         (self.path / SUMMARY).unlink(missing_ok=True)
         _end_last_line(self.path / EVENTS)
-        old, new = (self.path / CONFIG).read_text(), dump_config(self.config)
+        old, new = (self.path / CONFIG).read_text(encoding="utf-8"), dump_config(self.config)
         self.log(
             "lengthened",
             was=self.shorter.training.num_steps,

@@ -20,6 +20,8 @@ from icl.config.yaml import load_config
 from icl.errors import UserError, allowed
 from icl.files import write_whole
 from icl.records.history import OTHER_CODE, read_history
+from icl.records.lines import read_lines
+from icl.records.missing_parts import naming_missing_parts
 from icl.records.run_directory import (
     CONFIG,
     FAILURE,
@@ -28,8 +30,6 @@ from icl.records.run_directory import (
     OTHER_CODE_NOTE,
     SUMMARY,
     UNKNOWN_CODE_NOTE,
-    naming_missing_parts,
-    read_lines,
     step_of,
 )
 

@@ -13,7 +13,8 @@ import numpy as np
 from icl.config.training import ENDLESS
 from icl.errors import UserError
 from icl.records.history import Lengthening
-from icl.records.run_directory import METRICS, RunDirectory, read_lines, step_of
+from icl.records.lines import read_lines
+from icl.records.run_directory import METRICS, RunDirectory, step_of
 from icl.runs.stopping import is_due, is_last
 
 Record = dict[str, Any]

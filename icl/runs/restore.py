@@ -18,7 +18,8 @@ from icl.files import write_whole
 from icl.problems.base import Program
 from icl.problems.load import load_program
 from icl.records.checkpoints import Checkpoints
-from icl.records.run_directory import CONFIG, naming_missing_parts
+from icl.records.missing_parts import naming_missing_parts
+from icl.records.run_directory import CONFIG
 from icl.training.step import TrainState
 
 ATTEMPTS = 5  # at the last checkpoint of a run that replaces it meanwhile

@@ -14,7 +14,8 @@ from icl.config import EvaluationConfig
 from icl.config.probes import PROBES, Measure
 from icl.probes.view import View
 from icl.records import load
-from icl.records.run_directory import METRICS, read_lines
+from icl.records.lines import read_lines
+from icl.records.run_directory import METRICS
 from icl.runs.progress import Progress
 from icl.runs.run import train
 

@@ -26,7 +26,7 @@ from icl.probes.trial_view import kernels, trial_view
 from icl.probes.weight_statistics import stability_warning
 from icl.problems.load import load_program
 from icl.records import load
-from icl.records.run_directory import read_lines
+from icl.records.lines import read_lines
 from icl.runs.engines.lanes import LanesEngine
 from icl.runs.engines.single import SingleEngine
 from icl.runs.progress import Progress

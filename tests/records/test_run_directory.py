@@ -9,7 +9,8 @@ import pytest
 
 from icl.errors import UserError
 from icl.files import write_whole
-from icl.records.run_directory import RunDirectory, append_line, read_lines
+from icl.records.lines import append_line, read_lines
+from icl.records.run_directory import RunDirectory
 
 from ..messages import refused
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from icl.records import load
-from icl.records.run_directory import read_lines
+from icl.records.lines import read_lines
 
 from .conftest import Script, assert_same_array, metrics_of, steps_made, train, trained, write_grid
 

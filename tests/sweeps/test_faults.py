@@ -15,7 +15,8 @@ import pytest
 
 from icl.config.grid import load_sweep
 from icl.records import load
-from icl.records.run_directory import RunDirectory, read_lines
+from icl.records.lines import read_lines
+from icl.records.run_directory import RunDirectory
 from icl.records.sweep_directory import SweepDirectory
 
 from .conftest import (

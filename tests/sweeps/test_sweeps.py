@@ -14,7 +14,7 @@ import pytest
 from icl.analysis.report.make import report
 from icl.errors import UserError
 from icl.records import load, sweep_names
-from icl.records.run_directory import append_line
+from icl.records.lines import append_line
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
 from icl.runs.engines.lanes import LanesEngine
