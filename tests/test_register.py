@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field, create_model
 
 import icl.register
-from icl.cli import logger_names
+from icl.cli.arguments import logger_names
 from icl.config import parts
 from icl.config.base import Settings, Traced
 from icl.config.claims import METRIC_LABELS, Claim

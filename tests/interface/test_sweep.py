@@ -50,7 +50,7 @@ def test_a_table_has_a_row_for_each_run_condition_and_step(sweep: icl.Sweep):
 
 
 def test_claims_and_figures(sweep: icl.Sweep, tmp_path: Path):
-    assert [verdict.claim.text for verdict in sweep.verdicts] == ["at chance"]
+    assert [verdict.claim for verdict in sweep.verdicts] == ["at chance"]
     assert sweep.plot()._repr_png_()[:4] == b"\x89PNG"
     assert Path(sweep.path) / "report.html" in map(Path, sweep.report())
     assert repr(sweep) == f"<icl.Sweep {sweep.path}: 4 of 4 runs finished>"

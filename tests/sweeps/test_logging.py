@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from icl.cli import FLAGS, TEXTS, options_of, parse_arguments
+from icl.cli.arguments import FLAGS, TEXTS, options_of, parse_arguments
 from icl.config.grid import load_sweep
 from icl.records.history import read_history
 from icl.records.run_directory import RunDirectory
