@@ -9,6 +9,7 @@ from icl.description.sequence_report import describe_sequences
 from icl.description.tables import program_tables, sequence_tables
 from icl.description.trial_tables import trial_tables
 from icl.description.trials import describe_trials
+from icl.problems.own_settings import own_settings
 
 
 class Report(NamedTuple):
@@ -27,6 +28,7 @@ DESCRIPTIONS: dict[str, tuple[Callable[..., Any], Callable[..., list[Any]]]] = {
 ANY_OTHER = (describe_program, program_tables)
 
 
+@own_settings()
 def describe_any(config: AnyConfig) -> Report:
     """Describe a config before training. Raises UserError for mistakes of the user."""
     describe, tables = DESCRIPTIONS.get(config.problem, ANY_OTHER)

@@ -1,6 +1,7 @@
 """One run of a group: its directory, its checkpoints, its records so far."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,8 @@ from icl.files import to_lines, write_whole
 from icl.probes.weight_statistics import measure_matrix, stability_warning
 from icl.problems.base import Program
 from icl.records.checkpoints import Checkpoints, check_space
-from icl.records.run_directory import CONNECTIVITY, RunDirectory
-from icl.runs.environment import describe_environment
+from icl.records.run_directory import CONNECTIVITY, EVENTS, RunDirectory, read_lines
+from icl.runs.environment import changed_settings, describe_environment
 from icl.runs.stopping import is_last
 from icl.training.step import TrainState
 
@@ -88,6 +89,10 @@ class Run:
         state = self.checkpoints.restore(step, program.shapes)
         self.directory.log("restored", step=step)
         say(f"resuming from step {step}")
+        with suppress(UserError):  # events are for people to read: a corrupt line stops no run
+            if text := changed_settings(read_lines(self.directory.path / EVENTS)):
+                self.directory.log("warning", text=text)
+                say(text)
         self.records = self.directory.rewind(step)
         every, num_steps = self.config.evaluation.every, self.config.training.num_steps
         expected = [s for s in range(step + 1) if is_due(s, every, num_steps)]

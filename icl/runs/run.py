@@ -39,6 +39,7 @@ def _complete(directory: RunDirectory, progress: Progress, engine: str) -> None:
     """Train from the last checkpoint if there is one; leave summary and figures."""
     # JAX takes seconds to load: only once the directory is known to be usable.
     from icl.problems.load import load_program
+    from icl.problems.own_settings import own_settings
     from icl.runs.engines.table import ENGINES
     from icl.runs.environment import describe_environment
     from icl.runs.loop import train_together
@@ -48,7 +49,7 @@ def _complete(directory: RunDirectory, progress: Progress, engine: str) -> None:
     config = directory.config
     describe_environment()  # raises an error if there is no device, before any work
     progress.say(config.source_text)
-    with deferred_signals(progress.say) as received:
+    with deferred_signals(progress.say) as received, own_settings():
         program = load_program(config)
         progress.say(f"network: {config.model.kind}, {program.num_parameters:,} parameters")
         begin(program, directory)
