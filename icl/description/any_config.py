@@ -11,6 +11,7 @@ from icl.description.tables import program_tables, sequence_tables
 from icl.description.trial_tables import trial_tables
 from icl.description.trials import describe_trials
 from icl.files import to_lines, write_whole
+from icl.problems.own_settings import own_settings
 
 
 class Report(NamedTuple):
@@ -41,6 +42,7 @@ def write_description(report: Report, folder: Path) -> list[Path]:
     return [folder / name for name in files]
 
 
+@own_settings()
 def describe_any(config: AnyConfig) -> Report:
     """Describe a config before training. Raises UserError for mistakes of the user."""
     describe, tables = DESCRIPTIONS.get(config.problem, ANY_OTHER)

@@ -13,6 +13,7 @@ from icl.config.yaml import parse_config
 from icl.errors import UserError
 from icl.problems.base import Inputs, Program, make_program
 from icl.problems.load import load_program
+from icl.problems.own_settings import own_settings
 from icl.problems.streams import drawn_key
 from icl.records.dataset import dataset_of
 from icl.runs.restore import state_at
@@ -43,6 +44,7 @@ class TrainedNetwork:
         return other
 
     @cached_property
+    @own_settings()
     def state(self) -> TrainState:
         """The state of the run at the step."""
         if self._step == 0:
@@ -51,13 +53,16 @@ class TrainedNetwork:
         return state_at(self._path, self._config, self._program.shapes, self._step)[1]
 
     @cached_property
+    @own_settings()
     def _inputs(self) -> Inputs:
         return self._program.inputs(self._program.config)
 
+    @own_settings()
     def shown(self) -> Shown:
         """Examples of the training data."""
         return self._program.problem.shown(self._config, self._inputs)
 
+    @own_settings()
     def draw(self, condition: str, count: int, seed: int) -> Any:
         """See `Run.draw`."""
         if condition not in ("train", *self._config.evaluation.conditions):
@@ -68,12 +73,14 @@ class TrainedNetwork:
         key = drawn_key(inputs.eval_key, condition, seed)
         return self._program.problem.draw_condition(condition, key, count, inputs, self.state.step)
 
+    @own_settings()
     def apply(self, batch: Any, return_aux: bool, query_only: bool) -> Any:
         """See `Run.apply`."""
         given = self._program.problem.as_inputs(batch)
         run = self._apply[query_only]
         return run(self.state.variables, given, return_aux)
 
+    @own_settings()
     def evaluate(
         self, conditions: Iterable[str] | None, num_sequences: int | None
     ) -> xarray.Dataset:

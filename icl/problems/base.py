@@ -17,6 +17,7 @@ from icl.config import AnyConfig
 from icl.models.initial.connectivity import check, connect, constrain, make_numbers
 from icl.models.initial.initializers import Numbers
 from icl.models.matrices import Fused, Matrices, matrices
+from icl.problems.own_settings import WithOwnSettings, own_settings
 from icl.problems.streams import connectivity_key, make_streams
 from icl.training.losses import Loss
 from icl.training.optimizer import Rates, make_rates
@@ -192,8 +193,9 @@ def make_inputs(config: AnyConfig, knobs: Any, num_sequences: int | None = None)
     )
 
 
+@own_settings()
 def make_program(problem: Problem) -> Program:
-    """Make the functions of the runs of a problem."""
+    """Make the functions of the runs of a problem; they compute under `own_settings`."""
     fused, connectivity = problem.fused, problem.config.connectivity
 
     def init(inputs: Inputs) -> TrainState:
@@ -231,11 +233,11 @@ def make_program(problem: Problem) -> Program:
     return Program(
         problem=problem,
         shapes=shapes,
-        init=_compile_quickly(init),
-        train=jax.jit(train, donate_argnums=0, static_argnames="shard_batch"),
-        evaluate=jax.jit(evaluate),
-        inputs=inputs_of,
-        matrices=lambda state: matrices(state.variables.params, fused),
+        init=WithOwnSettings(_compile_quickly(init)),
+        train=WithOwnSettings(jax.jit(train, donate_argnums=0, static_argnames="shard_batch")),
+        evaluate=WithOwnSettings(jax.jit(evaluate)),
+        inputs=own_settings()(inputs_of),
+        matrices=own_settings()(lambda state: matrices(state.variables.params, fused)),
     )
 
 

@@ -5,8 +5,10 @@ from importlib import import_module
 from icl.config import AnyConfig
 from icl.files import keep_compiled_programs
 from icl.problems.base import Program, make_program
+from icl.problems.own_settings import own_settings
 
 
+@own_settings()
 def load_program(config: AnyConfig) -> Program:
     """Load a run's data, put them on the device, and make the functions of the run.
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -11,6 +12,15 @@ import icl
 from icl.errors import UserError, first_line
 from icl.files import processor
 
+# JAX's settings that may change a run's bits, and that `icl.problems.own_settings` does not set.
+SETTINGS = (
+    "jax_disable_jit",
+    "jax_disable_most_optimizations",
+    "jax_optimization_level",
+    "jax_random_seed_offset",
+    "jax_high_dynamic_range_gumbel",
+    "jax_use_direct_linearize",
+)
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pydantic")
 
 
@@ -35,7 +45,33 @@ def describe_environment() -> dict[str, Any]:
         "backend": jax.default_backend(),
         "device": devices[0].device_kind,
         "num_devices": len(devices),
+        "settings": _settings(),
     }
+
+
+def changed_settings(events: Sequence[dict[str, Any]]) -> str:
+    """Line on the settings in which the last start of a run differs from the one before.
+
+    It is empty if they are the same, or if one of the two did not record them.
+
+    events: the records of `events.jsonl`.
+    """
+    starts = [event for event in events if event.get("event") in ("start", "resume")]
+    before, now = ([{}, {}] + [event.get("settings") or {} for event in starts])[-2:]
+    changes = [
+        f"{name} = {now[name]} (was {before[name]})"
+        for name in now
+        if name in before and now[name] != before[name]
+    ]
+    if not changes:
+        return ""
+    return f"{', '.join(changes)}: numbers may differ from those of a run that was never stopped"
+
+
+def _settings() -> dict[str, str]:
+    values = jax.config.values
+    settings = {name: str(values[name]) for name in SETTINGS if name in values}
+    return settings | {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "")}
 
 
 def _version(package: str) -> str | None:

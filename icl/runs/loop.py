@@ -15,6 +15,7 @@ import numpy as np
 
 from icl.errors import Interrupted
 from icl.problems.base import Inputs, Program
+from icl.problems.own_settings import own_settings
 from icl.records.checkpoints import Checkpoints
 from icl.records.run_directory import RunDirectory
 from icl.runs.engines.base import Engine, States
@@ -63,6 +64,7 @@ class Watcher(Protocol):
         ...
 
 
+@own_settings()
 def train_together(
     program: Program,
     directories: Sequence[RunDirectory],

@@ -1,6 +1,7 @@
 """One run of a group: its directory, its checkpoints, its records so far."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,10 @@ from icl.files import to_lines, write_whole
 from icl.probes.weight_statistics import measure_matrix, stability_warning
 from icl.problems.base import Program
 from icl.records.checkpoints import Checkpoints, check_space
+from icl.records.history import EVENTS
+from icl.records.lines import read_lines
 from icl.records.run_directory import CONNECTIVITY, RunDirectory
-from icl.runs.environment import describe_environment
+from icl.runs.environment import changed_settings, describe_environment
 from icl.runs.stopping import is_due, is_last
 from icl.training.step import TrainState
 
@@ -90,6 +93,10 @@ class Run:
         state = self.checkpoints.restore(step, program.shapes)
         self.directory.log("restored", step=step)
         say(f"resuming from step {step}")
+        with suppress(UserError):  # events are for people to read: a corrupt line stops no run
+            if text := changed_settings(read_lines(self.directory.path / EVENTS)):
+                self.directory.log("warning", text=text)
+                say(text)
         every, num_steps = self.config.evaluation.every, self.config.training.num_steps
         lengthened, dropped = self.directory.history.lengthened, None
         if lengthened and not is_due(lengthened.step, every, num_steps):

@@ -65,6 +65,7 @@ def _complete(
 
     from icl.problems.load import load_program
     from icl.problems.memory import check_memory
+    from icl.problems.own_settings import own_settings
     from icl.runs.engines.table import ENGINES
     from icl.runs.environment import describe_environment
     from icl.runs.loop import train_together
@@ -77,7 +78,7 @@ def _complete(
     progress.say(config.source_text)
     for remark in config.remarks:
         progress.say(remark)
-    with deferred_signals(progress.say) as received:
+    with deferred_signals(progress.say) as received, own_settings():
         program = load_program(config)
         progress.say(f"network: {config.model.kind}, {program.num_parameters:,} parameters")
         begin(program, directory)

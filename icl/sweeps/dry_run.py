@@ -20,6 +20,7 @@ from icl.config.traced import program_of
 from icl.problems.base import Program
 from icl.problems.load import load_program
 from icl.problems.memory import check_memory, device_memory, host_memory
+from icl.problems.own_settings import own_settings
 from icl.records.run_directory import step_of
 from icl.records.storage import Store
 from icl.records.sweep_directory import SweepDirectory, status_of
@@ -46,6 +47,7 @@ class Measured(NamedTuple):
     at_most: int
 
 
+@own_settings()
 def dry_run(
     sweeps: Sequence[Sweep], store: Store, engine: str, cluster: Cluster | None = None
 ) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from icl.config import AnyConfig
+from icl.problems.own_settings import own_settings
 from icl.records.run_directory import RunDirectory, step_of
 from icl.records.sweep_directory import status_of
 from icl.runs.engines.table import ENGINES
@@ -65,6 +66,7 @@ class Worker:
         for part in (cells[:half], cells[half:]):
             self.run(replace(job, cells=tuple(part), has_picture=False))
 
+    @own_settings()
     def _train(self, job: Job, cells: Cells) -> None:
         with ExitStack() as stack:
             other_code = job.options.other_code

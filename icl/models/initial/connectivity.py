@@ -32,12 +32,11 @@ def truncate(matrix: Matrix, rank: Int[Array, ""]) -> Matrix:
 
     A matrix of zeros stays as it is.
     """
-    scale = scale_of(matrix)
-    left, values, right = jnp.linalg.svd(matrix / scale, full_matrices=False)
+    left, values, right = jnp.linalg.svd(matrix, full_matrices=False)
     kept = jnp.where(jnp.arange(len(values)) < rank, values, 0)
-    size = jnp.linalg.norm(kept)
-    whole = (left * kept) @ right * jnp.linalg.norm(values) / jnp.where(size > 0, size, 1)
-    return scale * whole
+    scale = scale_of(values)
+    norm, whole = jnp.linalg.norm(kept / scale), jnp.linalg.norm(values / scale)
+    return (left * kept) @ right * whole / jnp.where(norm > 0, norm, 1)
 
 
 def make_numbers(connectivity: dict[str, Connectivity]) -> dict[str, Numbers]:
