@@ -200,10 +200,16 @@ class ShownSequence(NamedTuple):
 
 
 class ShownTrials(NamedTuple):
-    """Trials of a picture."""
+    """Trials of a picture.
+
+    channels, outputs: the kinds of inputs and outputs in order, each with its number; empty: they
+        have no names.
+    """
 
     inputs: Float[np.ndarray, "trial step channel"]
     targets: Int[np.ndarray, "trial step"]
+    channels: tuple[tuple[str, int], ...] = ()
+    outputs: tuple[tuple[str, int], ...] = ()
 
 
 class Shown(NamedTuple):

@@ -39,6 +39,13 @@ PROBES: dict[str, dict[str, Measure]] = {
     },
 }
 
+# The two numbers that a line of progress and the picture of a run have room for, by short name.
+ALIGNMENTS = {"RA": "representation_alignment", "KA": "kernel_alignment"}
+ALIGNMENTS_NOTE = (
+    "RA, KA: alignment of representations, and of the tangent kernel, with those of the initial "
+    "network; 1: unchanged (lazy), lower: new features (rich)"
+)
+
 # What `evaluation.measures: true` stood for in release 0.1.0.
 RICH_OR_LAZY = ("weights", "representations", "kernels")
 

@@ -109,7 +109,10 @@ class TrialProblem:
         """A few trials."""
         key = shown_trials_key(config.seed)
         trials = self.task.draw(key, NUM_SHOWN, inputs.knobs, self.arrays)
-        return Shown("trials", ShownTrials(np.asarray(trials.inputs), np.asarray(trials.targets)))
+        kinds = self.config.task.input_channels, self.config.task.output_channels
+        channels, outputs = (tuple(of.items()) for of in kinds)
+        drawn = np.asarray(trials.inputs), np.asarray(trials.targets)
+        return Shown("trials", ShownTrials(*drawn, channels, outputs))
 
     def cost(self, program: Program) -> Cost:
         arguments = program.shapes, jnp.int32(1), program.inputs(self.config), self.arrays

@@ -143,7 +143,7 @@ def read_history(path: Path) -> History:
     settings: tuple[str, ...] = ()
     codes: list[Code] = []
     lengthened = None
-    for event in _events(path / EVENTS):
+    for event in read_events(path):
         kind = event.get("event")
         if kind in ("start", "resume"):
             code = event.get("code")
@@ -165,8 +165,10 @@ def _with(codes: list[Code], code: Code) -> list[Code]:
     return kept if kept and kept[-1].digest == code.digest else [*kept, code]
 
 
-def _events(path: Path) -> Iterator[dict[str, Any]]:
-    lines = path.read_bytes().split(b"\n") if path.exists() else []
+def read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """The events of the run in a folder, without lines that are torn."""
+    file = path / EVENTS
+    lines = file.read_bytes().split(b"\n") if file.exists() else []
     for line in lines:
         try:
             event = json.loads(line)

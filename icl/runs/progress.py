@@ -15,7 +15,8 @@ from rich.table import Table
 
 from icl.config import AnyConfig
 from icl.config.conditions import STANDARD, condition_of, first_of_each, strategies_of
-from icl.records.run_directory import SEQUENCES, RunDirectory
+from icl.config.probes import ALIGNMENTS, ALIGNMENTS_NOTE
+from icl.records.run_directory import METRICS, SEQUENCES, RunDirectory, read_lines
 
 
 class Progress:
@@ -25,6 +26,7 @@ class Progress:
         self.console = Console(stderr=True, highlight=False)
         self._bar: Bar | None = None
         self._scores = ""
+        self._is_explained = False  # RA and KA
         self._clock: tuple[int, float] | None = None
 
     def say(self, text: str) -> None:
@@ -73,35 +75,50 @@ class Progress:
     def evaluated(self, directory: RunDirectory, record: dict[str, Any]) -> None:
         """Show the scores of an evaluation."""
         self._scores = scores_of(directory.config, record)
+        if not self._is_explained and has_alignments(record):
+            self.say(ALIGNMENTS_NOTE)
+            self._is_explained = True
         if not self._bar:
             loss = record["train"]["loss"]
             loss_text = "" if loss is None else f"loss {loss:.3f}  "
             self.say(f"step {record['step']}  {loss_text}{self._scores}")
 
     def finished(self, summary: dict[str, Any], path: Path) -> None:
-        """Print the table of results and the paths of the files."""
+        """Print the table of results, with the alignments at the end, and the paths of the files.
+
+        path: the folder of the run.
+        """
+        last = read_lines(path / METRICS)[-1]
+        aligned = has_alignments(last)
         of_conditions = summary["conditions"]
         shown = {"accuracy": "accuracy", "accuracy_in_context": "in context"}
         shown = {
             m: text for m, text in shown.items() if any(m in of for of in of_conditions.values())
         }
         heads = [head for text in shown.values() for head in (text, "best")]
-        table = Table("condition", *heads, "loss", box=SIMPLE)
+        table = Table("condition", *heads, "loss", *(ALIGNMENTS if aligned else ()), box=SIMPLE)
         for name, metrics in of_conditions.items():
             cells = [name]
             for metric in shown:
                 scores = metrics[metric]
                 best = f"{scores['best']:.3f} @{scores['best_step']}"
                 cells += [f"{scores['final']:.3f}", best if scores["best"] > 0 else "-"]
-            table.add_row(*cells, f"{metrics['loss']['final']:.3f}")
+            found = [last["conditions"][name].get(measure) for measure in ALIGNMENTS.values()]
+            cells += [f"{metrics['loss']['final']:.3f}"]
+            cells += ["-" if value is None else f"{value:.3f}" for value in found] * aligned
+            table.add_row(*cells)
         console = Console(file=sys.stdout, highlight=False)
         console.print(table)
+        if aligned:
+            console.print(ALIGNMENTS_NOTE, markup=False, soft_wrap=True)
         for name in ("summary.json", "metrics.jsonl", "curves.png", SEQUENCES):
             console.print(str(path / name), markup=False, soft_wrap=True)
 
 
-# Measures of probes that a line of progress has room for.
-MEASURES = {"RA": "representation_alignment", "KA": "kernel_alignment"}
+def has_alignments(record: dict[str, Any]) -> bool:
+    """Whether an evaluation records RA or KA."""
+    measured = {name for scores in record["conditions"].values() for name in scores}
+    return bool(measured & {*ALIGNMENTS.values()})
 
 
 def scores_of(config: AnyConfig, record: dict[str, Any]) -> str:
@@ -122,7 +139,7 @@ def scores_of(config: AnyConfig, record: dict[str, Any]) -> str:
         without = [name for name, own in strategies.items() if not own]
         is_one = len(without) == 1
         parts += [("accuracy" if is_one else name, name, "accuracy") for name in without]
-    for short, measure in MEASURES.items():
+    for short, measure in ALIGNMENTS.items():
         measured = [name for name, scores in conditions.items() if measure in scores]
         parts += [(short, name, measure) for name in measured[:1]]
     return "  ".join(

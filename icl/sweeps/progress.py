@@ -12,12 +12,13 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from icl.config.grid import Cell, Sweep, cells_of
+from icl.config.probes import ALIGNMENTS_NOTE
 from icl.probes.weight_statistics import stability_warning
 from icl.records.initial_weights import read_initial_weights
 from icl.records.run_directory import CONNECTIVITY
 from icl.records.snapshot import Snapshot, snapshot
 from icl.records.sweep_directory import SweepDirectory
-from icl.runs.progress import scores_of
+from icl.runs.progress import has_alignments, scores_of
 
 DONE = ("finished", "diverged")  # and will not change
 STATUSES = (*DONE, "partial", "missing")
@@ -31,6 +32,7 @@ class SweepProgress:
         self._bar: Bar | None = None
         self._last: dict[str, Snapshot] = {}
         self._unchecked: list[Cell] = []  # those whose initial weights are not recorded yet
+        self._is_explained = False  # RA and KA
         self._clock = self._begun = 0.0
 
     def say(self, text: str) -> None:
@@ -125,6 +127,9 @@ class SweepProgress:
         self._unchecked = unchecked
 
     def _say_ended(self, snap: Snapshot) -> None:
+        if not self._is_explained and snap.record and has_alignments(snap.record):
+            self.say(ALIGNMENTS_NOTE)
+            self._is_explained = True
         over = sum(s.is_over for s in self._last.values())
         parts = [f"{over}/{len(self._last)}", snap.cell.text, _outcome(snap), self._time_left()]
         self.say("  ".join(part for part in parts if part))

@@ -1,4 +1,4 @@
-"""The report of a sweep: its verdicts, its figures, and one page that shows them."""
+"""The report of a sweep: its verdicts, its figures, and one page that shows them; or of a run."""
 
 import json
 import os
@@ -20,11 +20,12 @@ from icl.analysis.figures.overview import draw_overview
 from icl.analysis.figures.sweep import draw_all
 from icl.analysis.overview import panels_of
 from icl.analysis.report.page import make_page, summary
+from icl.analysis.report.run_page import make_run_page, summary_of
 from icl.analysis.report.tables import SIGNS, interval, number
 from icl.errors import UserError
 from icl.files import write_whole
 from icl.records import load, local_copy, sweep_names
-from icl.records.run_directory import SEQUENCES
+from icl.records.run_directory import CONFIG, SEQUENCES
 from icl.records.sweep_directory import CELLS_FOLDER, GRIDS_FOLDER
 
 REPORT, FIGURES = "report.html", "figures"
@@ -42,15 +43,17 @@ class Report(NamedTuple):
 
 
 def report(directory: str | Path, out: str | Path | None = None) -> Report:
-    """Write the report of a directory of sweeps, finished or not.
+    """Write the report of a run, or of a directory of sweeps, finished or not.
 
-    Reports of sweeps in shared storage are copied there.
+    The report of a run is its page alone. Reports of sweeps in shared storage are copied there.
 
     out: the page; None: `report.html` in the directory.
 
-    Raises UserError, before anything is written, where there is no sweep or a claim refers to what
-    a sweep does not have.
+    Raises UserError, before anything is written, where there is neither a run nor a sweep, or a
+    claim refers to what a sweep does not have.
     """
+    if (Path(directory) / CONFIG).exists():
+        return _report_run(Path(directory).absolute(), out)
     names, store = sweep_names(directory), local_copy(directory)
     datasets = {name: load(store.local, name) for name in names}
     page = store.local / REPORT if out is None else Path(out)
@@ -59,6 +62,15 @@ def report(directory: str | Path, out: str | Path | None = None) -> Report:
         if path.is_relative_to(store.local):
             store.push_file(path)
     return written._replace(paths=[store.where(Path(path)) for path in written.paths])
+
+
+def _report_run(path: Path, out: str | Path | None) -> Report:
+    page = path / REPORT if out is None else Path(out)
+    run = load(path)
+    content = make_run_page(run, path, page)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(page, content)
+    return Report({}, summary_of(run, path), [str(page)])
 
 
 def write_report(

@@ -50,7 +50,7 @@ def all_verdicts_table(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
         for name, of_grid in verdicts.items()
         for verdict in of_grid
     ]
-    return _table(rows, "compact")
+    return html_table(rows, "compact")
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
@@ -82,7 +82,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
         ]
         for verdict in verdicts
     ]
-    return f"<h3>Claims</h3>\n{_table(rows)}"
+    return f"<h3>Claims</h3>\n{html_table(rows)}"
 
 
 def derived_table(dataset: xarray.Dataset) -> str:
@@ -106,7 +106,9 @@ def derived_table(dataset: xarray.Dataset) -> str:
         f"and stay for two evaluations.{_which_accuracy(dataset)}</p>"
     )
     return folded(
-        "Numbers of the learning curves", note + _table(rows), is_open=len(rows) <= MAX_OPEN_ROWS
+        "Numbers of the learning curves",
+        note + html_table(rows),
+        is_open=len(rows) <= MAX_OPEN_ROWS,
     )
 
 
@@ -181,7 +183,7 @@ def _mean(values: xarray.DataArray) -> str:
     return f"{number(estimate.mean)}{spread}"
 
 
-def _table(rows: Sequence[Sequence[TableCell]], look: str = "cards") -> str:
+def html_table(rows: Sequence[Sequence[TableCell]], look: str = "cards") -> str:
     """An HTML table. look: what rows become on a narrow screen, `cards` or `compact` cards."""
     if not rows:
         return ""
