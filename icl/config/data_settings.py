@@ -10,7 +10,14 @@ from pydantic import Field
 
 from icl.config.base import Probability, Settings, Traced
 from icl.config.evaluation import EvaluationConfig
-from icl.config.families import MAX_CONTEXT_LEN, NAMED, BurstyFamily, Family, FewShotFamily
+from icl.config.families import (
+    MAX_CONTEXT_LEN,
+    NAMED,
+    AnyFamily,
+    BurstyFamily,
+    Family,
+    FewShotFamily,
+)
 from icl.config.sources import GlyphsSource, MarkovSource, Source
 
 NUM_TRANSFORMS = 8  # two flips times four rotations
@@ -136,7 +143,7 @@ class DataSettings(Settings):
         total = math.fsum(weights.values())
         return {name: weight / total for name, weight in weights.items()}
 
-    def family(self, name: str) -> Family:
+    def family(self, name: str) -> AnyFamily:
         """The family of a name: one of the user's own, or one built in."""
         return self.families.get(name) or NAMED[name]
 
