@@ -29,11 +29,11 @@ from icl.config.conditions import CONDITIONS, Accuracy, Condition, Strategy, str
 from icl.config.connectivity import Connectivity, OwnConnectivity
 from icl.config.embedders import Embedder
 from icl.config.experiment import EXPERIMENTS
-from icl.config.families import NAMED, Family
+from icl.config.families import NAMED, Family, OwnFamily
 from icl.config.networks import Model, NetworkConfig
 from icl.config.parts import PARTS, Part, rebuild
 from icl.config.probes import PROBES, Measure
-from icl.config.sources import Source
+from icl.config.sources import OwnSource, Source
 from icl.config.tasks import OverTime, TaskConfig
 from icl.config.training import LOSSES
 from icl.errors import UserError
@@ -41,8 +41,8 @@ from icl.errors import UserError
 Target = Callable[..., Any] | str | None
 # By sort: the union of built-in settings, what others derive from, and the names they have to give.
 SETTINGS: dict[str, tuple[Any, type[Settings], tuple[str, ...]]] = {
-    "source": (Source, Settings, ("num_classes", "num_exemplars", "shape")),
-    "family": (Family, Settings, ("context_len",)),
+    "source": (Source, OwnSource, ("num_classes", "num_exemplars", "shape")),
+    "family": (Family, OwnFamily, ()),
     "network": (Model, NetworkConfig, ()),
     "embedder": (Embedder, Settings, ()),
     "task": (TaskConfig, OverTime, ()),
@@ -60,8 +60,7 @@ def source(name: str, target: Target = None, *, settings: type[Settings]) -> Any
 def family(name: str, target: Target = None, *, settings: type[Settings]) -> Any:
     """Register a family of sequences: (settings, config.data, config.evaluation) to a `Family`.
 
-    The evaluation is None in training. Settings have `context_len`, null for that of the data, and
-    may have `strategy`: the only one that solves its sequences.
+    The evaluation is None in training.
     """
     return _register(Part("family", name, target, settings))
 
@@ -100,7 +99,7 @@ def loss(name: str, target: Target = None) -> Any:
 
 
 def logger(name: str, target: Target = None) -> Any:
-    """Register a logger of learning curves: a function of a RunDirectory that gives a `Logger`."""
+    """Register a logger of learning curves: (RunDirectory, Label) to a `Logger`."""
     return _register(Part("logger", name, target))
 
 
@@ -135,10 +134,12 @@ def condition(
     """
 
     def filled(part: Part) -> Part:
-        family = _checked_family(part, part.load()())
-        own = strategy_of_family(family) if strategy is None else strategy
+        own_family = _checked_family(part, part.load()())
+        own = strategy_of_family(own_family) if strategy is None else strategy
         shown = metric or ("accuracy" if own == "IWL" else "accuracy_in_context")
-        return replace(part, entries={"family": family, "condition": Condition(own, shown, label)})
+        return replace(
+            part, entries={"family": own_family, "condition": Condition(own, shown, label)}
+        )
 
     return _register(Part("condition", name, target), filled)
 

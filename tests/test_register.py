@@ -22,7 +22,7 @@ from icl.config.grid import make_sweep
 from icl.config.networks import Model
 from icl.config.parts import PARTS
 from icl.config.probes import PROBES
-from icl.config.sources import Source
+from icl.config.sources import OwnSource, Source
 from icl.config.sweeps import SweepConfig
 from icl.config.tasks import TaskConfig
 from icl.config.traced import TRACED, digest_of, program_of
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("registry")
 SPIRALS = ("data.source.kind=spirals", "data.num_classes=30", "data.num_holdout_classes=6")
 
 
-class Spirals(Settings):
+class Spirals(OwnSource):
     kind: Literal["spirals"] = "spirals"
     turns: int = Field(2, ge=1)
 
@@ -193,7 +193,7 @@ def test_a_probe_does_not_take_the_numbers_of_another():
     [
         (lambda: icl.register.source("x", other, settings=Spirals), ("source 'x'", 'Literal["x"]')),
         (
-            lambda: icl.register.source("x", other, settings=make("x")),
+            lambda: icl.register.source("x", other, settings=make("x", OwnSource)),
             ("source 'x'", "num_classes"),
         ),
         (
@@ -239,9 +239,9 @@ PACKAGE = {
     "parts": """
 from typing import ClassVar, Literal
 import icl.register
-from icl.config.base import Settings
+from icl.config.sources import OwnSource
 
-class Tones(Settings):
+class Tones(OwnSource):
     kind: Literal["tones"] = "tones"
     num_classes: ClassVar[int] = 40
     num_exemplars: ClassVar[int] = 6

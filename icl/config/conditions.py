@@ -9,11 +9,11 @@ from typing import Literal, NamedTuple
 
 from icl.config.experiment import AnyConfig
 from icl.config.families import (
-    BUILT_IN,
-    Family,
+    AnyFamily,
     FewShotFamily,
     IndependentFamily,
     MarkovFamily,
+    OwnFamily,
 )
 
 Strategy = Literal["ICL", "IWL", ""]
@@ -96,7 +96,7 @@ STANDARD: dict[Strategy, str] = {"ICL": "fewshot_holdout", "IWL": "no_support"}
 UNSEEN = ("holdout", "novel")  # pools of classes that training never shows
 
 
-def strategy_of_family(family: Family) -> Strategy:
+def strategy_of_family(family: AnyFamily) -> Strategy:
     """The only strategy that can solve sequences of a family; empty: either can, or none.
 
     ICL: the labels of few-shot sequences are not the classes' own, or training never shows the
@@ -105,8 +105,8 @@ def strategy_of_family(family: Family) -> Strategy:
     """
     if isinstance(family, MarkovFamily):
         return "ICL" if family.chains == "novel" else ""
-    if not isinstance(family, BUILT_IN):
-        return getattr(family, "strategy", "")
+    if isinstance(family, OwnFamily):
+        return family.strategy
     is_unseen = family.classes in UNSEEN
     if isinstance(family, IndependentFamily) and family.support == "never":
         return "" if is_unseen or family.copy_label else "IWL"

@@ -1,6 +1,7 @@
 """Initial connectivity as settings: how the weight matrices of a network are initialised."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -185,7 +186,7 @@ Connectivity = Annotated[
 ]
 
 
-def connectivity_errors(connectivity: dict[str, Connectivity]) -> list[str]:
+def connectivity_errors(connectivity: Mapping[str, OwnConnectivity]) -> list[str]:
     """Errors of initial connectivity whose settings do not fit each other."""
     errors = []
     for pattern, spec in connectivity.items():

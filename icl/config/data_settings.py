@@ -14,6 +14,7 @@ from icl.config.evaluation import EvaluationConfig
 from icl.config.families import (
     MAX_CONTEXT_LEN,
     NAMED,
+    AnyFamily,
     BurstyFamily,
     Family,
     FewShotFamily,
@@ -187,7 +188,7 @@ class DataSettings(Settings):
             return {"markov": 1.0}
         return self.mixture or {"bursty": self.p_bursty, self.non_bursty: 1 - self.p_bursty}
 
-    def _has_place(self, family: Family) -> bool:
+    def _has_place(self, family: AnyFamily) -> bool:
         """Whether a program can hold a family beside others, if none of its sequences is used."""
         if isinstance(family, MarkovFamily) != isinstance(self.source, MarkovSource):
             return False
@@ -198,7 +199,7 @@ class DataSettings(Settings):
         is_as_long = sum(self.pattern_of(family, None)) == self.context_len
         return is_as_long and family.labels != "holdout_pairs" and not (must_differ and apart)
 
-    def family(self, name: str) -> Family:
+    def family(self, name: str) -> AnyFamily:
         """The family of a name: one of the user's own, or one built in."""
         return self.families.get(name) or NAMED[name]
 

@@ -12,11 +12,11 @@ from icl.config.checks.networks import embedder_errors, token_errors
 from icl.config.connectivity import Connectivity, connectivity_errors
 from icl.config.data import DataConfig
 from icl.config.evaluation import EvaluationConfig, TaskEvaluationConfig
-from icl.config.families import Family, FewShotFamily
+from icl.config.families import AnyFamily, FewShotFamily
 from icl.config.networks import Model, TransformerConfig
-from icl.config.sources import Source
+from icl.config.sources import AnySource
 from icl.config.task_networks import RateNetwork, TaskNetworkConfig
-from icl.config.tasks import TaskConfig
+from icl.config.tasks import OverTime, TaskConfig
 from icl.config.training import CheckpointConfig, TrainingConfig
 
 Seed = Annotated[int, Field(ge=0, lt=2**32), Traced()]
@@ -55,7 +55,7 @@ class AnyConfig(Settings):
         """The line that is printed before it is loaded."""
 
     @property
-    def own_families(self) -> Mapping[str, Family]:
+    def own_families(self) -> Mapping[str, AnyFamily]:
         """Families of sequences that the user named, by name; none without sequences."""
         return {}
 
@@ -88,7 +88,7 @@ class ExperimentConfig(AnyConfig):
     has_context: ClassVar[bool] = True
 
     @property
-    def source(self) -> Source:
+    def source(self) -> AnySource:
         return self.data.source
 
     @property
@@ -96,7 +96,7 @@ class ExperimentConfig(AnyConfig):
         return f"exemplars: {self.data.source.kind}"
 
     @property
-    def own_families(self) -> Mapping[str, Family]:
+    def own_families(self) -> Mapping[str, AnyFamily]:
         return self.data.families
 
     @property
@@ -143,7 +143,7 @@ class TaskExperimentConfig(AnyConfig):
     has_context: ClassVar[bool] = False
 
     @property
-    def source(self) -> TaskConfig:
+    def source(self) -> OverTime:
         return self.task
 
     @property

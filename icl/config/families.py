@@ -5,7 +5,7 @@ docs/distribution.md defines them exactly; `icl.config.conditions` says what eac
 condition.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -100,10 +100,20 @@ class MarkovFamily(Settings):
     chains: Literal["train", "novel"] = "train"
 
 
+class OwnFamily(Settings):
+    """What the settings of a registered family derive from: see `icl.register.family`.
+
+    strategy: the only one that can solve its sequences; empty: either can, or none.
+    """
+
+    kind: str
+    context_len: int | None = Field(None, ge=1, le=MAX_CONTEXT_LEN, description="null: data's")
+
+    strategy: ClassVar[Literal["ICL", "IWL", ""]] = ""
+
+
 Family = Annotated[BurstyFamily | FewShotFamily | IndependentFamily | MarkovFamily, OneOf("family")]
-
-
-BUILT_IN = (BurstyFamily, FewShotFamily, IndependentFamily, MarkovFamily)
+AnyFamily = Family | OwnFamily
 
 
 def num_ways(pattern: tuple[int, ...]) -> int:

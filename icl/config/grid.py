@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from icl.config.checks.claims import dropped_by_override, grid_claim_errors
-from icl.config.claims import Claim, places_in_file
+from icl.config.claims import ClaimSettings, places_in_file
 from icl.config.experiment import AnyConfig
 from icl.config.retired import RETIRED_OF_GRIDS, drop_retired
 from icl.config.sweeps import SweepConfig
@@ -59,7 +59,7 @@ class Sweep:
     name: str
     config: SweepConfig
     cells: tuple[Cell, ...]
-    dropped_claims: tuple[Claim, ...] = ()
+    dropped_claims: tuple[ClaimSettings, ...] = ()
 
 
 def cells_of(sweeps: Iterable[Sweep]) -> list[Cell]:
@@ -119,7 +119,7 @@ def _resolved(
     name: str, config: SweepConfig, in_file: dict[str, Any], overrides: list[str]
 ) -> Sweep:
     """Resolve a grid. in_file: its axes before the command line changed them."""
-    dropped: tuple[Claim, ...] = ()
+    dropped: tuple[ClaimSettings, ...] = ()
     if config.claims and any(word.startswith("grid.") for word in overrides):
         dropped = dropped_by_override(config, parse(in_file, SweepConfig))
         kept = tuple(claim for claim in config.claims if claim not in dropped)

@@ -4,7 +4,7 @@ Each source gives its numbers of classes and exemplars and the shape of an exemp
 is read; None stands for what only its file has.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -131,3 +131,21 @@ Source = Annotated[
     OmniglotSource | GlyphsSource | GaussianSource | SymbolicSource | FeaturesSource | MarkovSource,
     OneOf("source"),
 ]
+
+
+class OwnSource(Settings):
+    """What the settings of a registered source derive from: see `icl.register.source`."""
+
+    kind: str
+
+    if TYPE_CHECKING:  # each source has them, as fields or not; None: only its file knows
+
+        @property
+        def num_classes(self) -> int | None: ...
+        @property
+        def num_exemplars(self) -> int | None: ...
+        @property
+        def shape(self) -> tuple[int, ...] | None: ...
+
+
+AnySource = Source | OwnSource

@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Key, Shaped
 
-from icl.config.networks import Model
+from icl.config.networks import NetworkConfig
 from icl.models.frame import SequenceNetwork
 from icl.models.layers import Data, Layers
 from icl.models.matrices import Fused
@@ -40,7 +40,7 @@ class Network(NamedTuple):
 
 
 def make_network(
-    config: Model,
+    config: NetworkConfig,
     num_labels: int,
     examples: Shaped[np.ndarray, "example *shape"],
     num_classes: int,

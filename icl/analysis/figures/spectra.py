@@ -18,6 +18,7 @@ from icl.config.connectivity import (
     GaussianConnectivity,
     LogNormalConnectivity,
     MotifsConnectivity,
+    OwnConnectivity,
 )
 from icl.models.initial.connectivity import connect, make_numbers
 from icl.probes.weight_statistics import MAX_EIGENVALUES, measure_matrix
@@ -84,7 +85,7 @@ def draw_examples(units: int = 300, seed: int = 0) -> bytes:
     return draw_spectra({name: make_matrix(own, units, seed) for name, own in EXAMPLES.items()})
 
 
-def make_matrix(connectivity: Connectivity, units: int, seed: int) -> Matrix:
+def make_matrix(connectivity: OwnConnectivity, units: int, seed: int) -> Matrix:
     """A recurrent matrix with this initial connectivity."""
     by_name = {"recurrent": connectivity}
     own = {"recurrent": {"kernel": jnp.zeros((units, units))}}

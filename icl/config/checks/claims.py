@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from icl.config.claims import (
-    Claim,
+    ClaimSettings,
     Coexist,
     Trend,
     ends_of,
@@ -28,17 +28,17 @@ def grid_claim_errors(sweep: SweepConfig, configs: Sequence[AnyConfig]) -> list[
     return errors + _metric_errors(sweep.claims, configs)
 
 
-def dropped_by_override(sweep: SweepConfig, in_file: SweepConfig) -> tuple[Claim, ...]:
+def dropped_by_override(sweep: SweepConfig, in_file: SweepConfig) -> tuple[ClaimSettings, ...]:
     """Claims that fit the axes of the file, but not those that the command line replaces."""
 
-    def fits(claim: Claim, axes: SweepConfig) -> bool:
+    def fits(claim: ClaimSettings, axes: SweepConfig) -> bool:
         return not claim_errors([claim], _all_knobs(axes), list(claim.conditions.values()))
 
     return tuple(c for c in sweep.claims if fits(c, in_file) and not fits(c, sweep))
 
 
 def claim_errors(
-    claims: Sequence[Claim], knobs: Mapping[str, Sequence[Any]], conditions: Sequence[str]
+    claims: Sequence[ClaimSettings], knobs: Mapping[str, Sequence[Any]], conditions: Sequence[str]
 ) -> list[str]:
     """Mistakes in claims about knobs, values and conditions that a sweep does not have.
 
@@ -67,7 +67,7 @@ def too_few_left(claim: Any, values: Sequence[Any]) -> str:
     return f"where: leaves {left} of {claim.along}; allowed: two of its values, low and high"
 
 
-def _where_errors(claim: Claim, knobs: Mapping[str, Sequence[Any]]) -> list[str]:
+def _where_errors(claim: ClaimSettings, knobs: Mapping[str, Sequence[Any]]) -> list[str]:
     errors = []
     for knob, value in claim.where.items():
         field = f"where.{knob} = {format_value(value)}"
@@ -125,7 +125,7 @@ def _cell_errors(sweep: SweepConfig) -> list[str]:
     return errors
 
 
-def _metric_errors(claims: Sequence[Claim], configs: Sequence[AnyConfig]) -> list[str]:
+def _metric_errors(claims: Sequence[ClaimSettings], configs: Sequence[AnyConfig]) -> list[str]:
     """Mistakes in claims about metrics that not all cells record."""
     on = set.intersection(*(set(config.evaluation.probes) for config in configs))
     errors = [

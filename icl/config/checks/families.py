@@ -8,13 +8,13 @@ from typing import NamedTuple
 from icl.config.data_settings import DataSettings
 from icl.config.evaluation import EvaluationConfig
 from icl.config.families import (
-    BUILT_IN,
     MAX_CONTEXT_LEN,
+    AnyFamily,
     BurstyFamily,
-    Family,
     FewShotFamily,
     IndependentFamily,
     MarkovFamily,
+    OwnFamily,
     num_ways,
 )
 from icl.config.sources import ENDLESS_CLASSES, GaussianSource, MarkovSource
@@ -36,7 +36,7 @@ class PlacedFamily(NamedTuple):
     """A family and where it is used: as a condition if `evaluation` is given, else in training."""
 
     name: str
-    family: Family
+    family: AnyFamily
     data: DataSettings
     evaluation: EvaluationConfig | None
 
@@ -85,7 +85,7 @@ def family_errors(placed: PlacedFamily) -> list[str]:
         return [f"{placed.where}; allowed with data.source ({data.source.kind}): {allowed}"]
     if isinstance(family, MarkovFamily):
         return _length_errors(placed)
-    if not isinstance(family, BUILT_IN):
+    if isinstance(family, OwnFamily):
         return _length_errors(placed)
     pools = {family.classes, getattr(family, "others", None)} - {None}
     held_out = family.exemplars == "holdout" or "holdout" in pools

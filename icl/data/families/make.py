@@ -1,8 +1,15 @@
 """Families of sequences from their settings."""
 
+from typing import Any
+
 from icl.config import DataConfig, EvaluationConfig
-from icl.config.families import BurstyFamily, FewShotFamily, IndependentFamily, MarkovFamily
-from icl.config.families import Family as FamilyConfig
+from icl.config.families import (
+    AnyFamily,
+    BurstyFamily,
+    FewShotFamily,
+    IndependentFamily,
+    MarkovFamily,
+)
 from icl.config.parts import find
 from icl.config.sources import MarkovSource
 from icl.data.families.base import Family
@@ -14,7 +21,7 @@ from icl.errors import UserError
 
 
 def make_family(
-    config: FamilyConfig, data: DataConfig, evaluation: EvaluationConfig | None = None
+    config: AnyFamily, data: DataConfig, evaluation: EvaluationConfig | None = None
 ) -> Family:
     """Make a family for training, or for a condition if `evaluation` is given."""
     holdout_exemplars = getattr(config, "exemplars", "train") == "holdout"
@@ -62,7 +69,7 @@ def make_family(
                 seed=source.seed,
                 num_chains=source.num_chains if config.chains == "train" else None,
             )
-    made = find({}, "family", config.kind)(config, data, evaluation)
+    made: Any = find({}, "family", config.kind)(config, data, evaluation)
     if not isinstance(made, Family):
         raise UserError(
             f"kind = {config.kind}: gives a {type(made).__name__}; allowed: a Family, a frozen "

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from icl.config.parts import find
-from icl.config.sources import Source
+from icl.config.sources import AnySource
 from icl.data.sources.features import load_features
 from icl.data.sources.gaussian import make_gaussian
 from icl.data.sources.glyphs import load_glyphs
@@ -23,7 +23,7 @@ SOURCES: dict[str, Callable[..., ExemplarBank | ExemplarMaker]] = {
 }
 
 
-def load_exemplars(source: Source) -> ExemplarBank | ExemplarMaker:
+def load_exemplars(source: AnySource) -> ExemplarBank | ExemplarMaker:
     """Load or make the exemplars of a source, from the cache on disk where they are kept.
 
     Raises UserError where the source's files are missing or broken, and where a registered source
@@ -35,7 +35,7 @@ def load_exemplars(source: Source) -> ExemplarBank | ExemplarMaker:
     return loaded
 
 
-def _check(source: Source, loaded: Any) -> None:
+def _check(source: AnySource, loaded: Any) -> None:
     """Compare what a registered source gives with its settings: no look-up may miss the bank."""
     name, shape = f"data.source.kind = {source.kind}", source.shape
     if isinstance(loaded, ExemplarBank):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from icl.config.parts import find
-from icl.config.tasks import TaskConfig
+from icl.config.tasks import OverTime
 from icl.data.tasks.decisions import (
     make_context_dependent,
     make_match_to_sample,
@@ -20,6 +20,6 @@ TASKS: dict[str, Callable[..., Task]] = {
 }
 
 
-def make_task(config: TaskConfig) -> Task:
+def make_task(config: OverTime) -> Task:
     """Make the task of a config. Raises UserError where its images are missing or broken."""
     return find(TASKS, "task", config.kind)(config)

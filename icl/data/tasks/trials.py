@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
-from icl.config.tasks import TaskConfig
+from icl.config.tasks import OverTime
 from icl.types import TaskKnobs, Trials
 
 Draw = Callable[[Key[Array, ""], int, TaskKnobs, PyTree], Trials]
@@ -29,7 +29,7 @@ class Task:
     draw_test: Draw
 
 
-def make_task_knobs(config: TaskConfig) -> TaskKnobs:
+def make_task_knobs(config: OverTime) -> TaskKnobs:
     """The traced numbers of a task, from its settings."""
     return TaskKnobs(
         **{name: jnp.asarray(value, jnp.float32) for name, value in config.knobs.items() if value}

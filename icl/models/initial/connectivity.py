@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
-from icl.config.connectivity import Connectivity, FileConnectivity
+from icl.config.connectivity import FileConnectivity, OwnConnectivity
 from icl.config.parts import find
 from icl.errors import UserError
 from icl.models.initial.cell_types import keep_signs, unit_signs
@@ -39,7 +39,7 @@ def truncate(matrix: Matrix, rank: Int[Array, ""]) -> Matrix:
     return (left * kept) @ right * whole / jnp.where(norm > 0, norm, 1)
 
 
-def make_numbers(connectivity: dict[str, Connectivity]) -> dict[str, Numbers]:
+def make_numbers(connectivity: Mapping[str, OwnConnectivity]) -> dict[str, Numbers]:
     """The traced numbers by pattern; a rank of null is left out, a file gives its `matrix`.
 
     Raises UserError if a file holds no such matrix.
@@ -47,7 +47,7 @@ def make_numbers(connectivity: dict[str, Connectivity]) -> dict[str, Numbers]:
     return {pattern: _numbers(pattern, settings) for pattern, settings in connectivity.items()}
 
 
-def _numbers(pattern: str, settings: Connectivity) -> Numbers:
+def _numbers(pattern: str, settings: OwnConnectivity) -> Numbers:
     numbers = {
         name: jnp.asarray(value, jnp.int32 if isinstance(value, int) else jnp.float32)
         for name, value in settings.model_dump(exclude=STATIC).items()
@@ -67,7 +67,7 @@ def connect(
     key: Key[Array, ""],
     params: dict[str, Any],
     fused: Fused,
-    connectivity: dict[str, Connectivity],
+    connectivity: Mapping[str, OwnConnectivity],
     numbers: dict[str, Numbers],
 ) -> dict[str, Any]:
     """Parameters with matrices initialised as configured; other matrices and biases are unchanged.
@@ -95,7 +95,7 @@ def connect(
 def constrain(
     params: dict[str, Any],
     fused: Fused,
-    connectivity: dict[str, Connectivity],
+    connectivity: Mapping[str, OwnConnectivity],
     numbers: dict[str, Numbers],
 ) -> dict[str, Any]:
     """The closest parameters that keep what is `kept` in training; for use after an update."""
@@ -117,7 +117,7 @@ def fitting(name: str, patterns: Mapping[str, Any]) -> str | None:
 
 
 def check(
-    connectivity: dict[str, Connectivity],
+    connectivity: Mapping[str, OwnConnectivity],
     numbers: dict[str, Numbers],
     params: dict[str, Any],
     fused: Fused,
@@ -145,7 +145,7 @@ def check(
         raise UserError(*errors)
 
 
-def _misfit(settings: Connectivity, numbers: Numbers, name: str, shape: tuple[int, ...]) -> str:
+def _misfit(settings: OwnConnectivity, numbers: Numbers, name: str, shape: tuple[int, ...]) -> str:
     """Reason why a matrix cannot have these settings, with what is allowed; empty if it can."""
     own_size = f"{name} is {_size(shape)}"
     if settings.rank is not None and settings.rank > min(shape):

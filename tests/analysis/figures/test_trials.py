@@ -1,26 +1,18 @@
 """The picture of a task's trials names its channels and answers."""
 
 import numpy as np
-import pytest
 from matplotlib.figure import Figure
 
-from icl.analysis.figures.trials import channel_names, draw_trials, output_name
+from icl.analysis.figures.trials import channel_names, output_name, trials_figure
 from icl.config.tasks import ContextDependentTask, DigitsTask, MatchToSampleTask, TwoAlternativeTask
 from icl.types import ShownTrials
 
 
-def drawn(monkeypatch: pytest.MonkeyPatch, trials: ShownTrials) -> Figure:
-    """The figure of which the PNG is made."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure) -> bytes:
-        figure.draw_without_rendering()
-        figures.append(figure)
-        return b""
-
-    monkeypatch.setattr("icl.analysis.figures.trials.to_png", keep)
-    draw_trials(trials)
-    return figures[0]
+def drawn(trials: ShownTrials) -> Figure:
+    """The figure, laid out."""
+    figure = trials_figure(trials)
+    figure.draw_without_rendering()
+    return figure
 
 
 def trials_of(task, targets: list[int]) -> ShownTrials:
@@ -31,8 +23,8 @@ def trials_of(task, targets: list[int]) -> ShownTrials:
     return ShownTrials(inputs.astype(np.float32), ends, *kinds)
 
 
-def test_channels_and_answers_are_called_by_their_kinds(monkeypatch: pytest.MonkeyPatch):
-    first, *others, _ = drawn(monkeypatch, trials_of(TwoAlternativeTask(), [1, 2, 1])).axes
+def test_channels_and_answers_are_called_by_their_kinds():
+    first, *others, _ = drawn(trials_of(TwoAlternativeTask(), [1, 2, 1])).axes
     names = [label.get_text() for label in first.get_yticklabels()]
     assert names == ["fixation", "ring 1", "ring 2"]
     titles = [axes.get_title() for axes in (first, *others)]
@@ -41,8 +33,8 @@ def test_channels_and_answers_are_called_by_their_kinds(monkeypatch: pytest.Monk
     assert first.get_ylim() == (2.5, -0.5)  # read from above
 
 
-def test_many_channels_are_called_by_their_kinds_alone(monkeypatch: pytest.MonkeyPatch):
-    first, *_ = drawn(monkeypatch, trials_of(ContextDependentTask(dim_ring=8), [0, 8])).axes
+def test_many_channels_are_called_by_their_kinds_alone():
+    first, *_ = drawn(trials_of(ContextDependentTask(dim_ring=8), [0, 8])).axes
     names = {label.get_text(): label.get_position()[1] for label in first.get_yticklabels()}
     assert names == {
         "fixation": 0.0,
@@ -53,8 +45,8 @@ def test_many_channels_are_called_by_their_kinds_alone(monkeypatch: pytest.Monke
     assert [line.get_ydata()[0] for line in first.lines] == [0.5, 8.5, 16.5]
 
 
-def test_one_kind_of_channels_names_the_axis(monkeypatch: pytest.MonkeyPatch):
-    first, second, _ = drawn(monkeypatch, trials_of(DigitsTask(), [3, 0])).axes
+def test_one_kind_of_channels_names_the_axis():
+    first, second, _ = drawn(trials_of(DigitsTask(), [3, 0])).axes
     assert first.get_ylabel() == "pixels of a row"
     assert [axes.get_title() for axes in (first, second)] == [
         "answer:\ndigit 3",
@@ -62,9 +54,9 @@ def test_one_kind_of_channels_names_the_axis(monkeypatch: pytest.MonkeyPatch):
     ]
 
 
-def test_without_names_there_are_numbers(monkeypatch: pytest.MonkeyPatch):
+def test_without_names_there_are_numbers():
     shown = ShownTrials(np.zeros((2, 4, 3), np.float32), np.ones((2, 4), int))
-    first, *_ = drawn(monkeypatch, shown).axes
+    first, *_ = drawn(shown).axes
     assert first.get_ylabel() == "input channel"
     assert first.get_title() == "answer:\n1"
 
