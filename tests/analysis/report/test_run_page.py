@@ -1,7 +1,6 @@
 """The page of a single run, finished or not."""
 
 import json
-import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -68,7 +67,8 @@ def test_the_page_has_curves_scores_settings_and_versions(run: Path):
     assert f"<h1>a &lt;{run.name[3:-1]}&gt;</h1>" in page
     assert len(found.images) == 2
     assert all(image.startswith("data:image/png;base64,") for image in found.images)
-    assert "http" not in re.sub(r'href="[^"]*"|base64,[^"]*', "", page).lower()
+    assert "http://" not in page
+    assert "https://" not in page
     for link in found.links:
         assert (run / link).exists()
     assert (run / "config.yaml").read_text().splitlines()[-1] in page
