@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from icl.analysis.printing import unbroken_streams
 from icl.errors import UserError, first_line
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -120,8 +121,17 @@ def whole_number(option: str, text: str | None) -> int | None:
 
 
 def run_command(command: Callable[[], int]) -> None:
-    """Run a script's main and exit; print user errors as lines and exit with 2."""
+    """Run a script's main and exit; print user errors as lines and exit with 2.
+
+    The script goes on when nobody reads what it prints.
+    """
+    with unbroken_streams():
+        _run(command)
+
+
+def _run(command: Callable[[], int]) -> None:
     try:
+        _check_working_directory()
         sys.exit(command())
     except UserError as error:
         for line in error.args:
@@ -145,6 +155,17 @@ def run_command(command: Callable[[], int]) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+
+
+def _check_working_directory() -> None:
+    """Raise UserError if the working directory was deleted."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        name = os.environ.get("PWD", "")
+        raise UserError(
+            f"working directory = {name}: was deleted; allowed: one that exists, change to it first"
+        ) from None
 
 
 def _is_file(word: str) -> bool:

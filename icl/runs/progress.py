@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from icl.analysis.printing import Printer, print_table
 from icl.config import AnyConfig
 from icl.config.conditions import STANDARD, condition_of, first_of_each, strategies_of
 from icl.records.run_directory import SEQUENCES, RunDirectory
@@ -22,7 +22,7 @@ class Progress:
     """Reports to standard error during a run, and its result to standard output at the end."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Printer(stderr=True, highlight=False)
         self._bar: Bar | None = None
         self._scores = ""
         self._clock: tuple[int, float] | None = None
@@ -94,8 +94,8 @@ class Progress:
                 best = f"{scores['best']:.3f} @{scores['best_step']}"
                 cells += [f"{scores['final']:.3f}", best if scores["best"] > 0 else "-"]
             table.add_row(*cells, f"{metrics['loss']['final']:.3f}")
-        console = Console(file=sys.stdout, highlight=False)
-        console.print(table)
+        console = Printer(file=sys.stdout, highlight=False)
+        print_table(console, table)
         for name in ("summary.json", "metrics.jsonl", "curves.png", SEQUENCES):
             console.print(str(path / name), markup=False, soft_wrap=True)
 
