@@ -28,7 +28,7 @@ from icl.models.network import make_network
 from icl.probes.find import measure
 from icl.probes.view import View
 from icl.records.run_directory import RunDirectory
-from icl.runs.loggers import Logged, check_loggers
+from icl.runs.loggers import Label, Logged, Loggers, check_loggers
 from icl.training.losses import sequence_loss
 from icl.training.optimizer import make_rates
 from icl.types import ExemplarBank, Sequence, Variables
@@ -265,5 +265,5 @@ def test_a_logger(example, tmp_path: Path):
     record = {"step": 5, "train": {"loss": 1.0}, "conditions": {"x": {"accuracy": 0.25}}}
     with RunDirectory(tmp_path / "run", load_config(QUICKSTART)) as directory, ExitStack() as stack:
         directory.begin({})
-        Logged(("table",), [directory], stack).evaluated(directory, record)
+        Logged(Loggers(("table",), {directory: Label()}, stack)).evaluated(directory, record)
     assert (tmp_path / "run" / "accuracies.txt").read_text() == "5 x/accuracy 0.250\n"

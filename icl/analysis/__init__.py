@@ -9,6 +9,7 @@ It reads datasets, as `icl.records.load` gives them, and knows no problem.
     initial_weights  statistics of initial weights
     claims           verdicts on a paper's claims: pass, fail, undecided
     overview         several grids in one panel each
+    printing         tables for terminals of any width, which nobody need read
     figures          everything that is drawn with Matplotlib
     report           the page of a sweep
 """

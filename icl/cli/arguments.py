@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from icl.analysis.printing import unbroken_streams
 from icl.config.find import CONFIGS, find_config, run_name
 from icl.config.parts import PARTS, load_installed
 from icl.errors import UserError, allowed, first_line
@@ -152,8 +153,17 @@ def whole_number(option: str, text: str | None) -> int | None:
 
 
 def run_command(command: Callable[[], int]) -> None:
-    """Run a command's main and exit; print user errors as lines and exit with 2."""
+    """Run a command's main and exit; print user errors as lines and exit with 2.
+
+    The command goes on when nobody reads what it prints.
+    """
+    with unbroken_streams():
+        _run(command)
+
+
+def _run(command: Callable[[], int]) -> None:
     try:
+        _check_working_directory()
         sys.exit(command())
     except UserError as error:
         for line in error.args:
@@ -177,6 +187,17 @@ def run_command(command: Callable[[], int]) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+
+
+def _check_working_directory() -> None:
+    """Raise UserError if the working directory was deleted."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        name = os.environ.get("PWD", "")
+        raise UserError(
+            f"working directory = {name}: was deleted; allowed: one that exists, change to it first"
+        ) from None
 
 
 def _is_file(word: str) -> bool:

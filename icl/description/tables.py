@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
+from icl.analysis.printing import Printer, print_table
 from icl.description.trial_tables import parameter_table, weight_tables
 
 WIDTH = 110
@@ -20,9 +20,12 @@ def print_tables(tables: list[Any], files: list[Path], out: Any) -> None:
 
     out: a text file, or a terminal, whose width tables keep to.
     """
-    console = Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
+    console = Printer(file=out, highlight=False, width=None if out.isatty() else WIDTH)
     for table in tables:
-        console.print(table)
+        if isinstance(table, Table):
+            print_table(console, table)
+        else:
+            console.print(table)
     for path in files:
         console.print(str(path), markup=False, soft_wrap=True)
 

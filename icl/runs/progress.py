@@ -8,22 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from icl.analysis.printing import Printer, print_table
 from icl.config import AnyConfig
 from icl.config.conditions import STANDARD, condition_of, first_of_each, strategies_of
 from icl.config.probes import ALIGNMENTS, ALIGNMENTS_NOTE
-from icl.records.run_directory import METRICS, SEQUENCES, RunDirectory, read_lines
+from icl.records.lines import read_lines
+from icl.records.run_directory import METRICS, SEQUENCES, RunDirectory
 
 
 class Progress:
     """Reports to standard error during a run, and its result to standard output at the end."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Printer(stderr=True, highlight=False)
         self._bar: Bar | None = None
         self._scores = ""
         self._is_explained = False  # RA and KA
@@ -107,8 +108,8 @@ class Progress:
             cells += [f"{metrics['loss']['final']:.3f}"]
             cells += ["-" if value is None else f"{value:.3f}" for value in found] * aligned
             table.add_row(*cells)
-        console = Console(file=sys.stdout, highlight=False)
-        console.print(table)
+        console = Printer(file=sys.stdout, highlight=False)
+        print_table(console, table)
         if aligned:
             console.print(ALIGNMENTS_NOTE, markup=False, soft_wrap=True)
         for name in ("summary.json", "metrics.jsonl", "curves.png", SEQUENCES):

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
+from icl.analysis.printing import Printer, print_table
 from icl.config.grid import Cell, Sweep, cells_of
 from icl.config.traced import program_of
 from icl.problems.base import Program
@@ -66,8 +66,8 @@ def dry_run(
     cells = cells_of(sweeps)
     statuses = {cell.digest: status_of(directory.cell_path(cell)) for cell in cells}
     # A file or a pipe has no width to fit.
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200)
-    console.print(_cell_table(cells, statuses))
+    console = Printer(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200)
+    print_table(console, _cell_table(cells, statuses))
     to_do = [cell for cell in cells if statuses[cell.digest] in ("missing", "partial")]
     jobs = plan(directory, to_do, engine, num_devices=cluster.num_gpus if cluster else 1)
     groups: dict[str, list[Job]] = {}
@@ -107,7 +107,7 @@ def dry_run(
             f"{needed / 2**20:.0f} MiB",
             _duration(seconds),
         )
-    console.print(table)
+    print_table(console, table)
     where = f" on {workers} workers as fast as this machine's" if cluster else ""
     console.print(f"{counts}; about {_duration(total)} with engine {engine}{where},")
     console.print(f"without compiling and evaluating; {format_memory(most, engine)}")

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from icl.analysis.printing import Printer, print_table
 from icl.config.grid import Cell, Sweep, cells_of
 from icl.config.probes import ALIGNMENTS_NOTE
 from icl.probes.weight_statistics import stability_warning
@@ -28,7 +28,7 @@ class SweepProgress:
     """Reports on what is in a directory to standard error, and on the end to standard output."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Printer(stderr=True, highlight=False)
         self._bar: Bar | None = None
         self._last: dict[str, Snapshot] = {}
         self._unchecked: list[Cell] = []  # those whose initial weights are not recorded yet
@@ -82,8 +82,8 @@ class SweepProgress:
         counts = self._count(self._snapshots(cells_of(self._sweeps)).values())
         for status, count in counts.items():
             table.add_row(str(count), status)
-        console = Console(file=sys.stdout, highlight=False)
-        console.print(table)
+        console = Printer(file=sys.stdout, highlight=False)
+        print_table(console, table)
         console.print(where, markup=False, soft_wrap=True)
 
     def _snapshots(self, cells: Iterable[Cell]) -> dict[str, Snapshot]:

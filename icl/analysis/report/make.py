@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TextIO
 import xarray
 from matplotlib.figure import Figure
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -19,6 +18,7 @@ from icl.analysis.figures.formats import to_files
 from icl.analysis.figures.overview import draw_overview
 from icl.analysis.figures.sweep import draw_all
 from icl.analysis.overview import panels_of
+from icl.analysis.printing import Printer, print_table
 from icl.analysis.report.page import make_page, summary
 from icl.analysis.report.run_page import make_run_page, summary_of
 from icl.analysis.report.tables import SIGNS, interval, number
@@ -155,10 +155,10 @@ def print_report(written: Report, out: TextIO) -> None:
 
     out: a text file, or a terminal, whose width the table keeps to.
     """
-    console = Console(file=out, highlight=False, width=None if out.isatty() else WIDTH)
+    console = Printer(file=out, highlight=False, width=None if out.isatty() else WIDTH)
     for name, verdicts in written.verdicts.items():
         if verdicts:
-            console.print(_table(name, verdicts))
+            print_table(console, _table(name, verdicts))
     console.print(written.summary, markup=False, soft_wrap=True)
     for path in dict.fromkeys(_folder_of_figures(path) for path in written.paths):
         console.print(path, markup=False, soft_wrap=True)
