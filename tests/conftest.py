@@ -17,15 +17,9 @@ from icl.config.yaml import load_config, read_settings
 from icl.register import forget
 
 from .costs import Costs
-from .programs import PROGRAMS, kept_program
+from .programs import PROGRAMS, XLA_FLAGS, kept_program
 
-# Tests are spread over processes, one for each core: XLA need not spread its compiler over threads.
-# Its older way of writing loops compiles in less than half of the time, and rounds in rare cases
-# to other last bits: `tests/golden` asks for the usual way where it compares those.
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false",
-)
+os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
 
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 
@@ -131,7 +125,7 @@ def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests compile the same small programs again and again: once is enough."""
     folder = shared_folder(tmp_path_factory) / "xla"
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_disable_most_optimizations", True)  # compiling is most of the time
 
 

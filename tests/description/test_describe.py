@@ -1,10 +1,9 @@
 """What scripts/describe.py says, writes and refuses."""
 
+import functools
 import io
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from icl.cli.arguments import check_folder
 from icl.config.yaml import load_config
 from icl.data.sources.on_device import example_items
 from icl.description.any_config import describe_any
-from icl.description.samples import make_parts
+from icl.description.samples import NUM_TRAINING, make_parts
 from icl.description.sequences import describe
 from icl.description.tables import LEARNERS, MAX_BURSTS, print_tables, sequence_tables
 from icl.files import to_lines
@@ -45,18 +44,6 @@ def _fewer_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("icl.description.sequences.NUM_LOOKED_UP", 200)
 
 
-def run_script(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "describe.py"), *words],
-        cwd=cwd,
-        env=os.environ.copy(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
 def size_of(png: bytes) -> tuple[int, int]:
     image = Image.open(io.BytesIO(png))
     assert image.format == "PNG"
@@ -64,10 +51,13 @@ def size_of(png: bytes) -> tuple[int, int]:
     return image.size
 
 
-def test_the_command_prints_one_document_and_leaves_its_pictures(tmp_path: Path):
+def test_the_command_prints_one_document_and_leaves_its_pictures(
+    script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("icl.description.samples.NUM_TRAINING", NUM_TRAINING)
     conditions = "evaluation.conditions=[fewshot_holdout, no_support]"
     words = small("data.label_multiplicity=4", conditions)
-    done = run_script(*words, "--json", cwd=tmp_path)
+    done = script("describe.py", *words, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     folder = next((tmp_path / "runs" / "describe").iterdir())
@@ -216,13 +206,15 @@ def test_of_long_sequences_the_items_of_the_queries_class_are_shown():
         assert is_same[shown].sum() >= min(is_same.sum(), MAX_ITEMS // 2)
 
 
+@functools.cache
+def whole_report() -> dict:
+    settings = "data.p_relevant=0.5", "evaluation.conditions=[no_support]"
+    return describe(load_config(ROOT / "configs" / "quickstart.yaml", [*BASE, *settings])).report
+
+
 def empty_report(num_classes: int) -> dict:
     """The report of a distribution of which next to nothing is known."""
-    config = load_config(
-        ROOT / "configs" / "quickstart.yaml",
-        [*BASE, "data.p_relevant=0.5", "evaluation.conditions=[no_support]"],
-    )
-    report = describe(config).report
+    report = whole_report()
     flat = [1 / num_classes] * num_classes
     theory = dict.fromkeys(report["theory"]) | {"of": report["of"]}
     return report | {

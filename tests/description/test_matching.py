@@ -1,7 +1,5 @@
 """Networks made equally large, or equally dear."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +22,23 @@ def make(*overrides: str) -> ExperimentConfig:
     return load_config(QUICKSTART, kept)
 
 
+@pytest.fixture
+def few_widths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search among widths up to 128: each that is looked at is traced."""
+    monkeypatch.setattr("icl.description.matching.MAX_WIDTH", 128)
+
+
+@pytest.mark.usefixtures("few_widths")
 @pytest.mark.parametrize("kind", ["transformer", "mamba"])
 def test_networks_come_as_near_to_a_budget_of_parameters_as_their_widths_allow(kind: str):
-    budget = 60_000
-    matched, reached = match(make(f"model.kind={kind}"), "parameters", budget, EXAMPLES)
+    """By their width alone: all else stays."""
+    budget, config = 60_000, make(f"model.kind={kind}", "seed=5")
+    matched, reached = match(config, "parameters", budget, EXAMPLES)
+    assert matched.model.width != config.model.width
+    before, after = config.model_dump(), matched.model_dump()
+    before["model"].pop("width")
+    after["model"].pop("width")
+    assert before == after
     step = 2 if not hasattr(matched.model, "num_heads") else matched.model.num_heads
     neighbours = []
     for width in (matched.model.width - step, matched.model.width + step):
@@ -39,21 +50,12 @@ def test_networks_come_as_near_to_a_budget_of_parameters_as_their_widths_allow(k
     assert abs(reached - budget) <= min(abs(n - budget) for n in neighbours)
 
 
+@pytest.mark.usefixtures("few_widths")
 @pytest.mark.parametrize("of", COSTS)
 def test_a_network_is_matched_to_itself(of: str):
     config = make("model.kind=lstm", "model.width=26")
     budget = COSTS[of](config, EXAMPLES)
     assert match(config, of, budget, EXAMPLES) == (config, budget)
-
-
-def test_all_but_the_width_stays():
-    config = make("model.kind=transformer", "seed=5")
-    matched, _ = match(config, "parameters", 60_000, EXAMPLES)
-    assert matched.model.width != config.model.width
-    before, after = config.model_dump(), matched.model_dump()
-    before["model"].pop("width")
-    after["model"].pop("width")
-    assert before == after
 
 
 @pytest.mark.parametrize(
@@ -82,17 +84,9 @@ def test_a_task_is_refused():
         match(load_config(TASK), "parameters", 10**5, EXAMPLES)
 
 
-def test_the_command_prints_a_width_and_both_costs(tmp_path: Path):
+def test_the_command_prints_a_width_and_both_costs(script, tmp_path: Path):
     words = ["data.source={kind: symbolic}", "model.embedder={kind: table}", "model.kind=gru"]
-    command = [sys.executable, str(QUICKSTART.parent.parent / "scripts" / "match.py"), *words]
-    done = subprocess.run(
-        [*command, "--parameters", "500000"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = script("match.py", *words, "--parameters", "500000", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     first, *costs = done.stdout.splitlines()
     assert first.startswith("model.width=")

@@ -2,9 +2,6 @@
 
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
@@ -22,7 +19,6 @@ from icl.problems.load import load_program
 
 from ..messages import refused
 
-ROOT = Path(__file__).parent.parent.parent
 STEPS, INPUTS, OUTPUTS, WIDTH = 3, 3, 3, 16
 TASK = {"kind": "two_alternative", "stimulus": 200}
 
@@ -148,20 +144,12 @@ def test_a_rank_above_the_width_is_refused():
         describe_trials(config)
 
 
-def test_the_command_prints_one_document_and_leaves_its_pictures(tmp_path: Path):
+def test_the_command_prints_one_document_and_leaves_its_pictures(script, tmp_path: Path):
     config = tmp_path / "task.yaml"
     config.write_text(
         "task: {kind: two_alternative, stimulus: 200}\nmodel: {kind: rate, width: 16}\n"
     )
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "describe.py"), "task.yaml", "--json", "--out=out"],
-        cwd=tmp_path,
-        env=os.environ.copy(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = script("describe.py", "task.yaml", "--json", "--out=out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     names = ["description.json", "spectrum.png", "trials.png"]

@@ -13,10 +13,12 @@ import jax
 
 from tests.golden.store import canary, save
 from tests.golden.subjects import SUBJECTS
+from tests.programs import XLA_FLAGS
 
 
 def main(names: list[str]) -> None:
     # As in the tests, whose programs are compiled in this way.
+    os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
     jax.config.update("jax_disable_most_optimizations", True)
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["ICL_CACHE_DIR"] = str(Path(scratch) / "cache")
