@@ -68,7 +68,7 @@ def unbroken_streams() -> Iterator[None]:
                 os.dup2(null, descriptor)
                 os.close(null)
     found = sys.stdout, sys.stderr
-    with open(os.devnull, "w") as null_file:
+    with open(os.devnull, "w", encoding="utf-8") as null_file:
         sys.stdout, sys.stderr = (_Unbroken(stream or null_file) for stream in found)
         try:
             yield

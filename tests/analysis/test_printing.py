@@ -11,7 +11,7 @@ import pytest
 from rich.table import Table
 
 from icl.analysis.printing import Printer, print_table, unbroken_streams
-from icl.cli import run_command
+from icl.cli.arguments import run_command
 from icl.runs.progress import Progress
 
 SUMMARY: dict[str, Any] = {

@@ -116,7 +116,7 @@ GRIDS: dict[str, dict[str, Any]] = {
 REPORTS: dict[str, tuple[str, ...]] = {
     "no sweep": ("EMPTY",),
     "missing": ("nowhere",),
-    "format": ("EMPTY", "--export", "array.csv"),
+    "format": ("EMPTY", "--export", "array.xls"),
     "grid without export": ("EMPTY", "--grid", "one"),
     "no file": ("EMPTY", "--out", ""),
     "no folder": (),
