@@ -9,6 +9,8 @@ from icl.cli import check_folder, parse_sweep_arguments, run_command
 from icl.config.grid import load_sweeps
 from icl.errors import Interrupted
 
+DIVERGED = 3  # exit code if all cells came to an end, and some diverged
+
 
 def main() -> int:
     arguments = parse_sweep_arguments()
@@ -16,8 +18,7 @@ def main() -> int:
     if arguments.watch:
         from icl.sweeps.watch import watch
 
-        watch(arguments.out)
-        return 0
+        return DIVERGED if "diverged" in watch(arguments.out) else 0
     sweeps = load_sweeps(arguments.config, arguments.overrides)
     if "://" not in arguments.out:
         check_folder(arguments.out)
@@ -35,12 +36,12 @@ def main() -> int:
             dry_run(sweeps, store, arguments.engine, cluster)
             return 0
         try:
-            run_sweeps(sweeps, store, progress, arguments.engine, arguments.log, cluster)
+            ended = run_sweeps(sweeps, store, progress, arguments.engine, arguments.log, cluster)
         except Interrupted as interrupt:
             command = shlex.join([Path(sys.executable).name, *sys.argv])
             progress.say(f"saved; to resume: {command}")
             return 128 + interrupt.number
-    return 0
+    return DIVERGED if "diverged" in ended else 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from icl.records.sweep_directory import SweepDirectory, status_of
 from icl.runs.loggers import check_loggers
 from icl.runs.signals import deferred_signals
 from icl.sweeps.plan import Job, plan
-from icl.sweeps.progress import SweepProgress
+from icl.sweeps.progress import Ended, SweepProgress
 
 if TYPE_CHECKING:
     from icl.sweeps.cluster import Cluster
@@ -34,8 +34,10 @@ def run_sweeps(
     engine: str = "auto",
     loggers: tuple[str, ...] = (),
     cluster: "Cluster | None" = None,
-) -> None:
+) -> Ended:
     """Train all cells that are not finished; finished cells are left as they are.
+
+    Returns the cells by how they ended: `finished` or `diverged`.
 
     engine: one of `icl.runs.engines.table.ENGINES`, or auto: the faster one on this machine.
     loggers: names in `icl.runs.loggers.LOGGERS`.
@@ -70,7 +72,7 @@ def run_sweeps(
         with progress.sweep(directory, sweeps):
             jobs = plan(directory, cells, engine, loggers, num_devices)
             _wait(execute(jobs, received), received, progress, store, cluster)
-        progress.finished(store.out)
+        return progress.finished(store.out)
 
 
 def _check_cells(
