@@ -8,6 +8,8 @@ from icl.config.grid import load_sweeps
 from icl.errors import Interrupted
 from icl.records.missing_parts import naming_missing_parts
 
+DIVERGED = 3  # exit code if all cells came to an end, and some diverged
+
 
 def main() -> int:
     arguments = parse_sweep_arguments()
@@ -15,8 +17,7 @@ def main() -> int:
     if arguments.watch:
         from icl.sweeps.watch import watch
 
-        watch(arguments.out)
-        return 0
+        return DIVERGED if "diverged" in watch(arguments.out) else 0
     options = options_of(arguments)
     with naming_missing_parts(arguments.out):
         sweeps = load_sweeps(arguments.config, arguments.overrides)
@@ -36,8 +37,8 @@ def main() -> int:
             dry_run(sweeps, store, arguments.engine, cluster)
             return 0
         try:
-            run_sweeps(sweeps, store, progress, arguments.engine, options, cluster)
+            ended = run_sweeps(sweeps, store, progress, arguments.engine, options, cluster)
         except Interrupted as interrupt:
             progress.say(f"saved; to resume: {command_again()}")
             return 128 + interrupt.number
-    return 0
+    return DIVERGED if "diverged" in ended else 0

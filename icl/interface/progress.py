@@ -9,7 +9,7 @@ from typing import Any
 
 from icl.records.run_directory import RunDirectory
 from icl.runs.progress import Progress, scores_of
-from icl.sweeps.progress import SweepProgress
+from icl.sweeps.progress import Ended, SweepProgress
 
 
 def is_notebook() -> bool:
@@ -82,8 +82,12 @@ class NotebookProgress(LibraryProgress):
 class LibrarySweepProgress(SweepProgress):
     """Progress of a sweep, on standard error."""
 
-    def finished(self, where: str) -> None:
-        """Print nothing: the object that the caller gets holds the result."""
+    def finished(self, where: str) -> Ended:
+        """Report cells that diverged; the object that the caller gets holds the rest."""
+        ended = self.ended()
+        for cell in ended.get("diverged", []):
+            self.say(f"diverged: {cell.text}")
+        return ended
 
 
 class NotebookSweepProgress(LibrarySweepProgress):

@@ -15,13 +15,15 @@ from icl.config.grid import Cell, Sweep, cells_of
 from icl.config.probes import ALIGNMENTS_NOTE
 from icl.probes.weight_statistics import stability_warning
 from icl.records.initial_weights import read_initial_weights
-from icl.records.run_directory import CONNECTIVITY
+from icl.records.run_directory import CONNECTIVITY, FAILURE
 from icl.records.snapshot import Snapshot, snapshot
 from icl.records.sweep_directory import SweepDirectory
 from icl.runs.progress import has_alignments, scores_of
 
 DONE = ("finished", "diverged")  # and will not change
 STATUSES = (*DONE, "partial", "missing")
+# Cells by how they ended: the statuses that occur, in the order of STATUSES.
+Ended = dict[str, list[Cell]]
 
 
 class SweepProgress:
@@ -76,15 +78,26 @@ class SweepProgress:
             text = f"{self._counts()}  {self._time_left()}"
             self._bar.update(self._bar.task_ids[0], completed=self._share, text=text)
 
-    def finished(self, where: str) -> None:
-        """Print how the followed cells ended, and where the files are."""
+    def finished(self, where: str) -> Ended:
+        """Print how the followed cells ended, and where the files are; return how they ended."""
         table = Table("cells", "", box=SIMPLE)
-        counts = self._count(self._snapshots(cells_of(self._sweeps)).values())
-        for status, count in counts.items():
-            table.add_row(str(count), status)
+        ended = self.ended()
+        for status, cells in ended.items():
+            table.add_row(str(len(cells)), status)
         console = Printer(file=sys.stdout, highlight=False)
         print_table(console, table)
+        if diverged := ended.get("diverged"):
+            others = f" and {len(diverged) - 1} more" if len(diverged) > 1 else ""
+            text = f"diverged: {diverged[0].text}{others}; why is in {FAILURE} of each"
+            console.print(text, markup=False, soft_wrap=True)
         console.print(where, markup=False, soft_wrap=True)
+        return ended
+
+    def ended(self) -> Ended:
+        """The followed cells by their status; a status without cells is left out."""
+        snapshots = self._snapshots(cells_of(self._sweeps)).values()
+        ended = {s: [snap.cell for snap in snapshots if snap.status == s] for s in STATUSES}
+        return {status: cells for status, cells in ended.items() if cells}
 
     def _snapshots(self, cells: Iterable[Cell]) -> dict[str, Snapshot]:
         return {cell.digest: snapshot(self._directory.cell_path(cell), cell) for cell in cells}

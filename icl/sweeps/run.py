@@ -17,7 +17,7 @@ from icl.runs.loggers import check_loggers
 from icl.runs.options import DEFAULTS, Options
 from icl.runs.signals import deferred_signals
 from icl.sweeps.plan import Job, labelled, plan
-from icl.sweeps.progress import SweepProgress
+from icl.sweeps.progress import Ended, SweepProgress
 
 if TYPE_CHECKING:
     from icl.sweeps.cluster import Cluster
@@ -36,8 +36,10 @@ def run_sweeps(
     engine: str = "auto",
     options: Options = DEFAULTS,
     cluster: "Cluster | None" = None,
-) -> None:
+) -> Ended:
     """Train all cells that are not finished; finished cells are left as they are.
+
+    Returns the cells by how they ended: `finished` or `diverged`.
 
     engine: one of `icl.runs.engines.table.ENGINES`, or auto: the faster one on this machine.
     options: how runs are made. Raises UserError, before anything is written, where other source
@@ -80,7 +82,7 @@ def run_sweeps(
             jobs = plan(directory, cells, engine, options, num_devices)
             jobs = labelled(jobs, sweeps, options) if options.loggers else jobs
             _wait(execute(jobs, received), received, progress, store, cluster)
-        progress.finished(store.out)
+        return progress.finished(store.out)
 
 
 def _check_cells(

@@ -4,13 +4,15 @@ import time
 
 from icl.records import local_copy
 from icl.records.sweep_directory import SweepDirectory, list_grids, sweep_of
-from icl.sweeps.progress import SweepProgress
+from icl.sweeps.progress import Ended, SweepProgress
 
 SECONDS_BETWEEN_LOOKS = 2.0
 
 
-def watch(out: str) -> None:
+def watch(out: str) -> Ended:
     """Show the progress of all cells until none remains. Only reads; Ctrl+C ends it.
+
+    Returns the cells by how they ended: `finished` or `diverged`.
 
     out: the folder of a sweep, or its address in shared storage.
 
@@ -25,4 +27,4 @@ def watch(out: str) -> None:
             time.sleep(SECONDS_BETWEEN_LOOKS)
             store.fetch_records()
             progress.look()
-    progress.finished(store.out)
+    return progress.finished(store.out)

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -43,6 +44,8 @@ def test_final_numbers_are_readable_at_any_width(
     width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path
 ):
     monkeypatch.setenv("COLUMNS", str(width))
+    record = {"step": 0, "conditions": {"fewshot_holdout": {}, "no_support": {}}}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(record) + "\n")
     Progress().finished(SUMMARY, tmp_path)
     out = capsys.readouterr().out
     assert "…" not in out

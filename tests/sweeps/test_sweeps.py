@@ -138,7 +138,9 @@ def test_two_grids_share_their_cells(reference, small_sweep, tmp_path: Path):
     np.testing.assert_array_equal(load(copy, "other").loss, array.loss.sel({"data.p_bursty": 1.0}))
 
 
-def test_a_cell_that_is_not_finite_ends_alone(small_sweep, tmp_path: Path):
+def test_a_cell_that_is_not_finite_ends_alone(
+    small_sweep, tmp_path: Path, script, capsys: pytest.CaptureFixture
+):
     sweep = small_sweep(grid={"training.learning_rate": [1e-3, 1e30], "seed": [0]})
     for engine in ("threads", "vmap"):
         out = tmp_path / engine
@@ -147,8 +149,16 @@ def test_a_cell_that_is_not_finite_ends_alone(small_sweep, tmp_path: Path):
         assert array.attrs["missing"] == ["training.learning_rate=1e+30 seed=0: diverged"]
         assert not np.isnan(array.loss.values[0]).any()
         before = metrics_of(out)
-        train(sweep, out, engine)
+        capsys.readouterr()
+        ended = run_sweeps([sweep], Store(str(out)), SweepProgress(), engine)
         assert metrics_of(out) == before
+        finished, diverged = sweep.cells
+        assert ended == {"finished": [finished], "diverged": [diverged]}
+        assert f"diverged: {diverged.text}; why is in failure.json" in capsys.readouterr().out
+    end = script("sweep.py", "--watch", "--out", out, cwd=tmp_path)
+    assert end.returncode == 3
+    grid = next((out / "grids").iterdir())
+    assert script("sweep.py", grid, "--out", out, cwd=tmp_path).returncode == 3
 
 
 def test_a_run_that_has_converged_stops(small_sweep, tmp_path: Path):
