@@ -18,6 +18,7 @@ from icl.runs.engines.single import SingleEngine
 from icl.runs.engines.table import ENGINES
 
 from ..problems.test_sequences import counted_compilations
+from ..programs import of_any_length
 
 # Adam makes steps of equal size of gradients that are zero but for rounding.
 SGD = "training.optimizer=sgd"
@@ -262,7 +263,7 @@ def test_a_program_knows_nothing_of_what_it_takes_as_an_argument(small_config, t
     task, other_task = task_config(TASK), task_config(OTHER_TASK)
     for pair in ((one, other), (sgd, other_sgd), (task, other_task)):
         assert program_of(pair[0]) == program_of(pair[1])
-        assert lowered(pair[0]) == lowered(pair[1])
+        assert lowered(pair[0]) == lowered(of_any_length(pair[1]))
     varied = differing(one, other) | differing(sgd, other_sgd) | differing(task, other_task)
     assert varied == set(TRACED), set(TRACED) ^ varied
 

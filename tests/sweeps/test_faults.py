@@ -71,17 +71,17 @@ def test_a_signal_saves_all_and_says_how_to_go_on(tmp_path: Path, environment):
     assert "Traceback" not in err
 
 
-def test_a_second_sweep_on_one_directory_is_refused(tmp_path: Path, environment):
+def test_a_second_sweep_on_one_directory_is_refused(script, tmp_path: Path):
     """And leaves alone what the first one has there."""
     grid, out = write_grid(tmp_path / "grid.yaml"), tmp_path / "out"
     with SweepDirectory(out).held([load_sweep(grid)]):
         before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
         assert before
-        code, stdout, err = Script(environment, grid, "--out", out).end()
+        done = script("sweep.py", grid, "--out", out, cwd=tmp_path)
         assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
-    assert (code, stdout) == (2, "")
-    assert err.count("\n") == 1
-    assert "in use by another process" in err
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "in use by another process" in done.stderr
 
 
 @pytest.mark.slow
@@ -108,9 +108,9 @@ def test_a_disk_that_fills_up_is_an_error_and_the_sweep_goes_on_once_there_is_ro
     assert_same_array(load(out), load(expected))
 
 
-def test_corrupt_cells_are_set_aside_and_made_anew(whole, tmp_path: Path, environment):
-    grid, expected = whole
-    out = tmp_path / "out"
+def test_corrupt_cells_are_set_aside_and_made_anew(script, tmp_path: Path):
+    grid, expected, out = tmp_path / "grid.yaml", tmp_path / "expected", tmp_path / "out"
+    train(load_sweep(write_grid(grid)), expected)
     shutil.copytree(expected, out)
     cells = sorted((out / "cells").iterdir())
     metrics = cells[0] / "metrics.jsonl"
@@ -120,9 +120,9 @@ def test_corrupt_cells_are_set_aside_and_made_anew(whole, tmp_path: Path, enviro
     for file in (cells[2] / "checkpoints").rglob("d/*"):
         file.write_bytes(file.read_bytes()[:-20])
     (cells[3] / "config.yaml").write_bytes((cells[0] / "config.yaml").read_bytes())
-    code, _, err = Script(environment, grid, "--out", out).end()
-    assert code == 0, err
-    assert err.count("corrupt, trained again; the old files are in") == 4
+    done = script("sweep.py", grid, "--out", out, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("corrupt, trained again; the old files are in") == 4
     assert len(list((out / "corrupt").iterdir())) == 4
     assert metrics_of(out) == metrics_of(expected)
     assert_same_array(load(out), load(expected))
