@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ import optax
 import pytest
 from pydantic import Field
 
+import icl
 from icl.config import AnyConfig, CheckpointConfig, Connectivity, TrainingConfig
 from icl.config.base import Settings
 from icl.config.experiment import EXPERIMENTS
@@ -106,6 +107,18 @@ class RegressionProblem:
         scores = {"accuracy": loss, "accuracy_stderr": zero, "accuracy_chance": zero}
         return {"fresh": scores | {"loss": loss, "loss_stderr": zero}}
 
+    def tested_as(self, config: RegressionExperiment) -> "RegressionProblem":
+        return replace(self, config=config)
+
+    def draw_condition(self, name: str, key: Any, count: int, inputs: Inputs, step: Any) -> Any:
+        return jax.random.normal(key, (count, self.config.regression.dim))
+
+    def as_inputs(self, given: Any) -> Any:
+        return jnp.asarray(given)
+
+    def apply(self, variables: Variables, given: Any, query_only: bool = True) -> Any:
+        return given @ variables.params["recurrent"]["kernel"], {"input": given}
+
     def shown(self, config: RegressionExperiment, inputs: Inputs) -> Shown:
         x, _ = self.draw_batch(jax.random.key(0), 0, inputs, ())
         targets = np.zeros((len(x), 1), np.int32)
@@ -136,6 +149,11 @@ def test_it_trains_is_recorded_and_described(
     loss = load(tmp_path / "run").loss.sel(condition="fresh")
     assert float(loss[-1]) < float(loss[0]) / 2
     assert (tmp_path / "run" / "sequences.png").stat().st_size > 1000
+    run = icl.load(tmp_path / "run")
+    inputs = run.draw("fresh", 6)
+    error = run.apply(inputs) - inputs.sum(axis=1, keepdims=True)
+    assert float(jnp.abs(error).mean()) < 1
+    assert np.array_equal(run.evaluate().loss, run.dataset.loss[:, -1])
     report = describe_any(config)
     assert report.numbers["num_parameters"]["total"] == 4
     assert report.tables
