@@ -96,7 +96,7 @@ class TrainedNetwork:
     def _tested_as(self, config: AnyConfig) -> Program:
         """A program that is tested as the config says; compiled once for each evaluation."""
         # Probes compare with the initial network, which needs the initial connectivity.
-        needed = config if config.evaluation.probes else _unconnected(config)
+        needed = config if getattr(config.evaluation, "probes", ()) else _unconnected(config)
         if self._program.config in (config, needed):
             return self._program
         key = needed.model_dump_json()
