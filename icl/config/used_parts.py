@@ -17,7 +17,7 @@ def used_parts(config: AnyConfig) -> list[tuple[str, Part]]:
     found = list(_of_settings(config))
     named = {
         "training.loss": ("loss", (config.training.loss,)),
-        "evaluation.probes": ("probe", config.evaluation.probes),
+        "evaluation.probes": ("probe", getattr(config.evaluation, "probes", ())),
         "evaluation.conditions": ("condition", config.evaluation.conditions),
         "data.mixture": ("condition", config.family_names),
     }
