@@ -13,6 +13,7 @@ from benchmarks import (
     compiling,
     cores,
     growth,
+    interface,
     kernel,
     levers,
     limits,
@@ -60,9 +61,10 @@ SECTIONS: dict[str, Callable[[bool], Figures]] = {
     "networks": lambda quick: networks.measure(["transformer", "lstm"] if quick else [*NETWORKS]),
     "cores": lambda quick: cores.measure(1 if quick else cores.TURNS),
     "sweeps": lambda quick: sweeps.measure(*sweeps.QUICK if quick else sweeps.THOROUGH),
+    "interface": lambda quick: interface.measure(3 if quick else interface.TURNS),
     "start": lambda quick: start.measure(1 if quick else start.TURNS),
 }
-QUICK = ("machine", "sampler", "parts", "kernel", "tasks", "start")
+QUICK = ("machine", "sampler", "parts", "kernel", "tasks", "interface", "start")
 
 
 def main() -> int:

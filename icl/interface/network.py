@@ -25,6 +25,7 @@ from icl.types import Shown
 class TrainedNetwork:
     """A program, and the state of a run at a step.
 
+    forward: jitted: (variables, inputs, query_only, return_aux) to logits, with `aux` if asked for.
     program: compiled for the run; None: it is made, without the initial connectivity, whose file
         may be gone.
     """
@@ -35,12 +36,12 @@ class TrainedNetwork:
         self._path, self._config, self._step = path, config, step
         self._program = program or load_program(_unconnected(config))
         self._evaluations: dict[str, Program] = {}
-        self._apply = {only: _jitted(self._program, only) for only in (True, False)}
+        self.forward = _forward(self._program)
 
     def at(self, step: int) -> "TrainedNetwork":
         """The same network at another step, which shares all that is compiled."""
         other = TrainedNetwork(self._path, self._config, step, self._program)
-        other._evaluations, other._apply = self._evaluations, self._apply
+        other._evaluations, other.forward = self._evaluations, self.forward
         return other
 
     @cached_property
@@ -76,9 +77,12 @@ class TrainedNetwork:
     @own_settings()
     def apply(self, batch: Any, return_aux: bool, query_only: bool) -> Any:
         """See `Run.apply`."""
-        given = self._program.problem.as_inputs(batch)
-        run = self._apply[query_only]
-        return run(self.state.variables, given, return_aux)
+        given = self.inputs(batch)
+        return self.forward(self.state.variables, given, query_only, return_aux)
+
+    def inputs(self, batch: Any) -> Any:
+        """A user's inputs as `forward` takes them. Raises UserError where they do not fit."""
+        return self._program.problem.as_inputs(batch)
 
     @own_settings()
     def evaluate(
@@ -109,17 +113,12 @@ def _unconnected(config: AnyConfig) -> AnyConfig:
     return config.model_copy(update={"connectivity": {}})
 
 
-def _jitted(program: Program, query_only: bool) -> Callable[..., Any]:
-    """(variables, batch, return_aux) -> logits, or logits and intermediates."""
+def _forward(program: Program) -> Callable[..., Any]:
+    def forward(variables: Any, given: Any, query_only: bool, return_aux: bool) -> Any:
+        logits, aux = program.problem.apply(variables, given, query_only)
+        return (logits, aux) if return_aux else logits
 
-    def logits(variables: Any, given: Any) -> jax.Array:
-        return program.problem.apply(variables, given, query_only)[0]
-
-    def both(variables: Any, given: Any) -> tuple[jax.Array, dict[str, Any]]:
-        return program.problem.apply(variables, given, query_only)
-
-    compiled = {False: jax.jit(logits), True: jax.jit(both)}
-    return lambda variables, given, return_aux: compiled[return_aux](variables, given)
+    return jax.jit(forward, static_argnums=(2, 3))
 
 
 def with_evaluation(
