@@ -25,8 +25,8 @@ def draw_curves(run: xarray.Dataset) -> bytes:
         look = {"color": color, "label": conditions[name].label or name}
         _draw_line(accuracy_axes, of_condition, metric, look)
         _draw_line(loss_axes, of_condition, "loss", look)
-        chance = float(of_condition[f"{metric}_chance"][-1])
-        accuracy_axes.axhline(chance, color=color, linestyle=":", linewidth=0.8)
+        for chance in _chances(of_condition, metric):
+            accuracy_axes.axhline(chance, color=color, linestyle=":", linewidth=0.8)
     accuracy_axes.set(ylim=(-0.02, 1.02), ylabel="accuracy", title="accuracy (dotted: chance)")
     trained = run.train_loss.dropna("step")
     loss_axes.plot(trained.step, trained, color="0.6", label="training", zorder=1)
@@ -37,6 +37,13 @@ def draw_curves(run: xarray.Dataset) -> bytes:
     handles, texts = loss_axes.get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return to_png(figure)
+
+
+def _chances(of_condition: xarray.Dataset, metric: str) -> set[float]:
+    """Chance among the choices and, on tasks, among all outputs, to fixate included."""
+    names = [f"{metric}{end}" for end in ("_chance", "_chance_all")]
+    last = [float(of_condition[name][-1]) for name in names if name in of_condition]
+    return {chance for chance in last if not math.isnan(chance)}
 
 
 def _draw_line(axes: Any, of_condition: xarray.Dataset, metric: str, look: dict[str, str]) -> None:
