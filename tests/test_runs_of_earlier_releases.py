@@ -4,12 +4,14 @@
 another machine or with another XLA, numbers need only be close.
 """
 
+import hashlib
 import json
 import math
 import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from icl.config.grid import load_sweep
@@ -25,6 +27,8 @@ from icl.sweeps.run import run_sweeps
 
 from .fixtures.make import RELEASE, STOP, canary, digests, table
 
+# What later code records of tasks in addition: chance among three outputs.
+ADDED = {"accuracy_chance_all": float(np.float32(1 / 3))}
 CLOSE = {"rel": 1e-4, "abs": 1e-5, "nan_ok": True}
 
 
@@ -45,6 +49,25 @@ def leaves(tree: object, name: str = "") -> dict[str, object]:
         items = tree.items() if isinstance(tree, dict) else enumerate(tree)
         return {k: v for key, part in items for k, v in leaves(part, f"{name}/{key}").items()}
     return {} if name.endswith("_sha256") else {name: math.nan if tree is None else tree}
+
+
+def check_added(path: Path, first_step: int) -> None:
+    """Asserts that lines made by later code, and no others, have what it records in addition.
+
+    Leaves the files as the release would have written them.
+    """
+    records = read_lines(path / "metrics.jsonl")
+    for record in records:
+        for scores in record["conditions"].values():
+            for name, value in ADDED.items():
+                is_added = "task" in record["conditions"] and record["step"] >= first_step
+                assert (name in scores) == is_added
+                assert scores.pop(name, value) == value
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    (path / "metrics.jsonl").write_text(text)
+    summary = json.loads((path / "summary.json").read_text())
+    summary["metrics_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    (path / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
 
 
 def assert_same_end(path: Path, kind: str, num_steps: int) -> None:
@@ -78,12 +101,14 @@ def test_a_run_that_was_begun_goes_on_to_the_same_bits(kind: str, tmp_path: Path
         assert after[name].startswith(before[name])
     for name in ("config.yaml", "connectivity.json"):
         assert after[name] == before[name]
+    check_added(path, STOP + 1)
     assert_same_end(path, kind, config.training.num_steps)
 
 
 def test_a_run_begun_anew_comes_to_the_same_bits(tmp_path: Path):
     config = load_config(RELEASE / "task" / "settings.yaml")
     train(config, tmp_path / "run", Progress())
+    check_added(tmp_path / "run", 0)
     assert_same_end(tmp_path / "run", "task", config.training.num_steps)
 
 

@@ -134,10 +134,14 @@ class DataSettings(Settings):
         0.0, ge=0, le=10, description="s.d. of pixel noise; ink is 1"
     )
     p_matched_exemplar: Annotated[Probability, Traced(off=0.0)] = Field(
-        0.0, description="probability that the query is a copy of a context item of its class"
+        0.0,
+        description="probability that the query is a copy of a context item of its class; "
+        "never in independent sequences",
     )
     p_copied_exemplar: Annotated[Probability, Traced(off=0.0)] = Field(
-        0.0, description="probability that a repeated item is a copy of the first of its class"
+        0.0,
+        description="probability that a repeated item is a copy of the first of its class; "
+        "never in independent sequences",
     )
     random_rare_exemplars: bool = Field(
         False, description="rare classes get a new random image for each sequence"

@@ -143,7 +143,11 @@ def _by_frequency(scores: Scores, classes: Int[Array, " sequence"], knobs: Knobs
 def score_trials(
     logits: Float[Array, "trial out output"], trials: Trials, num_choices: int
 ) -> dict[str, Float[Array, ""]]:
-    """Accuracy of the answer at the last step and the loss, each with its standard error."""
+    """Accuracy of the answer at the last step and the loss, each with its standard error.
+
+    `accuracy_chance` is that of a guess among the choices of the task, `accuracy_chance_all` that
+    of a guess among all outputs of the network, to fixate included.
+    """
     is_right = (jnp.argmax(logits[:, -1], axis=1) == trials.targets[:, -1]).astype(jnp.float32)
     losses = task_loss(logits, trials)
     root = math.sqrt(len(losses))
@@ -151,6 +155,7 @@ def score_trials(
         "accuracy": is_right.mean(),
         "accuracy_stderr": is_right.std() / root,
         "accuracy_chance": jnp.float32(1 / num_choices),
+        "accuracy_chance_all": jnp.float32(1 / logits.shape[-1]),
         "loss": losses.mean(),
         "loss_stderr": losses.std() / root,
     }

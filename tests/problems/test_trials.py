@@ -161,6 +161,7 @@ def test_a_run_records_measures_from_its_start_on(tmp_path: Path):
     assert float(last.weight_change) < float(last.weight_change_all)
     assert float(last.loss) < float(first.loss)
     assert float(first.accuracy_chance) == 0.5
+    assert float(first.accuracy_chance_all) == pytest.approx(1 / 3)  # to fixate is an answer too
     began = json.loads((tmp_path / "connectivity.json").read_text())
     assert began["recurrent"]["effective_rank"] < 2.001
     warnings = [e["text"] for e in read_lines(tmp_path / "events.jsonl") if e["event"] == "warning"]

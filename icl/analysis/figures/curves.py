@@ -35,8 +35,8 @@ def curves_figure(run: xarray.Dataset) -> Figure:
         look = {"color": color, "label": conditions[name].label or name}
         _draw_line(accuracy_axes, of_condition, metric, look)
         _draw_line(loss_axes, of_condition, "loss", look)
-        chance = float(of_condition[f"{metric}_chance"][-1])
-        accuracy_axes.axhline(chance, color=color, linestyle=":", linewidth=0.8)
+        for chance in _chances(of_condition, metric):
+            accuracy_axes.axhline(chance, color=color, linestyle=":", linewidth=0.8)
     accuracy_axes.set(ylim=(-0.02, 1.02), ylabel="accuracy", title="accuracy (dotted: chance)")
     trained = run.train_loss.dropna("step")
     loss_axes.plot(trained.step, trained, color="0.6", label="training", zorder=1)
@@ -65,6 +65,13 @@ def _draw_alignments(axes: Any, run: xarray.Dataset, aligned: dict[str, str]) ->
     axes.set(ylim=(-0.02, 1.05), ylabel="alignment with the initial network")
     axes.set_title("1: same features (lazy), lower: new ones (rich)")
     axes.legend(loc="lower left", frameon=False, fontsize=8)
+
+
+def _chances(of_condition: xarray.Dataset, metric: str) -> set[float]:
+    """Chance among the choices and, on tasks, among all outputs, to fixate included."""
+    names = [f"{metric}{end}" for end in ("_chance", "_chance_all")]
+    last = [float(of_condition[name][-1]) for name in names if name in of_condition]
+    return {chance for chance in last if not math.isnan(chance)}
 
 
 def _draw_line(axes: Any, of_condition: xarray.Dataset, metric: str, look: dict[str, str]) -> None:
