@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from icl.analysis.claims import judge
 from icl.analysis.figures.measures import draw_measures
@@ -24,7 +25,10 @@ from icl.data.sources.load import load_exemplars
 from icl.data.tasks import make_task, make_task_knobs
 from icl.evaluation.conditions import make_conditions
 from icl.models.initial import connect, make_numbers
+from icl.models.layers import Layers
+from icl.models.mixers.find import find_mixer
 from icl.models.network import make_network
+from icl.models.sites import Sites
 from icl.probes.find import measure
 from icl.probes.view import View
 from icl.records.run_directory import RunDirectory
@@ -100,7 +104,7 @@ def test_a_family(example):
     family = make_family(config.data.family("ab"), config.data)
     knobs = make_knobs(config.data, 1623, 20)
     bits = jax.random.bits(jax.random.key(0), (100, 64), jnp.uint32)
-    drawn = jax.vmap(lambda own: family(RandomBits(own), knobs))(bits)
+    drawn = jax.jit(jax.vmap(lambda own: family(RandomBits(own), knobs)))(bits)
     classes = np.asarray(drawn.classes)
     assert classes.shape == (100, config.data.context_len + 1)
     assert (classes[:, 2:] == classes[:, :-2]).all()
@@ -131,12 +135,15 @@ def test_a_network_and_an_embedder(example):
     )
     examples = np.random.default_rng(0).random((2, 3, 5), np.float32)
     network = make_network(config.model, 3, examples[0], 4)
-    variables = network.init(jax.random.key(0))
+    variables = jax.eval_shape(network.init, jax.random.key(0))
     assert variables.params["embedder"]["out"]["kernel"].shape == (15, 8)
-    _, aux = network.apply(variables, sequence(examples), query_only=False)
-    value, mixed = aux["block0/value"], aux["block0/mixer"]
+    logits, aux = jax.eval_shape(network.apply, variables, sequence(examples))
+    assert (logits.shape, aux["block0/value"].shape) == ((2, 1, 3), (2, 5, 8))
+    mixer, sites = find_mixer("mean")(config.model, Layers(nnx.Rngs(0))), Sites()
+    x = np.random.default_rng(0).random((2, 4, 8), np.float32)
+    mixed, value = mixer(x, False, sites), sites.notes["value"]
     np.testing.assert_allclose(mixed[:, -1], value.mean(axis=1), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(mixed[:, 0], value[:, 0], rtol=1e-6)
+    np.testing.assert_array_equal(mixed[:, 0], value[:, 0])
 
 
 def test_an_embedder_reads_the_exemplars_that_it_says(example):
@@ -151,7 +158,8 @@ def test_a_task(example):
     example("A task")
     config = parse_config({"task": {"kind": "parity", "length": 6}})
     task = make_task(config.task)
-    trials = task.draw(jax.random.key(0), 50, make_task_knobs(config.task), task.arrays)
+    draw = jax.jit(task.draw, static_argnums=1)
+    trials = draw(jax.random.key(0), 50, make_task_knobs(config.task), task.arrays)
     assert (trials.targets[:, -1] == trials.inputs[..., 0].sum(axis=1) % 2).all()
     assert (config.task.num_choices, task.num_steps) == (2, 6)
 
@@ -161,7 +169,9 @@ def test_an_initializer(example):
     config = load_config(QUICKSTART, ["connectivity={readout: {kind: banded, reach: 2, gain: 3}}"])
     params = {"readout": {"kernel": jnp.ones((40, 40))}}
     numbers = make_numbers(config.connectivity)
-    changed = connect(jax.random.key(0), params, {}, config.connectivity, numbers)
+    changed = jax.jit(lambda key: connect(key, params, {}, config.connectivity, numbers))(
+        jax.random.key(0)
+    )
     matrix = np.asarray(changed["readout"]["kernel"])
     is_near = np.abs(np.subtract.outer(np.arange(40), np.arange(40))) <= 2
     assert (matrix[~is_near] == 0).all()
@@ -230,13 +240,16 @@ def test_a_claim(example):
     assert [verdict.verdict for verdict in judge(make_sweep(claims=claims))] == ["pass", "fail"]
 
 
-def test_a_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    imported(
-        "outside_probe", code_of("parts.md", "by its name in any config"), tmp_path, monkeypatch
-    )
-    assert load_config(QUICKSTART, ["evaluation.probes=[sparsity]"]).evaluation.probes == (
-        "sparsity",
-    )
+@pytest.fixture
+def sparsity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = code_of("parts.md", "by its name in any config")
+    imported("outside_probe", code, tmp_path, monkeypatch)
+
+
+@pytest.mark.usefixtures("sparsity")
+def test_a_probe():
+    config = load_config(QUICKSTART, ["evaluation.probes=[sparsity]"])
+    assert config.evaluation.probes == ("sparsity",)
     hidden = jnp.array([[0.0, 1.0], [2.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
     view = View(*[None] * len(View._fields))._replace(
         hidden=lambda variables: hidden, twice=lambda look: (look(None), look(None))
@@ -246,10 +259,19 @@ def test_a_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     }
 
 
-def test_a_probes_numbers_are_claimed_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    imported(
-        "outside_probe", code_of("parts.md", "by its name in any config"), tmp_path, monkeypatch
+def test_the_probe_of_its_own_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    imported("outside_looks", code_of("probes.md", "## A probe of your own"), tmp_path, monkeypatch)
+    assert load_config(QUICKSTART, ["evaluation.probes=[looks]"]).evaluation.probes == ("looks",)
+    pattern = jnp.arange(2.0 * 3 * 4 * 4).reshape(2, 3, 4, 4)  # sequence, head, to, from
+    view = View(*[None] * len(View._fields))._replace(
+        apply=lambda variables, inputs: (None, {"block0/attention": pattern})
     )
+    found = measure(view, ["looks"])["query_attention"]
+    np.testing.assert_array_equal(found, (pattern[0, :, 3] + pattern[1, :, 3]) / 2)
+
+
+@pytest.mark.usefixtures("sparsity")
+def test_a_probes_numbers_are_claimed_and_drawn():
     claim = {"kind": "above", "text": "x", "condition": "no_support", "threshold": 0.0}
     claims = [claim | {"metric": "sparsity"}]
     sweep = make_sweep({"data.p_bursty": [0.0, 1.0]}, num_steps=3, claims=claims)

@@ -3,6 +3,7 @@
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import pytest
@@ -32,6 +33,9 @@ from icl.config.yaml import dump_config, load_config, parse_config
 from icl.config.yaml_text import read_yaml
 from icl.errors import UserError
 from icl.records.run_directory import CONFIG, RunDirectory
+from icl.records.storage import Store
+from icl.sweeps.progress import SweepProgress
+from icl.sweeps.run import run_sweeps
 
 from .conftest import QUICKSTART
 from .messages import check_line, errors, refused
@@ -310,6 +314,16 @@ def test_a_part_of_this_process_alone_is_not_for_workers_elsewhere():
     check_for_workers([load_config(QUICKSTART)], ("wandb",))
     with refused("--log = table", "icl.parts"):
         check_for_workers([], ("table",))
+
+
+def test_a_sweep_on_a_cluster_is_refused_before_anything_is_written(tmp_path: Path):
+    icl.register.source("spirals", spirals, settings=Spirals)
+    base = load_config(QUICKSTART, list(SPIRALS)).model_dump(mode="json")
+    sweep = make_sweep("own", SweepConfig(base=base, grid={"seed": [0, 1]}))
+    cluster: Any = SimpleNamespace(engine="threads", num_gpus=0)
+    with refused("data.source.kind = spirals", "--ray", "icl.parts"):
+        run_sweeps([sweep], Store(str(tmp_path / "new")), SweepProgress(), cluster=cluster)
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_address_that_leads_nowhere_is_refused():
