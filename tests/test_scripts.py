@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import pytest
 
 from icl.cli.arguments import parse_arguments
@@ -134,7 +133,7 @@ def test_every_start_that_a_grid_asks_for_can_be_had(path: Path):
     programs = {program_of(cell.config): cell.config for cell in sweep.cells}
     for config in programs.values():
         program = load_program(config)
-        state = jax.eval_shape(program.init, program.inputs(config))
+        state = program.init.eval_shape(program.inputs(config))
         assert state.variables.params
 
 

@@ -41,6 +41,11 @@ class WithOwnSettings:
         with own_settings():
             return self._function(*arguments, **options)
 
+    def eval_shape(self, *arguments: Any, **options: Any) -> Any:
+        """Shapes and types of the results, see `jax.jit`."""
+        with own_settings():
+            return self._function.eval_shape(*arguments, **options)
+
     def lower(self, *arguments: Any, **options: Any) -> Any:
         """Lower the function, see `jax.jit`."""
         with own_settings():

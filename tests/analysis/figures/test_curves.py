@@ -5,7 +5,7 @@ import pytest
 import xarray
 from matplotlib.figure import Figure
 
-from icl.analysis.figures.curves import draw_curves
+from icl.analysis.figures.curves import _chances, draw_curves
 
 STEPS = np.arange(4) * 10
 
@@ -64,3 +64,14 @@ def test_each_condition_has_its_colour_in_all_panels(drawn):
 def test_without_alignments_there_are_accuracy_and_loss(drawn):
     figure = drawn(run_of(["train"], "weight_change"))
     assert [axes.get_title() for axes in figure.axes] == ["accuracy (dotted: chance)", "loss"]
+
+
+def test_chance_is_a_line_for_each_of_its_values():
+    steps = {"step": [0, 10]}
+    old = xarray.Dataset({"accuracy_chance": ("step", [0.5, 0.5])}, steps)
+    assert _chances(old, "accuracy") == {0.5}
+    # Records that an earlier release began lack the chance among all outputs.
+    both = old.assign(accuracy_chance_all=("step", [np.nan, 1 / 3]))
+    assert _chances(both, "accuracy") == {0.5, 1 / 3}
+    assert _chances(old.assign(accuracy_chance_all=old.accuracy_chance), "accuracy") == {0.5}
+    assert _chances(both.isel(step=[0]), "accuracy") == {0.5}
