@@ -46,7 +46,7 @@ pytestmark = pytest.mark.usefixtures("registry")
 
 
 @pytest.fixture
-def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def example(registry: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """(what, page) -> the module that the docs show after `**A what**`."""
 
     def make(what: str) -> ModuleType:
@@ -241,7 +241,7 @@ def test_a_claim(example):
 
 
 @pytest.fixture
-def sparsity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def sparsity(registry: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = code_of("parts.md", "by its name in any config")
     imported("outside_probe", code, tmp_path, monkeypatch)
 
