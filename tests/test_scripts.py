@@ -43,7 +43,7 @@ def train(*words: str, cwd: Path, shell: str = "") -> subprocess.CompletedProces
             ["data.shots=3", "data.ways=3", "model.num_heads=5"],
             [["data.shots * data.ways = 3 * 3 = 9"], ["model.num_heads = 5"]],
         ),
-        (["nowhere.yaml"], [["nowhere.yaml", "No such file"]]),
+        (["nowhere.yaml"], [["nowhere.yaml", "no such file or config", "a YAML file"]]),
         (["a.yaml", "b.yaml"], [["b.yaml"]]),
         (["--out", "/dev/null/run"], [["--out = /dev/null/run"]]),
     ],
@@ -100,20 +100,25 @@ def test_a_disk_that_fills_up_is_the_last_line_and_the_run_goes_on_once_there_is
 def test_the_same_command_has_the_same_folder(monkeypatch: pytest.MonkeyPatch):
     def folder(*words: str) -> str:
         monkeypatch.setattr(sys, "argv", ["train.py", *words])
-        return parse_arguments("", "quickstart.yaml").out
+        return parse_arguments("", "quickstart").out
 
     assert folder() == "runs/quickstart"
     assert folder("seed=1", "data.p_bursty=0") == "runs/quickstart,data.p_bursty=0,seed=1"
     assert folder("data.p_bursty=0", "seed=1") == folder("seed=1", "data.p_bursty=0")
-    assert folder("configs/other.yaml") == "runs/other"
+    assert (
+        folder("configs/reddy2023/base.yaml") == folder("reddy2023/base") == "runs/reddy2023-base"
+    )
     assert folder("x=a/b") == "runs/quickstart,x=a_b"
     assert folder("seed=1", "--out", "here") == "here"
 
 
-def test_a_recorded_config_is_a_config(monkeypatch: pytest.MonkeyPatch):
+def test_a_recorded_config_is_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = "runs/quickstart,seed=1/config.yaml"
+    monkeypatch.chdir(tmp_path)
+    Path(path).parent.mkdir(parents=True)
+    Path(path).touch()
     monkeypatch.setattr(sys, "argv", ["train.py", path, "seed=2"])
-    arguments = parse_arguments("", "quickstart.yaml")
+    arguments = parse_arguments("", "quickstart")
     assert (arguments.config, arguments.overrides) == (path, ["seed=2"])
 
 

@@ -45,7 +45,7 @@ def describe_environment() -> dict[str, Any]:
         "backend": jax.default_backend(),
         "device": devices[0].device_kind,
         "num_devices": len(devices),
-        "settings": _settings(),
+        "jax_settings": _settings(),
     }
 
 
@@ -57,7 +57,7 @@ def changed_settings(events: Sequence[dict[str, Any]]) -> str:
     events: the records of `events.jsonl`.
     """
     starts = [event for event in events if event.get("event") in ("start", "resume")]
-    before, now = ([{}, {}] + [event.get("settings") or {} for event in starts])[-2:]
+    before, now = ([{}, {}] + [event.get("jax_settings") or {} for event in starts])[-2:]
     changes = [
         f"{name} = {now[name]} (was {before[name]})"
         for name in now

@@ -84,7 +84,7 @@ def test_mistakes_in_where(tmp_path: Path, empty: Path, words: list[str], subjec
         (["FOREIGN"], ["FOREIGN", "grids"]),
         (["nowhere"], ["nowhere", "grids"]),
         (["file://EMPTY/nowhere"], ["file://EMPTY/nowhere", "grids"]),
-        (["EMPTY", "--export", "array.csv"], ["array.csv", ".zarr, .nc, .parquet"]),
+        (["EMPTY", "--export", "array.xls"], ["array.xls", ".zarr, .nc, .parquet, .csv"]),
         (["EMPTY", "--grid", "one"], ["--grid = one", "--export"]),
     ],
     ids=["empty", "foreign", "missing", "address", "format", "grid"],

@@ -82,11 +82,11 @@ def test_a_run_has_the_same_bits_under_other_settings(small_config, tmp_path: Pa
 
 
 def test_settings_that_may_change_bits_are_recorded():
-    before = describe_environment()["settings"]
+    before = describe_environment()["jax_settings"]
     assert before["jax_disable_jit"] == "False"
     with jax.disable_jit():
-        now = describe_environment()["settings"]
-    events = [{"event": "start", "settings": before}, {"event": "resume", "settings": now}]
+        now = describe_environment()["jax_settings"]
+    events = [{"event": "start", "jax_settings": before}, {"event": "resume", "jax_settings": now}]
     check_line(changed_settings(events), "jax_disable_jit = True (was False)")
     assert changed_settings(events[:1]) == changed_settings([events[0]] * 2) == ""
     # An earlier release recorded no settings.

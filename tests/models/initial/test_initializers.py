@@ -310,12 +310,12 @@ def test_files_that_hold_no_such_matrix_are_refused_by_what_they_hold(tmp_path: 
 @pytest.mark.parametrize(
     ("initializer", "named"),
     [
-        ("{kind: dale, fraction: 0.0}", ["fraction = 0.0", "0", "1"]),
-        ("{kind: dale, fraction: 1.0}", ["fraction = 1.0", "0", "1"]),
-        ("{kind: dale, gain: 0.0}", ["gain = 0.0", "0", "1000000.0"]),
-        ("{kind: gaussian, gain: -1.0}", ["gain = -1.0", "0"]),
+        ("{kind: dale, fraction: 0.0}", ["fraction = 0.0", "1e-30", "0.9999999"]),
+        ("{kind: dale, fraction: 1.0}", ["fraction = 1.0", "1e-30", "0.9999999"]),
+        ("{kind: dale, gain: 0.0}", ["gain = 0.0", "1e-30", "1000000"]),
+        ("{kind: gaussian, gain: -1.0}", ["gain = -1.0", "1e-30"]),
         ("{kind: own, rank: 0}", ["rank = 0", "1", "null"]),
-        ("{kind: own, match: size}", ["match = size", "'none', 'norm', 'spectral_radius'"]),
+        ("{kind: own, match: size}", ["match = size", "none, norm, spectral_radius"]),
         (
             "{kind: motifs, chain: 0.2, convergent: 0.1, divergent: 0.1}",
             ["chain = 0.2", "sqrt(convergent * divergent) = 0.1"],
@@ -337,7 +337,7 @@ def test_files_that_hold_no_such_matrix_are_refused_by_what_they_hold(tmp_path: 
             ["strengths = 0", "probabilities"],
         ),
         ("{kind: block, num_groups: 1, contrast: 0}", ["contrast = 0", "num_groups", "1", "0"]),
-        ("{kind: cell_types, fractions: [-1]}", ["fractions.0 = -1", "0"]),
+        ("{kind: cell_types, fractions: [-1]}", ["fractions.0 = -1", "1e-30"]),
         ("{kind: aligned}", ["path"]),
         ("{kind: aligned, path: a.npy, alignment: 1.5}", ["alignment = 1.5", "0", "1"]),
     ],
