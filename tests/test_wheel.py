@@ -1,8 +1,8 @@
 """What the README says, done from a wheel in a directory without the checkout.
 
-The commands and the Python code of the README and of docs/python.md run in their order, in one
-directory, with an `icl` that is installed from a wheel in an environment of its own. Settings make
-them short; none is left out.
+The commands and the Python code of the README run in their order, in one directory, with an `icl`
+that is installed from a wheel in an environment of its own. Settings make them short; none is left
+out, but for those that install `icl`, which this test does in another way.
 """
 
 import json
@@ -28,6 +28,13 @@ SHORT_TASK = {
     "evaluation.num_sequences": 8,
     "evaluation.num_trials": 8,
     "evaluation.num_kernel_trials": 2,
+}
+
+SHORT_GRID = {
+    "grid.data.p_bursty": [0.5, 0.9],
+    "grid.seed": [0, 1],
+    "data.source.kind": "glyphs",
+    "training.decay": "none",
 }
 
 
@@ -101,7 +108,7 @@ RUNNER = """
 import json, sys
 import icl, icl.cli.main
 
-commands, blocks, short = json.load(sys.stdin)
+commands, blocks, short, small = json.load(sys.stdin)
 for words in commands:
     sys.argv = ["icl", *words]
     try:
@@ -109,8 +116,9 @@ for words in commands:
     except SystemExit as end:
         print("RAN", end.code, *words, flush=True)
 
-train, sweep, describe = icl.train, icl.sweep, icl.describe
+train, sweep = icl.train, icl.sweep
 icl.train = lambda config, overrides=None, **rest: train(config, short | (overrides or {}), **rest)
+icl.sweep = lambda grid, overrides=None, **rest: sweep(grid, small | (overrides or {}), **rest)
 names = {}
 for block in blocks:
     exec(block, names)
@@ -119,22 +127,21 @@ print("FROM", icl.__file__)
 """
 
 
-def test_the_readme_from_top_to_bottom(environment: Path, tmp_path: Path):
+def run(environment: Path, folder: Path, commands: list[list[str]], page: str) -> str:
+    """Run commands and the Python code of a page in a folder; returns what is printed."""
     omniglot = os.environ.get("ICL_OMNIGLOT_DIR")
     if not omniglot:
         pytest.skip("ICL_OMNIGLOT_DIR is unset")
-    every = commands_of("README.md")
-    assert {words[0] for words in every} == {"pip", "icl", "python"}
-    commands = [shortened(words) for words in every if words[0] == "icl"]
     short = {name: json.loads(value) for name, value in (s.split("=") for s in SHORT)}
+    blocks = python_of(page)
     variables = {name: os.environ[name] for name in ("PATH", "XLA_FLAGS") if name in os.environ}
     done = subprocess.run(
         [environment / "python", "-c", RUNNER],
-        input=json.dumps([commands, python_of("README.md"), short]),
-        cwd=tmp_path,
+        input=json.dumps([commands, blocks, short, short | SHORT_GRID]),
+        cwd=folder,
         env=variables
-        | {"ICL_OMNIGLOT_DIR": omniglot, "ICL_CACHE_DIR": str(tmp_path / "cache")}
-        | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "HOME": str(tmp_path)},
+        | {"ICL_OMNIGLOT_DIR": omniglot, "ICL_CACHE_DIR": str(folder / "cache")}
+        | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "HOME": str(folder)},
         capture_output=True,
         text=True,
     )
@@ -142,10 +149,24 @@ def test_the_readme_from_top_to_bottom(environment: Path, tmp_path: Path):
     assert done.returncode == 0, done.stderr[-2000:]
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert [line for line in ran if not line.startswith("RAN 0 ")] == [], errors
-    assert len(ran) == len(commands) + len(python_of("README.md"))
+    assert len(ran) == len(commands) + len(blocks)
     assert f"FROM {environment.parent}" in done.stdout
+    return done.stdout
+
+
+def test_the_readme_from_top_to_bottom(environment: Path, tmp_path: Path):
+    every = commands_of("README.md")
+    assert {words[0] for words in every} == {"pip", "icl", "python"}
+    commands = [shortened(words) for words in every if words[0] == "icl"]
+    run(environment, tmp_path, commands, "README.md")
     assert (tmp_path / "runs" / "chan2022-burstiness" / "report.html").exists()
     assert (tmp_path / "runs" / "liu2023-rank" / "report.html").exists()
+
+
+@pytest.mark.slow  # tests/interface holds what each of its calls gives
+def test_the_page_on_python(environment: Path, tmp_path: Path):
+    run(environment, tmp_path, [], "docs/python.md")
+    assert (tmp_path / "runs" / "b" / "report.html").exists()
 
 
 def test_the_program_and_the_module_are_the_same(environment: Path, tmp_path: Path):
