@@ -1,6 +1,7 @@
 """Runs that go together: each is what it is alone, and stops alone."""
 
 from fnmatch import fnmatchcase
+from importlib import import_module
 from types import SimpleNamespace
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 
 from icl.config.traced import TRACED, flatten, program_of
 from icl.config.yaml import parse_config
-from icl.problems.base import Program
+from icl.problems.base import Program, make_program
 from icl.problems.load import load_program
 from icl.runs.engines.base import Compilations, Engine
 from icl.runs.engines.lanes import LanesEngine, check_memory
@@ -216,8 +217,17 @@ CONNECTIVITY = (
     "'readout': {kind: cell_types, fractions: [2, 2], probabilities: [[0.5, 0.5], [0, 1]], "
     "strengths: [[1, 2], [-1, -1]]}}"
 )
-MOMENTUM = {"training.optimizer": "sgd", "training.momentum": 0.1, "data.drift_rate": 0.1}
-OTHER_MOMENTUM = MOMENTUM | {"training.momentum": 0.5, "data.drift_rate": 0.2}
+MOMENTUM = {
+    "training.optimizer": "sgd",
+    "training.momentum": 0.1,
+    "data.drift_rate": 0.1,
+    "data.class_probabilities": [2.0] * 10 + [1.0] * 20,
+}
+OTHER_MOMENTUM = MOMENTUM | {
+    "training.momentum": 0.5,
+    "data.drift_rate": 0.2,
+    "data.class_probabilities": [3.0] + [1.0] * 29,
+}
 
 
 TASK = {"task.coherences": [50.0, 100.0], "task.sigma": 0.5, "task.cue_sigma": 0.1}
@@ -235,7 +245,8 @@ def task_config(settings: dict):
 
 
 def lowered(config) -> str:
-    program = load_program(config)
+    # A program of its own: that of another config would show nothing.
+    program = make_program(import_module(f"icl.problems.{config.problem}").load(config))
     inputs, stop = program.inputs(config), jnp.int32(5)
     calls = (
         program.init.lower(inputs),
