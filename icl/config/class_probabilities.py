@@ -6,10 +6,9 @@ import numpy as np
 from jaxtyping import Float64
 from pydantic import BeforeValidator, Field
 
-from icl.config.base import HUGE
-
 FIELD = "data.class_probabilities"
 ALLOWED = "a list of numbers, a file .npy, .csv or .txt, or null"
+MAX_WEIGHT = 1e30
 SMALLEST_SHARE = 2.0**-32  # the unit of the tables that classes are drawn from
 
 
@@ -21,13 +20,13 @@ def _parse(value: Any) -> tuple[float, ...] | str | None:
     for i, number in enumerate(value):
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise ValueError(f"{FIELD}.{i} = {str(number)[:50]}; allowed: a number above 0")
-        if not 0 <= number <= HUGE:
+        if not 0 <= number <= MAX_WEIGHT:
             raise ValueError(f"{FIELD}.{i} = {number}; allowed: a finite number above 0")
     return tuple(map(float, value))
 
 
 ClassProbabilities = Annotated[
-    tuple[Annotated[float, Field(ge=0, le=HUGE)], ...] | str | None,
+    tuple[Annotated[float, Field(ge=0, le=MAX_WEIGHT)], ...] | str | None,
     BeforeValidator(_parse),  # one line for each mistake, where a union has one for each type
     Field(description="probability of each training class, most frequent first; or a file of them"),
 ]

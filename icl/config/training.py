@@ -8,6 +8,7 @@ from icl.config.base import BELOW_ONE, HUGE, MAX_COUNT, TINY, Settings, Traced
 from icl.config.parts import NameIn
 
 MAX_BATCH = 10_000_000
+MAX_RATE = 1e30  # finite in float32
 
 # Decays with which the rate at a step does not depend on `num_steps`.
 ENDLESS = ("inverse_sqrt", "none")
@@ -22,7 +23,7 @@ class TrainingConfig(Settings):
     batch_size: int = Field(64, ge=1, le=MAX_BATCH)
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: Annotated[float, Traced()] = Field(
-        1e-3, ge=TINY, le=HUGE, description="peak rate, at the end of warm-up"
+        1e-3, ge=TINY, le=MAX_RATE, description="peak rate, at the end of warm-up"
     )
     warmup_steps: Annotated[int, Traced()] = Field(1000, ge=1, le=MAX_COUNT)
     decay: Annotated[Literal["inverse_sqrt", "none"], Traced()] = Field(

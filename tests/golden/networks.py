@@ -11,6 +11,7 @@ from icl.config.networks import NETWORKS
 from icl.config.yaml import parse_config
 from icl.problems.load import load_program
 from icl.types import Sequence
+from tests.golden.items import AS_RECORDED
 from tests.golden.store import fingerprints
 
 GLYPHS = {"kind": "glyphs", "size": 12, "num_classes": 20, "num_exemplars": 5}
@@ -105,7 +106,9 @@ def compute(name: str, folder: Path) -> dict[str, Any]:
     np.save(folder / "matrix.npy", np.random.default_rng(1).standard_normal((24, 24)))
     program = load_program(parse_config(_tree(name, folder)))
     inputs = program.inputs(program.config)
-    variables = program.init(inputs).variables
+    # As XLA compiles it if it is not asked for another way.
+    init = program.init.lower(inputs).compile(compiler_options=AS_RECORDED)
+    variables = init(inputs).variables
     found = {
         "num_parameters": program.num_parameters,
         "params": fingerprints(variables.params),

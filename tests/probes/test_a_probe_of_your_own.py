@@ -113,7 +113,7 @@ def test_figures_and_claims_take_its_single_numbers(tmp_path: Path, environment:
     assert verdicts == "pass"
     assert "support" in metrics.split()
     assert "query_attention" not in metrics.split()
-    check_line(refusal, "claims.0.above.metric = query_attention", "accuracy", "support")
+    check_line(refusal, "claims.0.metric = query_attention", "accuracy", "support")
 
 
 @pytest.mark.parametrize(
