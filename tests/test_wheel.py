@@ -17,10 +17,12 @@ from pathlib import Path
 
 import pytest
 
+from icl.config.yaml import parse_override
+
 from .conftest import small
 
 ROOT = Path(__file__).parent.parent
-SHORT = small("training.num_steps=20")
+SHORT = small("training.num_steps=20", "evaluation.conditions=[no_support]")
 SHORT_TASK = {
     "training.num_steps": 2,
     "training.batch_size": 4,
@@ -132,7 +134,7 @@ def run(environment: Path, folder: Path, commands: list[list[str]], page: str) -
     omniglot = os.environ.get("ICL_OMNIGLOT_DIR")
     if not omniglot:
         pytest.skip("ICL_OMNIGLOT_DIR is unset")
-    short = {name: json.loads(value) for name, value in (s.split("=") for s in SHORT)}
+    short = dict(map(parse_override, SHORT))
     blocks = python_of(page)
     variables = {name: os.environ[name] for name in ("PATH", "XLA_FLAGS") if name in os.environ}
     done = subprocess.run(
@@ -140,7 +142,7 @@ def run(environment: Path, folder: Path, commands: list[list[str]], page: str) -
         input=json.dumps([commands, blocks, short, short | SHORT_GRID]),
         cwd=folder,
         env=variables
-        | {"ICL_OMNIGLOT_DIR": omniglot, "ICL_CACHE_DIR": str(folder / "cache")}
+        | {"ICL_OMNIGLOT_DIR": omniglot, "ICL_CACHE_DIR": os.environ["ICL_CACHE_DIR"]}
         | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "HOME": str(folder)},
         capture_output=True,
         text=True,
