@@ -92,6 +92,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The longest test first: at the end, one process would wait for it alone.
+    items.sort(key=lambda item: item.path.name != "test_wheel.py")
     for item in items:
         if is_quick(item.path):
             item.add_marker(pytest.mark.quick)
