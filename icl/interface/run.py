@@ -1,6 +1,5 @@
 """`Run`: a run as Python users hold it, while it trains or long after."""
 
-import json
 import signal
 from collections.abc import Iterable
 from functools import cached_property
@@ -12,7 +11,7 @@ from icl.config.yaml import load_config, parse_config
 from icl.errors import Interrupted, UserError
 from icl.interface.folders import Folder, copy_whole
 from icl.records.missing_parts import naming_missing_parts
-from icl.records.run_directory import CONFIG, FAILURE, SUMMARY
+from icl.records.run_directory import CONFIG, SUMMARY, failure_of
 from icl.runs.options import DEFAULTS, Options
 
 if TYPE_CHECKING:
@@ -61,8 +60,7 @@ class Run:
     @property
     def failure(self) -> str:
         """Why the run cannot go on, such as a loss that is not finite; empty if it can."""
-        path = self.path / FAILURE
-        return json.loads(path.read_text(encoding="utf-8"))["reason"] if path.exists() else ""
+        return failure_of(self.path)
 
     @property
     def steps(self) -> list[int]:

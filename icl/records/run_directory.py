@@ -57,6 +57,12 @@ def step_of(path: Path) -> int:
     return max(steps, default=0)
 
 
+def failure_of(folder: Path) -> str:
+    """Reason why the run in a folder cannot go on; empty if it can."""
+    path = folder / FAILURE
+    return json.loads(path.read_text(encoding="utf-8"))["reason"] if path.exists() else ""
+
+
 class RunDirectory:
     """A run's directory, held by one process at a time while used as a context manager.
 
@@ -131,8 +137,7 @@ class RunDirectory:
     @property
     def failure(self) -> str:
         """Reason why the run cannot go on; empty if it can."""
-        path = self.path / FAILURE
-        return json.loads(path.read_text("utf-8"))["reason"] if path.exists() else ""
+        return failure_of(self.path)
 
     def begin(self, environment: dict[str, Any]) -> None:
         """Write the config, if it is not there, and the event that a process started."""
