@@ -51,7 +51,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (packages,) = (folder / "venv").glob("lib/python*/site-packages")
     packages.joinpath("others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     install = [sys.executable, "-m", "pip", "--python", str(folder / "venv")]
-    install += ["install", "-q", "--no-deps", "--no-index", str(wheel)]
+    install += ["install", "-q", "--ignore-installed", "--no-deps", "--no-index", str(wheel)]
     subprocess.run(install, check=True)
     return folder / "venv" / "bin"
 
